@@ -1,0 +1,21 @@
+using MetaOpt.Learned;
+using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
+
+namespace MetaOpt;
+
+/// <summary>
+/// THE registration lists. A new task or optimizer is one new file and one line here; validation, Swagger, the catalogue
+/// endpoint and the contract tests pick it up.
+/// </summary>
+public static class Catalog
+{
+    /// <summary>Distributions of optimizees.</summary>
+    public static readonly Registry<TaskOptions> Tasks = new("task");
+
+    /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
+    public static readonly Registry<OptimizerOptions> Optimizers = new("optimizer");
+
+    /// <summary>Learned optimizers.</summary>
+    public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new("learned optimizer");
+}

@@ -1,0 +1,73 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace MetaOpt.Compute;
+
+/// <summary>
+/// A growing stack of native memory: tensors are taken one after the other and all given back at once by
+/// <see cref="Reset"/>, so the inner loop never meets the garbage collector. Not thread-safe.
+/// </summary>
+public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    const nuint Alignment = 64;
+    readonly List<(nint Address, long Capacity)> _blocks = [];
+    readonly long _blockElements;
+    int _block;
+    long _used;
+
+    /// <param name="blockElements">Elements of the first block; later blocks are at least as large.</param>
+    public Arena(long blockElements = 1 << 16) => _blockElements = blockElements;
+
+    /// <summary>Elements reserved from the system, over all blocks.</summary>
+    public long Capacity => _blocks.Sum(b => b.Capacity);
+
+    /// <summary>Uninitialised memory for <paramref name="shape"/>, valid until <see cref="Reset"/>.</summary>
+    public Tensor<T> Take(Shape shape)
+    {
+        long need = (Math.Max(1, shape.Count) * (long)sizeof(T) + 63) / 64 * 64 / sizeof(T);
+        while (_block < _blocks.Count && _used + need > _blocks[_block].Capacity)
+        {
+            _block++;
+            _used = 0;
+        }
+        if (_block == _blocks.Count)
+        {
+            var capacity = Math.Max(need, _blockElements);
+            _blocks.Add(((nint)NativeMemory.AlignedAlloc((nuint)(capacity * sizeof(T)), Alignment), capacity));
+        }
+        var tensor = new Tensor<T>((T*)_blocks[_block].Address + _used, shape);
+        _used += need;
+        return tensor;
+    }
+
+    /// <summary>Like <see cref="Take"/>, filled with zeros.</summary>
+    public Tensor<T> Zeros(Shape shape)
+    {
+        var tensor = Take(shape);
+        tensor.Span.Clear();
+        return tensor;
+    }
+
+    /// <summary>A copy of <paramref name="values"/>.</summary>
+    public Tensor<T> Copy(ReadOnlySpan<T> values, Shape shape)
+    {
+        var tensor = Take(shape);
+        values.CopyTo(tensor.Span);
+        return tensor;
+    }
+
+    /// <summary>Gives everything back to the arena (not to the system).</summary>
+    public void Reset() => (_block, _used) = (0, 0);
+
+    /// <summary>Gives the memory back to the system.</summary>
+    public void Dispose()
+    {
+        foreach (var (address, _) in _blocks) NativeMemory.AlignedFree((void*)address);
+        _blocks.Clear();
+        Reset();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>An arena that was forgotten does not leak.</summary>
+    ~Arena() => Dispose();
+}

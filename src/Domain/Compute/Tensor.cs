@@ -1,0 +1,56 @@
+using System.Numerics;
+
+namespace MetaOpt.Compute;
+
+/// <summary>Up to four dimensions, row-major; missing trailing ones count as absent (<see cref="Rank"/>).</summary>
+public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
+{
+    /// <summary>A vector of <paramref name="d0"/> elements.</summary>
+    public Shape(int d0) : this(1, d0, 1, 1, 1) { }
+    /// <summary>A matrix [d0, d1].</summary>
+    public Shape(int d0, int d1) : this(2, d0, d1, 1, 1) { }
+    /// <summary>A stack of matrices [d0, d1, d2].</summary>
+    public Shape(int d0, int d1, int d2) : this(3, d0, d1, d2, 1) { }
+    /// <summary>[d0, d1, d2, d3].</summary>
+    public Shape(int d0, int d1, int d2, int d3) : this(4, d0, d1, d2, d3) { }
+
+    /// <summary>Product of the dimensions.</summary>
+    public int Count => D0 * D1 * D2 * D3;
+
+    /// <summary>The size of dimension <paramref name="axis"/>.</summary>
+    public int this[int axis] => axis switch { 0 => D0, 1 => D1, 2 => D2, 3 => D3, _ => throw new ArgumentOutOfRangeException(nameof(axis)) };
+
+    /// <inheritdoc/>
+    public override string ToString() => "[" + string.Join(", ", new[] { D0, D1, D2, D3 }.Take(Rank)) + "]";
+}
+
+/// <summary>
+/// A view of contiguous, row-major, 64-byte aligned memory that a kernel set's <see cref="Arena{T}"/> owns. Float32 in
+/// production; the same code in double is the reference. <see cref="Node"/> is its place on the <see cref="Tape{T}"/>
+/// (-1: a constant, no gradient flows).
+/// </summary>
+public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>First element.</summary>
+    public readonly T* Data = data;
+    /// <summary>Dimensions.</summary>
+    public readonly Shape Shape = shape;
+    /// <summary>Index on the tape, or -1.</summary>
+    public readonly int Node = node;
+
+    /// <summary>Number of elements.</summary>
+    public int Count => Shape.Count;
+
+    /// <summary>The elements, in row-major order (host memory only).</summary>
+    public Span<T> Span => new(Data, Shape.Count);
+
+    /// <summary>The same memory seen as <paramref name="shape"/>, off the tape; the counts must agree.</summary>
+    public Tensor<T> As(Shape shape) => shape.Count == Count
+        ? new(Data, shape)
+        : throw new ArgumentException($"{Shape} has {Count} elements and cannot be seen as {shape}.");
+
+    /// <summary>Elements start .. start + count as a vector, off the tape; no copy.</summary>
+    public Tensor<T> Range(int start, int count) => start >= 0 && count >= 0 && start + count <= Count
+        ? new(Data + start, new Shape(count))
+        : throw new ArgumentException($"{start}..{start + count} lies outside {Shape}.");
+}

@@ -1,0 +1,42 @@
+using MetaOpt.Compute;
+
+namespace MetaOpt.Optimizers;
+
+/// <summary>Base of every hand-designed optimizer's options.</summary>
+public abstract record OptimizerOptions
+{
+    /// <summary>Step size; null (the default) in an evaluation means: tune it on separate instances.</summary>
+    [Bounds(1e-12, 1e6)]
+    public double? LearningRate { get; init; }
+
+    /// <summary>The rule with <see cref="LearningRate"/>, which must be set by now.</summary>
+    public abstract IOptimizer Create();
+}
+
+/// <summary>
+/// An update rule with everything fixed: a baseline, the meta-optimizer, or a learned optimizer whose phi is frozen.
+/// </summary>
+public interface IOptimizer
+{
+    /// <summary>Fresh state for theta [batch, P].</summary>
+    IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates);
+}
+
+/// <summary>The state of one inner run of an optimizer.</summary>
+public interface IOptimizerState : IDisposable
+{
+    /// <summary>Back to the state before the first step.</summary>
+    void Reset();
+
+    /// <summary>theta is updated in place from the gradient at theta; both [batch, P].</summary>
+    void Step(Tensor<float> theta, Tensor<float> gradient);
+
+    /// <summary>
+    /// All that a later step depends on, as named float arrays, for a resume point. The optimizer may keep a reference;
+    /// counts such as Adam's t are stored as one float.
+    /// </summary>
+    IReadOnlyDictionary<string, float[]> Save();
+
+    /// <summary>The inverse of <see cref="Save"/>.</summary>
+    void Load(IReadOnlyDictionary<string, float[]> saved);
+}

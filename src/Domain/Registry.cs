@@ -1,0 +1,64 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace MetaOpt;
+
+/// <summary>
+/// What the catalogue knows of one task, optimizer or learned optimizer. <typeparamref name="TOptions"/> is the common
+/// base of the option records of its kind; the JSON field <c>type</c> chooses among them by <see cref="Name"/>.
+/// </summary>
+/// <param name="Name">Lower case, words joined by hyphens; the value of <c>type</c>.</param>
+/// <param name="Summary">One sentence with the formula.</param>
+/// <param name="Paper">Source: authors, year, link or section.</param>
+/// <param name="Options">The closed record of its options: bounded by <see cref="BoundsAttribute"/>, every one with a default.</param>
+public sealed record Entry<TOptions>(string Name, string Summary, string Paper, Type Options)
+{
+    /// <summary>An entry whose options are <typeparamref name="T"/>.</summary>
+    public static Entry<TOptions> Of<T>(string name, string summary, string paper) where T : TOptions, new() =>
+        new(name, summary, paper, typeof(T));
+}
+
+/// <summary>An explicit, ordered list of entries; see <see cref="Catalog"/>.</summary>
+public sealed class Registry<TOptions>(string kind, params Entry<TOptions>[] entries)
+{
+    /// <summary>What the entries are, in the singular: "task", "optimizer".</summary>
+    public string Kind => kind;
+
+    /// <summary>In the order of registration.</summary>
+    public IReadOnlyList<Entry<TOptions>> Entries => entries;
+
+    /// <summary>The entry called <paramref name="name"/>.</summary>
+    public bool TryFind(string name, [NotNullWhen(true)] out Entry<TOptions>? entry) =>
+        (entry = Array.Find(entries, e => e.Name == name)) is not null;
+
+    /// <summary>The entry that <paramref name="options"/> belongs to.</summary>
+    public Entry<TOptions> Of(TOptions options) =>
+        Array.Find(entries, e => e.Options == options!.GetType())
+        ?? throw new InvalidOperationException($"{options!.GetType()} is not registered as a {kind}; add its entry to Catalog.cs.");
+}
+
+/// <summary>Inclusive range of a numeric option (or of each element, for a list).</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class BoundsAttribute(double min, double max) : Attribute
+{
+    /// <summary>Smallest allowed value.</summary>
+    public double Min => min;
+    /// <summary>Largest allowed value.</summary>
+    public double Max => max;
+}
+
+/// <summary>Inclusive range of a list's or a text's length.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class LengthAttribute(int min, int max) : Attribute
+{
+    /// <summary>Smallest allowed length.</summary>
+    public int Min => min;
+    /// <summary>Largest allowed length.</summary>
+    public int Max => max;
+}
+
+/// <summary>A specification with rules that span several fields; checked after every single field is in range.</summary>
+public interface IChecked
+{
+    /// <summary>What is wrong; pointers are relative to this record.</summary>
+    IEnumerable<SpecError> Check();
+}

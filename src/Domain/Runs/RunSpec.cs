@@ -1,0 +1,59 @@
+using MetaOpt.Compute;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Runs;
+
+/// <summary>What a run computes: <see cref="Training.TrainingSpec"/> or <see cref="Evaluation.EvaluationSpec"/>. Closed and bounded.</summary>
+public abstract record RunSpec
+{
+    /// <summary>Every random number of the run is a function of it.</summary>
+    [Bounds(0, 9007199254740991)]
+    public long Seed { get; init; }
+
+    /// <summary>The distribution of optimizees.</summary>
+    public required TaskOptions Task { get; init; }
+
+    /// <summary>Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>.</summary>
+    public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
+
+    /// <summary>Worst case memory and a typical time, before it is queued.</summary>
+    public abstract CostPrediction PredictCost();
+
+    /// <summary>Checkpoints the run reads; each must exist when it is submitted.</summary>
+    public virtual IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => [];
+
+    /// <summary>
+    /// Executes lazily: work is done while the events are enumerated. Pure: same inputs and kernel set, same events.
+    /// Stops at the next step boundary when <paramref name="cancel"/> fires, after yielding a last <see cref="RunEvent.ResumePoint"/>.
+    /// </summary>
+    /// <exception cref="SpecException">The specification asks for something impossible.</exception>
+    public abstract IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel);
+}
+
+/// <summary>What an execution is given besides its specification.</summary>
+/// <param name="Kernels">The kernel set to compute with.</param>
+/// <param name="Datasets">Finds a dataset by name.</param>
+/// <param name="Checkpoints">Safetensors bytes of the <see cref="RunSpec.RequiredCheckpoints"/>.</param>
+/// <param name="ResumePoint">Bytes of the last stored resume point, or null to start from the beginning.</param>
+public sealed record RunInputs(
+    IKernels<float> Kernels,
+    Func<string, Dataset> Datasets,
+    IReadOnlyDictionary<Guid, byte[]> Checkpoints,
+    byte[]? ResumePoint = null);
+
+/// <summary>Which kernel set a specification asks for.</summary>
+public enum KernelChoice
+{
+    /// <summary>The worker's best.</summary>
+    Auto,
+    /// <summary>Vectorised and multi-threaded, CPU.</summary>
+    Simd,
+    /// <summary>Plain loops: the readable reference.</summary>
+    Scalar,
+}
+
+/// <summary>A prediction made before a run is queued.</summary>
+/// <param name="Bytes">Peak memory of the executing process.</param>
+/// <param name="Seconds">Time on one ordinary two-core worker; good to a factor of about two.</param>
+/// <param name="Reducible">Pointers of the fields to lower, the most effective first.</param>
+public sealed record CostPrediction(long Bytes, double Seconds, IReadOnlyList<string> Reducible);

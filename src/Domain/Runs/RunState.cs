@@ -1,0 +1,34 @@
+namespace MetaOpt.Runs;
+
+/// <summary>Where a run stands; see docs/run-states.md.</summary>
+public enum RunState
+{
+    /// <summary>Waits to be claimed: freshly submitted, handed back by a worker, or taken from a dead one by the reaper.</summary>
+    Queued,
+    /// <summary>A worker holds its lease. Holds exactly while a lease is held; a crash leaves it so until the lease expires.</summary>
+    Running,
+    /// <summary>The worker finished it. Final.</summary>
+    Succeeded,
+    /// <summary>A user error, or three deaths in a row without a new resume point. Final.</summary>
+    Failed,
+    /// <summary>Somebody asked for it, and it stopped. Final.</summary>
+    Cancelled,
+}
+
+/// <summary>The rules of <see cref="RunState"/>.</summary>
+public static class RunStates
+{
+    /// <summary>No transition leaves it.</summary>
+    public static bool IsFinal(this RunState state) => state is RunState.Succeeded or RunState.Failed or RunState.Cancelled;
+
+    /// <summary>A cancel request still has an effect.</summary>
+    public static bool CanBeCancelled(this RunState state) => !state.IsFinal();
+
+    /// <summary>The edges of the state machine.</summary>
+    public static bool CanBecome(this RunState from, RunState to) => (from, to) switch
+    {
+        (RunState.Queued, RunState.Running or RunState.Cancelled) => true,
+        (RunState.Running, RunState.Queued or RunState.Succeeded or RunState.Failed or RunState.Cancelled) => true,
+        _ => false,
+    };
+}

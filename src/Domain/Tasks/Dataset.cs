@@ -1,0 +1,22 @@
+namespace MetaOpt.Tasks;
+
+/// <summary>A labelled image set in memory, read by the worker and handed to tasks.</summary>
+/// <param name="Name">For example <c>mnist</c>.</param>
+/// <param name="Rows">Image height in pixels.</param>
+/// <param name="Columns">Image width in pixels.</param>
+/// <param name="Classes">Number of labels.</param>
+/// <param name="Train">Meta-training, validation and tuning batches come from here.</param>
+/// <param name="Test">Batches of the final report come from here.</param>
+/// <param name="Sha256">Hash over the files it was read from, lower-case hex: part of a run's metadata.</param>
+public sealed record Dataset(string Name, int Rows, int Columns, int Classes, LabelledImages Train, LabelledImages Test, string Sha256)
+{
+    /// <summary>Pixels of one image.</summary>
+    public int Pixels => Rows * Columns;
+}
+
+/// <summary>Images [Count, pixels] as bytes 0..255 (scaled to 0..1 when a mini-batch is gathered) and their labels.</summary>
+public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
+{
+    /// <summary>Number of images.</summary>
+    public int Count => Labels.Length;
+}

@@ -1,0 +1,52 @@
+using System.Numerics;
+using MetaOpt.Compute;
+
+namespace MetaOpt.Tasks;
+
+/// <summary>Base of every task's options; the JSON field <c>type</c> names the task.</summary>
+public abstract record TaskOptions
+{
+    /// <summary>Name of the dataset the task reads, or null. A worker that has it registered may run the task.</summary>
+    public virtual string? RequiredDataset => null;
+
+    /// <summary>The task; <paramref name="datasets"/> finds <see cref="RequiredDataset"/>.</summary>
+    public abstract ITask Create(Func<string, Dataset> datasets);
+}
+
+/// <summary>One named tensor of theta.</summary>
+public sealed record ParameterTensor(string Name, Shape Shape);
+
+/// <summary>A distribution over optimizees f(theta).</summary>
+public interface ITask
+{
+    /// <summary>The tensors of theta, in order; theta is their concatenation.</summary>
+    IReadOnlyList<ParameterTensor> Parameters { get; }
+
+    /// <summary>P, the number of coordinates of theta.</summary>
+    int Coordinates => Parameters.Sum(p => p.Shape.Count);
+
+    /// <summary>Room for <paramref name="count"/> instances, which <see cref="ITaskInstances{T}.Draw"/> then fills.</summary>
+    ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T>;
+}
+
+/// <summary>
+/// A batch of B instances of one task that are optimised side by side. Each is its own optimizee: its own data, its own
+/// loss, its own gradient.
+/// </summary>
+public interface ITaskInstances<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>B.</summary>
+    int Count { get; }
+
+    /// <summary>Draws instances first .. first + B - 1 of <paramref name="split"/>. The same address gives the same instance always.</summary>
+    void Draw(ulong seed, Split split, int first);
+
+    /// <summary>Overwrites <paramref name="theta"/> [B, P] with each instance's theta_0.</summary>
+    void InitialTheta(Tensor<T> theta);
+
+    /// <summary>
+    /// f(theta) of each instance, [B], on the mini-batch of inner step <paramref name="step"/> (tasks without data ignore it).
+    /// Instance b's loss depends on row b of theta [B, P] alone.
+    /// </summary>
+    Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step);
+}

@@ -1,0 +1,118 @@
+using MetaOpt.Learned;
+using MetaOpt.Runs;
+
+namespace MetaOpt.Training;
+
+/// <summary>Learn an optimizer for a task: minimise the expected meta-loss over phi (Andrychowicz et al., 2016, section 3).</summary>
+public sealed record TrainingSpec : RunSpec, IChecked
+{
+    /// <summary>The learned optimizer whose phi is trained.</summary>
+    public required LearnedOptimizerOptions Optimizer { get; init; }
+
+    /// <summary>How it is trained.</summary>
+    public TrainingOptions Training { get; init; } = new();
+
+    /// <inheritdoc/>
+    public IEnumerable<SpecError> Check()
+    {
+        if (Training.Horizon % Training.Unroll != 0)
+            yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+    }
+
+    /// <inheritdoc/>
+    public override CostPrediction PredictCost() => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel) => throw new NotSupportedException();
+}
+
+/// <summary>Horizon, unroll, meta-batch, meta-optimizer, validation.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>Inner steps of one inner run.</summary>
+    [Bounds(1, 100_000)]
+    public int Horizon { get; init; } = 100;
+
+    /// <summary>Inner steps between two meta-updates; must divide the horizon.</summary>
+    [Bounds(1, 1000)]
+    public int Unroll { get; init; } = 20;
+
+    /// <summary>Instances that one meta-gradient averages over.</summary>
+    [Bounds(1, 4096)]
+    public int MetaBatch { get; init; } = 32;
+
+    /// <summary>Inner runs; each gives horizon / unroll meta-steps.</summary>
+    [Bounds(1, 1_000_000)]
+    public int MetaEpochs { get; init; } = 400;
+
+    /// <summary>w_t of the meta-loss.</summary>
+    public LossWeights LossWeights { get; init; } = LossWeights.Uniform;
+
+    /// <summary>Adam on phi.</summary>
+    public MetaOptimizerOptions MetaOptimizer { get; init; } = new();
+
+    /// <summary>Differentiate through the gradients of f too; the paper drops that path.</summary>
+    public bool SecondDerivatives { get; init; }
+
+    /// <summary>Held-out evaluation, keeping the best phi.</summary>
+    public ValidationOptions Validation { get; init; } = new();
+}
+
+/// <summary>Weights w_t of the meta-loss within an unroll of K steps.</summary>
+public enum LossWeights
+{
+    /// <summary>w_t = 1.</summary>
+    Uniform,
+    /// <summary>w_K = 1, the others 0.</summary>
+    Last,
+    /// <summary>w_t = t / K.</summary>
+    Linear,
+}
+
+/// <summary>Adam's settings on phi (Kingma and Ba, 2015).</summary>
+public sealed record MetaOptimizerOptions
+{
+    /// <summary>Step size on phi.</summary>
+    [Bounds(1e-8, 1)]
+    public double LearningRate { get; init; } = 0.003;
+
+    /// <summary>Decay of the mean of gradients.</summary>
+    [Bounds(0, 0.999999)]
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>Decay of the mean of squared gradients.</summary>
+    [Bounds(0, 0.999999)]
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>Largest Euclidean norm of a meta-gradient; longer ones are scaled down. Null: no limit.</summary>
+    [Bounds(1e-6, 1e6)]
+    public double? ClipNorm { get; init; }
+}
+
+/// <summary>Periodic validation and early stopping.</summary>
+public sealed record ValidationOptions
+{
+    /// <summary>Meta-epochs between two validations; 0: never (the last phi is kept).</summary>
+    [Bounds(0, 1_000_000)]
+    public int Every { get; init; } = 25;
+
+    /// <summary>Held-out instances, the same each time.</summary>
+    [Bounds(1, 100_000)]
+    public int Instances { get; init; } = 256;
+
+    /// <summary>Stop after so many validations without improvement; 0: never.</summary>
+    [Bounds(0, 1000)]
+    public int Patience { get; init; }
+
+    /// <summary>What "better" means.</summary>
+    public Criterion Criterion { get; init; } = Criterion.Final;
+}
+
+/// <summary>How a trajectory is scored.</summary>
+public enum Criterion
+{
+    /// <summary>Mean loss at the horizon.</summary>
+    Final,
+    /// <summary>Mean loss over steps 1 .. horizon.</summary>
+    Average,
+}
