@@ -1,0 +1,201 @@
+using System.Runtime.CompilerServices;
+
+namespace MetaOpt.Compute;
+
+/// <summary>
+/// One vector register of <typeparamref name="E"/> as a type parameter: a kernel written once over <typeparamref name="V"/>
+/// runs at every width. All operations are exact IEEE operations or the polynomials of <see cref="VectorMaths{V, O}"/>, so a
+/// lane's result depends on that lane's inputs only.
+/// </summary>
+/// <typeparam name="V">The register: a <c>Vector512/256/128&lt;float&gt;</c>, or a plain <c>float</c> or <c>double</c>.</typeparam>
+/// <typeparam name="E">Its element.</typeparam>
+public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
+{
+    /// <summary>Lanes.</summary>
+    static abstract int Width { get; }
+    /// <summary>All lanes zero.</summary>
+    static abstract V Zero { get; }
+    /// <summary>Reads Width elements; no alignment needed.</summary>
+    static abstract V Load(E* source);
+    /// <summary>Writes Width elements; no alignment needed.</summary>
+    static abstract void Store(E* destination, V value);
+    /// <summary>The same element in every lane.</summary>
+    static abstract V Broadcast(E value);
+    /// <summary>The same constant, rounded to <typeparamref name="E"/>, in every lane.</summary>
+    static abstract V Constant(double value);
+    /// <summary>a + b.</summary>
+    static abstract V Add(V a, V b);
+    /// <summary>a - b.</summary>
+    static abstract V Subtract(V a, V b);
+    /// <summary>a b.</summary>
+    static abstract V Multiply(V a, V b);
+    /// <summary>a / b.</summary>
+    static abstract V Divide(V a, V b);
+    /// <summary>a b + c, rounded once.</summary>
+    static abstract V FusedMultiplyAdd(V a, V b, V c);
+    /// <summary>The larger; NaN if one is NaN.</summary>
+    static abstract V Max(V a, V b);
+    /// <summary>The smaller; NaN if one is NaN.</summary>
+    static abstract V Min(V a, V b);
+    /// <summary>-x.</summary>
+    static abstract V Negate(V x);
+    /// <summary>|x|.</summary>
+    static abstract V Abs(V x);
+    /// <summary>|magnitude| with the sign bit of <paramref name="sign"/>.</summary>
+    static abstract V CopySign(V magnitude, V sign);
+    /// <summary>Square root, correctly rounded.</summary>
+    static abstract V Sqrt(V x);
+    /// <summary>a >= b ? yes : no, lane by lane (NaN: no).</summary>
+    static abstract V SelectGreaterEqual(V a, V b, V yes, V no);
+    /// <summary>e^x; relative error below 2e-7 in float; 0 and infinity where it under- and overflows.</summary>
+    static abstract V Exp(V x);
+    /// <summary>Natural logarithm; -infinity at 0, NaN below; relative error below 3e-7 in float.</summary>
+    static abstract V Log(V x);
+    /// <summary>Hyperbolic tangent; relative error below 4e-7 in float; -1 and 1 at the ends.</summary>
+    static abstract V Tanh(V x);
+    /// <summary>1 / (1 + e^-x), without overflow; relative error below 4e-7 in float.</summary>
+    static abstract V Sigmoid(V x);
+    /// <summary>The lanes added in index order.</summary>
+    static abstract E Sum(V x);
+}
+
+/// <summary>The two operations on a float's bits that the polynomials need.</summary>
+public interface IFloatBits<V> where V : struct
+{
+    /// <summary>value 2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -150 &lt;= n &lt;= 129; rounds to subnormals and infinity.</summary>
+    static abstract V ScaleByPowerOfTwo(V value, V shifted);
+    /// <summary>x = mantissa 2^exponent with mantissa in [sqrt(1/2), sqrt(2)), for normal positive x.</summary>
+    static abstract V SplitMantissa(V x, out V exponent);
+}
+
+/// <summary>Elementary functions in float by range reduction and minimax polynomials (coefficients: Cephes, Moshier 1989).</summary>
+public static class VectorMaths<V, O> where V : struct where O : IVectorOps<V, float>, IFloatBits<V>
+{
+    /// <summary>e^x = 2^n e^r with |r| at most ln(2) / 2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Exp(V x)
+    {
+        var clamped = O.SelectGreaterEqual(x, O.Constant(89), O.Constant(89), x);
+        clamped = O.SelectGreaterEqual(O.Constant(-104), clamped, O.Constant(-104), clamped);
+        var shifted = O.FusedMultiplyAdd(clamped, O.Constant(1.44269504088896341), O.Constant(12582912));
+        var n = O.Subtract(shifted, O.Constant(12582912));
+        var r = O.FusedMultiplyAdd(n, O.Constant(-0.693359375), clamped);
+        r = O.FusedMultiplyAdd(n, O.Constant(2.12194440e-4), r);
+        var p = O.FusedMultiplyAdd(O.Constant(1.9875691500e-4), r, O.Constant(1.3981999507e-3));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(8.3334519073e-3));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(4.1665795894e-2));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(1.6666665459e-1));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(0.5));
+        var y = O.Add(O.FusedMultiplyAdd(p, O.Multiply(r, r), r), O.Constant(1));
+        return O.ScaleByPowerOfTwo(y, shifted);
+    }
+
+    /// <summary>ln x = n ln 2 + ln(1 + m).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Log(V x)
+    {
+        var smallestNormal = O.Constant(1.17549435e-38);
+        var normal = O.SelectGreaterEqual(x, smallestNormal, x, O.Multiply(x, O.Constant(16777216)));
+        var m = O.Subtract(O.SplitMantissa(normal, out var n), O.Constant(1));
+        n = O.SelectGreaterEqual(x, smallestNormal, n, O.Subtract(n, O.Constant(24)));
+        var z = O.Multiply(m, m);
+        var p = O.FusedMultiplyAdd(O.Constant(7.0376836292e-2), m, O.Constant(-1.1514610310e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(1.1676998740e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(-1.2420140846e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(1.4249322787e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(-1.6668057665e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(2.0000714765e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(-2.4999993993e-1));
+        p = O.FusedMultiplyAdd(p, m, O.Constant(3.3333331174e-1));
+        var y = O.Multiply(O.Multiply(p, m), z);
+        y = O.FusedMultiplyAdd(n, O.Constant(-2.12194440e-4), y);
+        y = O.FusedMultiplyAdd(z, O.Constant(-0.5), y);
+        var result = O.FusedMultiplyAdd(n, O.Constant(0.693359375), O.Add(m, y));
+        result = O.SelectGreaterEqual(x, O.Constant(double.PositiveInfinity), x, result);
+        result = O.SelectGreaterEqual(x, O.Constant(1e-45), result, O.Constant(double.NaN));
+        return O.SelectGreaterEqual(O.Negate(O.Abs(x)), O.Zero, O.Constant(double.NegativeInfinity), result);
+    }
+
+    /// <summary>A polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Tanh(V x)
+    {
+        var z = O.Multiply(x, x);
+        var p = O.FusedMultiplyAdd(O.Constant(-5.70498872745e-3), z, O.Constant(2.06390887954e-2));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(-5.37397155531e-2));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(1.33314422036e-1));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(-3.33332819422e-1));
+        var small = O.FusedMultiplyAdd(O.Multiply(p, z), x, x);
+        var absolute = O.Abs(x);
+        var e = O.Exp(O.Add(absolute, absolute));
+        var large = O.Subtract(O.Constant(1), O.Divide(O.Constant(2), O.Add(e, O.Constant(1))));
+        return O.SelectGreaterEqual(absolute, O.Constant(0.625), O.CopySign(large, x), small);
+    }
+
+    /// <summary>1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Sigmoid(V x)
+    {
+        var e = O.Exp(O.Negate(O.Abs(x)));
+        var one = O.Constant(1);
+        return O.Divide(O.SelectGreaterEqual(x, O.Zero, one, e), O.Add(one, e));
+    }
+}
+
+/// <summary>One float: the readable reference, with the functions of the runtime.</summary>
+public readonly struct F32 : IVectorOps<float, float>
+{
+#pragma warning disable CS1591 // documented on the interface
+    public static int Width => 1;
+    public static float Zero => 0;
+    public static unsafe float Load(float* source) => *source;
+    public static unsafe void Store(float* destination, float value) => *destination = value;
+    public static float Broadcast(float value) => value;
+    public static float Constant(double value) => (float)value;
+    public static float Add(float a, float b) => a + b;
+    public static float Subtract(float a, float b) => a - b;
+    public static float Multiply(float a, float b) => a * b;
+    public static float Divide(float a, float b) => a / b;
+    public static float FusedMultiplyAdd(float a, float b, float c) => MathF.FusedMultiplyAdd(a, b, c);
+    public static float Max(float a, float b) => MathF.Max(a, b);
+    public static float Min(float a, float b) => MathF.Min(a, b);
+    public static float Negate(float x) => -x;
+    public static float Abs(float x) => MathF.Abs(x);
+    public static float CopySign(float magnitude, float sign) => MathF.CopySign(magnitude, sign);
+    public static float Sqrt(float x) => MathF.Sqrt(x);
+    public static float SelectGreaterEqual(float a, float b, float yes, float no) => a >= b ? yes : no;
+    public static float Exp(float x) => MathF.Exp(x);
+    public static float Log(float x) => MathF.Log(x);
+    public static float Tanh(float x) => MathF.Tanh(x);
+    public static float Sigmoid(float x) => MathF.Exp(-MathF.Abs(x)) is var e && x >= 0 ? 1 / (1 + e) : e / (1 + e);
+    public static float Sum(float x) => x;
+}
+
+/// <summary>One double: the reference that finite differences are taken in.</summary>
+public readonly struct F64 : IVectorOps<double, double>
+{
+    public static int Width => 1;
+    public static double Zero => 0;
+    public static unsafe double Load(double* source) => *source;
+    public static unsafe void Store(double* destination, double value) => *destination = value;
+    public static double Broadcast(double value) => value;
+    public static double Constant(double value) => value;
+    public static double Add(double a, double b) => a + b;
+    public static double Subtract(double a, double b) => a - b;
+    public static double Multiply(double a, double b) => a * b;
+    public static double Divide(double a, double b) => a / b;
+    public static double FusedMultiplyAdd(double a, double b, double c) => Math.FusedMultiplyAdd(a, b, c);
+    public static double Max(double a, double b) => Math.Max(a, b);
+    public static double Min(double a, double b) => Math.Min(a, b);
+    public static double Negate(double x) => -x;
+    public static double Abs(double x) => Math.Abs(x);
+    public static double CopySign(double magnitude, double sign) => Math.CopySign(magnitude, sign);
+    public static double Sqrt(double x) => Math.Sqrt(x);
+    public static double SelectGreaterEqual(double a, double b, double yes, double no) => a >= b ? yes : no;
+    public static double Exp(double x) => Math.Exp(x);
+    public static double Log(double x) => Math.Log(x);
+    public static double Tanh(double x) => Math.Tanh(x);
+    public static double Sigmoid(double x) => Math.Exp(-Math.Abs(x)) is var e && x >= 0 ? 1 / (1 + e) : e / (1 + e);
+    public static double Sum(double x) => x;
+#pragma warning restore CS1591
+}
