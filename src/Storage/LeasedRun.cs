@@ -1,0 +1,116 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using Npgsql;
+using static MetaOpt.Storage.Commands;
+
+namespace MetaOpt.Storage;
+
+/// <summary>How a fenced transaction holds the run's row: nobody else can take the lease away until it commits.</summary>
+enum Fence
+{
+    /// <summary>For writes to other tables; several at once are fine.</summary>
+    Share,
+    /// <summary>For a change of the row itself. Taken at once: two sharers who both went on to change it would deadlock.</summary>
+    Update,
+}
+
+/// <summary>
+/// What the holder of a lease writes for its run. Every method is one short transaction (a large blob: one for each chunk) that
+/// first locks the run's row if it is still this lease's; otherwise nothing is written and <see cref="LeaseLostException"/> is thrown.
+/// Each may be repeated after a lost connection: what the first one wrote is not written twice.
+/// </summary>
+public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
+{
+    static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
+
+    /// <summary>The lease it writes under.</summary>
+    public Lease Lease => lease;
+
+    /// <summary>
+    /// First write of an attempt: stores its <paramref name="facts"/>, deletes all points after the newest resume point (all, if there
+    /// is none) and returns that.
+    /// </summary>
+    public async Task<StoredResumePoint?> BeginAttemptAsync(JsonObject facts, CancellationToken cancellationToken) =>
+        await FencedAsync(Fence.Share, async connection =>
+        {
+            var resume = await ReadResumePointAsync(connection, cancellationToken);
+            await using var sweep = connection.Command(Sql.SweepChunks, ("id", lease.RunId));
+            await sweep.ExecuteNonQueryAsync(cancellationToken);
+            var series = await SeriesOfRunAsync(connection, cancellationToken);
+            await RewriteSeriesAsync(connection, [.. series.Values.Select(id => (id, resume is null ? 0 : resume.Step + 1))], null, cancellationToken);
+            await using var begin = connection.Command(
+                "update attempts set facts = @facts, resumed_from_step = @step where run_id = @id and token = @token",
+                Json("facts", facts.ToJsonString()), ("step", resume?.Step), ("id", lease.RunId), ("token", lease.Token));
+            await begin.ExecuteNonQueryAsync(cancellationToken);
+            return resume;
+        }, cancellationToken);
+
+    /// <summary>Adds to the facts of the attempt; a name that is there already is replaced.</summary>
+    public async Task AddFactsAsync(JsonObject facts, CancellationToken cancellationToken) =>
+        await FencedAsync(Fence.Share, async connection =>
+        {
+            await using var add = connection.Command("update attempts set facts = facts || @facts where run_id = @id and token = @token",
+                Json("facts", facts.ToJsonString()), ("id", lease.RunId), ("token", lease.Token));
+            return await add.ExecuteNonQueryAsync(cancellationToken);
+        }, cancellationToken);
+
+    /// <summary>Replaces what users see of how far it is.</summary>
+    public async Task SetProgressAsync(RunProgress progress, CancellationToken cancellationToken) =>
+        await FencedAsync(Fence.Update, async connection =>
+        {
+            await using var set = connection.Command("update runs set progress = @progress where id = @id",
+                Json("progress", JsonSerializer.Serialize(progress, CamelCase)), ("id", lease.RunId));
+            return await set.ExecuteNonQueryAsync(cancellationToken);
+        }, cancellationToken);
+
+    /// <summary>Last write: the run reaches a final state. <see cref="RunState.Failed"/> needs an error.</summary>
+    public async Task FinishAsync(RunState final, JsonObject? result, RunError? error, CancellationToken cancellationToken)
+    {
+        if (!final.IsFinal() || (final == RunState.Failed) != (error is not null))
+            throw new ArgumentException($"A run finishes as succeeded or cancelled, or as failed with an error; not as {final} with {error?.Code ?? "none"}.");
+        await LeaveAsync(Sql.Finish, cancellationToken, ("state", final.ToString().ToLowerInvariant()), Json("result", result?.ToJsonString()),
+            ("error_code", error?.Code), ("error_detail", error?.Detail));
+    }
+
+    /// <summary>The worker stops: back to queued, not counted as a death. With a cancel request it is cancelled.</summary>
+    public async Task HandBackAsync(CancellationToken cancellationToken) => await LeaveAsync(Sql.HandBack, cancellationToken);
+
+    /// <summary>The child died: queued again, or failed at the third death (<see cref="NewRun.MaxDeaths"/>) in a row without a new resume point.</summary>
+    public async Task ReportDeathAsync(string reason, CancellationToken cancellationToken) =>
+        await LeaveAsync(Sql.Die, cancellationToken, ("reason", reason));
+
+    async Task LeaveAsync(string sql, CancellationToken cancellationToken, params (string, object?)[] parameters) =>
+        await FencedAsync(Fence.Update, async connection =>
+        {
+            await using var charge = connection.Command(Sql.Charge, ("id", lease.RunId), ("token", lease.Token));
+            await charge.ExecuteNonQueryAsync(cancellationToken);
+            await using var leave = connection.Command(sql, [("id", lease.RunId), ("token", lease.Token), .. parameters]);
+            return await leave.ExecuteNonQueryAsync(cancellationToken);
+        }, cancellationToken);
+
+    async Task<T> FencedAsync<T>(Fence fence, Func<NpgsqlConnection, Task<T>> write, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (!await FenceAsync(connection, lease, fence, cancellationToken))
+            throw new LeaseLostException(lease);
+        var result = await write(connection);
+        await transaction.CommitAsync(cancellationToken);
+        return result;
+    }
+
+    /// <summary>
+    /// First statement of a fenced transaction: whether the run is still this lease's. From then on nobody can take it away, so a
+    /// worker that stops in the middle must not hold it: the database ends its transaction.
+    /// </summary>
+    internal static async Task<bool> FenceAsync(NpgsqlConnection connection, Lease lease, Fence fence, CancellationToken cancellationToken)
+    {
+        await using var check = connection.Command(
+            $"""
+            set local idle_in_transaction_session_timeout = '5s';
+            select 1 from runs where id = @id and lease_token = @token and state = 'running' for {(fence == Fence.Share ? "share" : "no key update")}
+            """, ("id", lease.RunId), ("token", lease.Token));
+        return await check.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+}

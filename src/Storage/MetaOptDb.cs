@@ -1,0 +1,201 @@
+using System.Text;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using MetaOpt.Runs;
+
+namespace MetaOpt.Storage;
+
+/// <summary>
+/// The schema, and the ordinary reads and writes on it. The constraints repeat the invariants of docs/run-states.md, so that
+/// no statement of ours can break them. Claims, fenced writes and series go through plain SQL: see <see cref="RunQueue"/>.
+/// </summary>
+public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(options)
+{
+    /// <summary>All runs; the table is the queue.</summary>
+    public DbSet<Run> Runs => Set<Run>();
+    /// <summary>All attempts.</summary>
+    public DbSet<Attempt> Attempts => Set<Attempt>();
+    /// <summary>Headers of complete checkpoints.</summary>
+    public DbSet<Checkpoint> Checkpoints => Set<Checkpoint>();
+    /// <summary>Everybody.</summary>
+    public DbSet<User> Users => Set<User>();
+    /// <summary>Tokens, revoked ones too.</summary>
+    public DbSet<Token> Tokens => Set<Token>();
+    /// <summary>Every worker ever seen.</summary>
+    public DbSet<Worker> Workers => Set<Worker>();
+    /// <summary>The audit trail.</summary>
+    public DbSet<AuditEntry> Audit => Set<AuditEntry>();
+
+    /// <inheritdoc/>
+    protected override void OnModelCreating(ModelBuilder model)
+    {
+        model.Entity<Run>(Runs_);
+        model.Entity<Attempt>(Attempts_);
+        Stored(model);
+        Trajectories(model);
+        People(model);
+        foreach (var entity in model.Model.GetEntityTypes())
+            foreach (var property in entity.GetProperties())
+                property.SetColumnName(SnakeCase(property.Name));
+    }
+
+    static void Runs_(EntityTypeBuilder<Run> run)
+    {
+        run.ToTable("runs", t =>
+        {
+            t.HasCheckConstraint("runs_state_known", "state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')");
+            t.HasCheckConstraint("runs_running_holds_lease",
+                "(state = 'running') = (lease_expires_at is not null) and (state = 'running') = (lease_owner is not null)"
+                + " and (state = 'running') = (lease_ttl is not null) and (state = 'running') = (lease_charged_at is not null)");
+            t.HasCheckConstraint("runs_final_is_finished",
+                "(state in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null)");
+            t.HasCheckConstraint("runs_queued_not_cancelled", "state <> 'queued' or cancel_requested_at is null");
+            t.HasCheckConstraint("runs_failed_has_error", "(state = 'failed') = (error_code is not null)");
+            t.HasCheckConstraint("runs_started_once_claimed", "(attempt > 0) = (started_at is not null)");
+            t.HasCheckConstraint("runs_priority_range", "priority between -100 and 100");
+            t.HasCheckConstraint("runs_deaths_range", "deaths between 0 and max_deaths and max_deaths between 1 and 1000");
+        });
+        run.HasKey(r => r.Id);
+        run.Property(r => r.Id).ValueGeneratedNever();
+        run.Property(r => r.State).HasConversion(LowerCase<RunState>()).HasDefaultValueSql("'queued'");
+        run.Property(r => r.Tags).HasDefaultValueSql("'{}'");
+        run.Property(r => r.Notes).HasDefaultValue("");
+        run.Property(r => r.Spec).HasColumnType("jsonb");
+        run.Property(r => r.Progress).HasColumnType("jsonb");
+        run.Property(r => r.Result).HasColumnType("jsonb");
+        run.Property(r => r.MaxDeaths).HasDefaultValue(3);
+        run.Property(r => r.NotBefore).HasDefaultValueSql("now()");
+        run.Property(r => r.CreatedAt).HasDefaultValueSql("clock_timestamp()");
+        run.Property(r => r.ChangedAt).HasDefaultValueSql("clock_timestamp()").ValueGeneratedOnAddOrUpdate();
+        run.Property(r => r.Version).HasDefaultValue(1L).ValueGeneratedOnAddOrUpdate();
+        run.HasMany(r => r.Attempts).WithOne().HasForeignKey(a => a.RunId);
+        run.HasIndex(r => new { r.Pool, r.Priority, r.CreatedAt }).HasFilter("state = 'queued'")
+            .HasDatabaseName("runs_queued").IsDescending(false, true, false);
+        run.HasIndex(r => r.LeaseExpiresAt).HasFilter("state = 'running'").HasDatabaseName("runs_leased");
+        run.HasIndex(r => new { r.Owner, r.IdempotencyKey }).IsUnique().HasFilter("idempotency_key is not null")
+            .HasDatabaseName("runs_idempotency_key");
+        run.HasIndex(r => r.ChangedAt).HasDatabaseName("runs_changed_at");
+    }
+
+    static void Attempts_(EntityTypeBuilder<Attempt> attempt)
+    {
+        attempt.ToTable("attempts", t =>
+        {
+            t.HasCheckConstraint("attempts_outcome_known",
+                "outcome in ('succeeded', 'failed', 'cancelled', 'handed-back', 'died', 'lost')");
+            t.HasCheckConstraint("attempts_ended_has_outcome", "(ended_at is null) = (outcome is null)");
+        });
+        attempt.HasKey(a => new { a.RunId, a.Number });
+        attempt.Property(a => a.Facts).HasColumnType("jsonb");
+    }
+
+    static void Stored(ModelBuilder model)
+    {
+        model.Entity<Checkpoint>(checkpoint =>
+        {
+            checkpoint.ToTable("checkpoints");
+            checkpoint.HasKey(c => c.Id);
+            checkpoint.Property(c => c.Id).ValueGeneratedNever();
+            checkpoint.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId);
+            checkpoint.HasIndex(c => new { c.RunId, c.Name, c.Step }).IsUnique();
+        });
+        model.Entity<CheckpointChunkRow>(chunk =>
+        {
+            chunk.ToTable("checkpoint_chunks");
+            chunk.HasKey(c => new { c.CheckpointId, c.Seq });
+            chunk.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId);
+        });
+        model.Entity<ResumePointRow>(point =>
+        {
+            point.ToTable("resume_points");
+            point.HasKey(p => p.Id);
+            point.Property(p => p.Id).ValueGeneratedNever();
+            point.HasOne<Run>().WithMany().HasForeignKey(p => p.RunId);
+            point.HasIndex(p => p.RunId).IsUnique();
+        });
+        model.Entity<ResumePointChunkRow>(chunk =>
+        {
+            chunk.ToTable("resume_point_chunks");
+            chunk.HasKey(c => new { c.ResumePointId, c.Seq });
+            chunk.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId);
+        });
+    }
+
+    static void Trajectories(ModelBuilder model)
+    {
+        model.Entity<SeriesRow>(series =>
+        {
+            series.ToTable("series");
+            series.HasKey(s => s.Id);
+            series.HasOne<Run>().WithMany().HasForeignKey(s => s.RunId);
+            series.HasIndex(s => new { s.RunId, s.Name }).IsUnique();
+        });
+        model.Entity<SeriesPointRow>(point =>
+        {
+            point.ToTable("series_points", t => t.HasCheckConstraint("series_points_step_range", "step >= 0"));
+            point.HasKey(p => new { p.SeriesId, p.Step });
+            point.HasOne<SeriesRow>().WithMany().HasForeignKey(p => p.SeriesId);
+        });
+        model.Entity<SeriesRollupRow>(rollup =>
+        {
+            rollup.ToTable("series_rollups", t => t.HasCheckConstraint("series_rollups_width_known", "width in (128, 16384)"));
+            rollup.HasKey(r => new { r.SeriesId, r.Width, r.Bucket });
+            rollup.HasOne<SeriesRow>().WithMany().HasForeignKey(r => r.SeriesId);
+        });
+    }
+
+    static void People(ModelBuilder model)
+    {
+        model.Entity<User>(user =>
+        {
+            user.ToTable("users", t =>
+            {
+                t.HasCheckConstraint("users_role_known", "role in ('admin', 'member', 'viewer')");
+                t.HasCheckConstraint("users_weight_range", "weight > 0 and weight <= 1000");
+            });
+            user.HasKey(u => u.Id);
+            user.Property(u => u.Id).ValueGeneratedNever();
+            user.HasIndex(u => u.Name).IsUnique();
+            user.Property(u => u.Role).HasConversion(LowerCase<UserRole>());
+            user.Property(u => u.Weight).HasDefaultValue(1.0);
+            user.Property(u => u.CreatedAt).HasDefaultValueSql("now()");
+        });
+        model.Entity<Token>(token =>
+        {
+            token.ToTable("tokens");
+            token.HasKey(t => t.Id);
+            token.HasOne(t => t.User).WithMany().HasForeignKey(t => t.UserId);
+            token.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
+        });
+        model.Entity<Worker>(worker =>
+        {
+            worker.ToTable("workers");
+            worker.HasKey(w => w.Name);
+            worker.Property(w => w.Facts).HasColumnType("jsonb");
+        });
+        model.Entity<AuditEntry>(entry =>
+        {
+            entry.ToTable("audit");
+            entry.HasKey(e => e.Id);
+            entry.Property(e => e.At).HasDefaultValueSql("now()");
+            entry.Property(e => e.Detail).HasColumnType("jsonb");
+        });
+        model.Entity<UsageRow>(usage =>
+        {
+            usage.ToTable("usage");
+            usage.HasKey(u => u.Owner);
+        });
+    }
+
+    static ValueConverter<T, string> LowerCase<T>() where T : struct, Enum =>
+        new(value => value.ToString().ToLowerInvariant(), text => Enum.Parse<T>(text, true));
+
+    static string SnakeCase(string name)
+    {
+        var snake = new StringBuilder();
+        foreach (var c in name)
+            snake.Append(char.IsUpper(c) && snake.Length > 0 ? "_" : "").Append(char.ToLowerInvariant(c));
+        return snake.ToString();
+    }
+}

@@ -1,0 +1,34 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace MetaOpt.Storage;
+
+/// <summary>Brings a database to this program's schema.</summary>
+public static class Migrations
+{
+    // Any constant will do, as long as nobody else in the database uses it.
+    const long Lock = 0x6d6574616f707401;
+
+    /// <summary>
+    /// Applies what is missing; does nothing on a current database. Safe when several processes do it at once: the others wait.
+    /// </summary>
+    public static async Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using (var take = new NpgsqlCommand("select pg_advisory_lock($1)", connection) { Parameters = { new() { Value = Lock } } })
+            await take.ExecuteNonQueryAsync(cancellationToken);
+        try
+        {
+            // Built outside the host, so without its logger: looking for the history table of a new database is no error to report.
+            var options = new DbContextOptionsBuilder<MetaOptDb>();
+            StorageServices.Configure(options, dataSource);
+            await using var db = new MetaOptDb(options.Options);
+            await db.Database.MigrateAsync(cancellationToken);
+        }
+        finally
+        {
+            await using var release = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = Lock } } };
+            await release.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+    }
+}

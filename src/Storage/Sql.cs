@@ -1,0 +1,38 @@
+namespace MetaOpt.Storage;
+
+/// <summary>The statements under Sql/, each named after its file.</summary>
+static class Sql
+{
+    public static readonly string AddSeries = Read("add-series.sql");
+    public static readonly string Cancel = Read("cancel.sql");
+    public static readonly string Charge = Read("charge.sql");
+    public static readonly string Claim = Read("claim.sql");
+    public static readonly string CutSeries = Read("cut-series.sql");
+    public static readonly string Die = Read("die.sql");
+    public static readonly string FindToken = Read("find-token.sql");
+    public static readonly string Finish = Read("finish.sql");
+    public static readonly string HandBack = Read("hand-back.sql");
+    public static readonly string ListSeries = Read("list-series.sql");
+    public static readonly string ReadBuckets = Read("read-buckets.sql");
+    public static readonly string ReadPoints = Read("read-points.sql");
+    public static readonly string Reap = Read("reap.sql");
+    public static readonly string RegisterWorker = Read("register-worker.sql");
+    public static readonly string Renew = Read("renew.sql");
+    public static readonly string RollUpPoints = Read("roll-up-points.sql");
+    public static readonly string RollUpRollups = Read("roll-up-rollups.sql");
+    public static readonly string SaveCheckpoint = Read("save-checkpoint.sql");
+    public static readonly string SaveResumePoint = Read("save-resume-point.sql");
+    public static readonly string SeriesExtent = Read("series-extent.sql");
+    public static readonly string SeriesOfRun = Read("series-of-run.sql");
+    public static readonly string Submit = Read("submit.sql");
+    public static readonly string SweepChunks = Read("sweep-chunks.sql");
+    public static readonly string WhyWaiting = Read("why-waiting.sql");
+
+    /// <summary>The text of an embedded statement file.</summary>
+    public static string Read(string name)
+    {
+        using var stream = typeof(Sql).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not among the embedded statements of src/Storage/Sql.");
+        return new StreamReader(stream).ReadToEnd();
+    }
+}

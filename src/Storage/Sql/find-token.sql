@@ -1,0 +1,4 @@
+-- The use is noted once a minute at most: reading must not mean writing.
+select t.secret_sha256, u.id, u.name, u.role, t.scopes, t.last_used_at is null or t.last_used_at < now() - interval '1 minute'
+from tokens t join users u on u.id = t.user_id
+where t.id = @id and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and u.disabled_at is null

@@ -1,0 +1,27 @@
+-- Takes expired leases away. The database's clock rules; nothing is taken until a worker has had a whole ttl to renew after a restart
+-- of the database. A row that a heartbeat or a fenced write holds at this moment is left for the next time.
+with expired as (
+  select id, attempt, owner, pool, deaths, max_deaths, lease_owner, lease_charged_at, lease_expires_at, cancel_requested_at
+  from runs
+  where state = 'running' and lease_expires_at < now() and now() >= pg_postmaster_start_time() + lease_ttl
+  for no key update skip locked),
+closed as (
+  update attempts a
+  set ended_at = clock_timestamp(), outcome = 'lost', detail = format('the lease of worker %s expired', e.lease_owner)
+  from expired e where a.run_id = e.id and a.number = e.attempt),
+charged as (
+  insert into usage as u (owner, slot_seconds, updated_at)
+  select owner, sum(slot_weight(pool) * greatest(0, extract(epoch from lease_expires_at - lease_charged_at))), clock_timestamp()
+  from expired group by owner
+  on conflict (owner) do update
+  set slot_seconds = decayed(u.slot_seconds, u.updated_at) + excluded.slot_seconds, updated_at = excluded.updated_at)
+update runs r set
+  state = case when e.cancel_requested_at is not null then 'cancelled' when e.deaths + 1 >= e.max_deaths then 'failed' else 'queued' end,
+  finished_at = case when e.cancel_requested_at is not null or e.deaths + 1 >= e.max_deaths then clock_timestamp() end,
+  error_code = case when e.cancel_requested_at is null and e.deaths + 1 >= e.max_deaths then 'died' end,
+  error_detail = case when e.cancel_requested_at is null and e.deaths + 1 >= e.max_deaths then
+    format('%s deaths in a row without a new resume point; the last: the lease of worker %s expired on attempt %s',
+           e.deaths + 1, e.lease_owner, e.attempt) end,
+  deaths = e.deaths + 1,
+  lease_owner = null, lease_expires_at = null, lease_ttl = null, lease_charged_at = null
+from expired e where r.id = e.id

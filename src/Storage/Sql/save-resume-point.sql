@@ -1,0 +1,8 @@
+-- Only a step beyond the previous one's is progress that forgives deaths.
+update runs set deaths = 0
+where id = @run and @step > coalesce((select step from resume_points where run_id = @run), 0);
+delete from resume_point_chunks c using resume_points p where p.run_id = @run and c.resume_point_id = p.id;
+delete from resume_points where run_id = @run;
+-- Last: with its header the new one becomes visible.
+insert into resume_points (id, run_id, step, size, sha256, created_at)
+values (@id, @run, @step, @size, @sha256, clock_timestamp())

@@ -1,0 +1,103 @@
+using System.Text.Json;
+
+namespace MetaOpt.Storage;
+
+/// <summary>What a user may do without further grants.</summary>
+public enum UserRole
+{
+    /// <summary>Everything.</summary>
+    Admin,
+    /// <summary>Reads all runs, changes its own.</summary>
+    Member,
+    /// <summary>Reads all runs.</summary>
+    Viewer,
+}
+
+/// <summary>Somebody who submits runs.</summary>
+public sealed class User
+{
+    /// <summary>UUIDv7.</summary>
+    public Guid Id { get; init; }
+    /// <summary>Unique; runs carry it as their owner.</summary>
+    public required string Name { get; init; }
+    /// <summary>What they may do.</summary>
+    public UserRole Role { get; set; }
+    /// <summary>Share of the machines relative to the others' weights.</summary>
+    public double Weight { get; set; } = 1;
+    /// <summary>When they were added.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Their tokens stop working from here on.</summary>
+    public DateTimeOffset? DisabledAt { get; set; }
+}
+
+/// <summary>A bearer token, without its secret: that is shown once and kept only as SHA-256.</summary>
+public sealed class Token
+{
+    /// <summary>The 8 characters after <c>mo_</c>.</summary>
+    public required string Id { get; init; }
+    /// <summary>Whose it is.</summary>
+    public Guid UserId { get; init; }
+    /// <summary>Whose it is.</summary>
+    public User User { get; init; } = null!;
+    /// <summary>What its owner calls it.</summary>
+    public required string Name { get; init; }
+    /// <summary>SHA-256 of the 32 secret bytes. They are random, so a slow password hash would add nothing.</summary>
+    public required byte[] SecretSha256 { get; init; }
+    /// <summary>What it may be used for; see <see cref="Scopes"/>.</summary>
+    public List<string> Scopes { get; init; } = [];
+    /// <summary>When it was made.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Refused from here on; null for never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+    /// <summary>Refused from here on.</summary>
+    public DateTimeOffset? RevokedAt { get; set; }
+    /// <summary>Good to a minute.</summary>
+    public DateTimeOffset? LastUsedAt { get; set; }
+}
+
+/// <summary>What a token may be used for.</summary>
+public static class Scopes
+{
+    /// <summary>See runs, series and checkpoints.</summary>
+    public const string RunsRead = "runs:read";
+    /// <summary>Submit, change, cancel and delete runs.</summary>
+    public const string RunsWrite = "runs:write";
+    /// <summary>Users, their tokens, and everybody's runs.</summary>
+    public const string Admin = "admin";
+    /// <summary>All there are.</summary>
+    public static IReadOnlyList<string> All { get; } = [RunsRead, RunsWrite, Admin];
+}
+
+/// <summary>A worker process as it last reported.</summary>
+public sealed class Worker
+{
+    /// <summary>Unique.</summary>
+    public required string Name { get; init; }
+    /// <summary>It takes runs of this pool.</summary>
+    public required string Pool { get; set; }
+    /// <summary>Datasets it has.</summary>
+    public List<string> Datasets { get; set; } = [];
+    /// <summary>Host, cores, versions.</summary>
+    public JsonElement Facts { get; set; }
+    /// <summary>First registration.</summary>
+    public DateTimeOffset FirstSeenAt { get; init; }
+    /// <summary>Last registration, claim or heartbeat, good to a few seconds.</summary>
+    public DateTimeOffset LastSeenAt { get; set; }
+}
+
+/// <summary>One line of the audit trail; never changed.</summary>
+public sealed class AuditEntry
+{
+    /// <summary>Ascending.</summary>
+    public long Id { get; init; }
+    /// <summary>When.</summary>
+    public DateTimeOffset At { get; init; }
+    /// <summary>Who: a user's name.</summary>
+    public required string Actor { get; init; }
+    /// <summary>What was done, for example <c>run.cancel</c>.</summary>
+    public required string Action { get; init; }
+    /// <summary>To what: an id or a name.</summary>
+    public required string Subject { get; init; }
+    /// <summary>More about it.</summary>
+    public JsonElement Detail { get; init; }
+}
