@@ -36,8 +36,16 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         Trajectories(model);
         People(model);
         foreach (var entity in model.Model.GetEntityTypes())
+        {
             foreach (var property in entity.GetProperties())
                 property.SetColumnName(SnakeCase(property.Name));
+            foreach (var key in entity.GetKeys())
+                key.SetName(key.GetName()!.ToLowerInvariant());
+            foreach (var key in entity.GetForeignKeys())
+                key.SetConstraintName(key.GetConstraintName()!.ToLowerInvariant());
+            foreach (var index in entity.GetIndexes())
+                index.SetDatabaseName(index.GetDatabaseName()!.ToLowerInvariant());
+        }
     }
 
     static void Runs_(EntityTypeBuilder<Run> run)
