@@ -20,6 +20,26 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
     /// <summary>The size of dimension <paramref name="axis"/>.</summary>
     public int this[int axis] => axis switch { 0 => D0, 1 => D1, 2 => D2, 3 => D3, _ => throw new ArgumentOutOfRangeException(nameof(axis)) };
 
+    /// <summary>This shape with dimension <paramref name="axis"/> of size <paramref name="size"/>.</summary>
+    public Shape With(int axis, int size) => axis switch
+    {
+        0 => this with { D0 = size },
+        1 => this with { D1 = size },
+        2 => this with { D2 = size },
+        3 => this with { D3 = size },
+        _ => throw new ArgumentOutOfRangeException(nameof(axis)),
+    };
+
+    /// <summary>Row-major memory seen as [product before the axis, the axis, product after it].</summary>
+    public (int Outer, int Size, int Inner) Around(int axis) => axis switch
+    {
+        0 => (1, D0, D1 * D2 * D3),
+        1 => (D0, D1, D2 * D3),
+        2 => (D0 * D1, D2, D3),
+        3 => (D0 * D1 * D2, D3, 1),
+        _ => throw new ArgumentOutOfRangeException(nameof(axis)),
+    };
+
     /// <inheritdoc/>
     public override string ToString() => "[" + string.Join(", ", new[] { D0, D1, D2, D3 }.Take(Rank)) + "]";
 }
@@ -48,6 +68,9 @@ public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) whe
     public Tensor<T> As(Shape shape) => shape.Count == Count
         ? new(Data, shape)
         : throw new ArgumentException($"{Shape} has {Count} elements and cannot be seen as {shape}.");
+
+    /// <summary>The same memory at another place on the tape.</summary>
+    internal Tensor<T> At(int node) => new(Data, Shape, node);
 
     /// <summary>Elements start .. start + count as a vector, off the tape; no copy.</summary>
     public Tensor<T> Range(int start, int count) => start >= 0 && count >= 0 && start + count <= Count

@@ -1,0 +1,26 @@
+namespace MetaOpt.Compute;
+
+/// <summary>The kernel sets of this machine, by name.</summary>
+public static class KernelSets
+{
+    /// <summary>Names that <see cref="Create"/> takes besides <c>auto</c>, the best first.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["simd", "scalar"];
+
+    /// <summary>
+    /// A kernel set. <c>auto</c> is what the environment variable METAOPT_KERNELS names, else the best.
+    /// </summary>
+    /// <param name="name"><c>auto</c> or one of <see cref="Names"/>.</param>
+    /// <param name="threads">Threads that compute, at least 1.</param>
+    /// <exception cref="SpecException">There is no such kernel set.</exception>
+    public static IKernels<float> Create(string name, int threads)
+    {
+        var forced = Environment.GetEnvironmentVariable("METAOPT_KERNELS");
+        if (!string.IsNullOrEmpty(forced)) name = forced;
+        return name switch
+        {
+            "auto" or "simd" => new SimdKernels(threads),
+            "scalar" => new ScalarKernels<float>(),
+            _ => throw new SpecException("/kernels", $"\"{name}\" is not a kernel set; choose auto, {string.Join(" or ", Names)}."),
+        };
+    }
+}
