@@ -18,7 +18,7 @@ enum Fence
 /// <summary>
 /// What the holder of a lease writes for its run. Every method is one short transaction (a large blob: one for each chunk) that
 /// first locks the run's row if it is still this lease's; otherwise nothing is written and <see cref="LeaseLostException"/> is thrown.
-/// Each may be repeated after a lost connection: what the first one wrote is not written twice.
+/// Each may be repeated after a lost connection: nothing is written twice (a run that was left already answers with that exception).
 /// </summary>
 public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
 {
@@ -35,12 +35,9 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
         await FencedAsync(Fence.Share, async connection =>
         {
             var resume = await ReadResumePointAsync(connection, cancellationToken);
-            await using var sweep = connection.Command(Sql.SweepChunks, ("id", lease.RunId));
-            await sweep.ExecuteNonQueryAsync(cancellationToken);
             var series = await SeriesOfRunAsync(connection, cancellationToken);
             await RewriteSeriesAsync(connection, [.. series.Values.Select(id => (id, resume is null ? 0 : resume.Step + 1))], null, cancellationToken);
-            await using var begin = connection.Command(
-                "update attempts set facts = @facts, resumed_from_step = @step where run_id = @id and token = @token",
+            await using var begin = connection.Command(Sql.BeginAttempt,
                 Json("facts", facts.ToJsonString()), ("step", resume?.Step), ("id", lease.RunId), ("token", lease.Token));
             await begin.ExecuteNonQueryAsync(cancellationToken);
             return resume;
@@ -59,6 +56,9 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
     public async Task SetProgressAsync(RunProgress progress, CancellationToken cancellationToken) =>
         await FencedAsync(Fence.Update, async connection =>
         {
+            // JSON has no infinity, and the first measurement of a speed may be one.
+            if (!double.IsFinite(progress.StepsPerSecond) || progress.SecondsLeft is { } left && !double.IsFinite(left))
+                progress = progress with { StepsPerSecond = 0, SecondsLeft = null };
             await using var set = connection.Command("update runs set progress = @progress where id = @id",
                 Json("progress", JsonSerializer.Serialize(progress, CamelCase)), ("id", lease.RunId));
             return await set.ExecuteNonQueryAsync(cancellationToken);

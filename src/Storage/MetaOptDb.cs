@@ -75,7 +75,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         run.Property(r => r.MaxDeaths).HasDefaultValue(3);
         run.Property(r => r.NotBefore).HasDefaultValueSql("now()");
         run.Property(r => r.CreatedAt).HasDefaultValueSql("clock_timestamp()");
-        run.Property(r => r.ChangedAt).HasDefaultValueSql("clock_timestamp()").ValueGeneratedOnAddOrUpdate();
+        run.Property(r => r.MovedAt).HasDefaultValueSql("clock_timestamp()").ValueGeneratedOnAddOrUpdate();
         run.Property(r => r.Version).HasDefaultValue(1L).ValueGeneratedOnAddOrUpdate();
         run.HasMany(r => r.Attempts).WithOne().HasForeignKey(a => a.RunId);
         run.HasIndex(r => new { r.Pool, r.Priority, r.CreatedAt }).HasFilter("state = 'queued'")
@@ -83,7 +83,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         run.HasIndex(r => r.LeaseExpiresAt).HasFilter("state = 'running'").HasDatabaseName("runs_leased");
         run.HasIndex(r => new { r.Owner, r.IdempotencyKey }).IsUnique().HasFilter("idempotency_key is not null")
             .HasDatabaseName("runs_idempotency_key");
-        run.HasIndex(r => r.ChangedAt).HasDatabaseName("runs_changed_at");
+        run.HasIndex(r => r.MovedAt).HasDatabaseName("runs_moved_at");
     }
 
     static void Attempts_(EntityTypeBuilder<Attempt> attempt)

@@ -73,8 +73,8 @@ public sealed class Run
     public string? ErrorDetail { get; set; }
     /// <summary>Grows with each change a client can see, set by the database: for ETags.</summary>
     public long Version { get; init; }
-    /// <summary>Time of the last such change.</summary>
-    public DateTimeOffset ChangedAt { get; init; }
+    /// <summary>Time of the last change of state or cancel request.</summary>
+    public DateTimeOffset MovedAt { get; init; }
     /// <summary>One for each claim.</summary>
     public List<Attempt> Attempts { get; } = [];
 }

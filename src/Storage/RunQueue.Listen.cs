@@ -1,4 +1,3 @@
-using System.Data;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using MetaOpt.Runs;
@@ -15,8 +14,8 @@ public sealed partial class RunQueue
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// State changes and cancel requests of all runs from now on, until cancelled. Reconnects by itself, and after that repeats what
-    /// changed in between: nothing is missed, some may come twice.
+    /// State changes and cancel requests of all runs from now on, until cancelled. Reconnects by itself, and then tells what changed in
+    /// between: nothing is missed, some may come twice.
     /// </summary>
     public async IAsyncEnumerable<RunNotification> ListenAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -46,10 +45,12 @@ public sealed partial class RunQueue
                 connection.Notification += (_, e) => heard.TryWrite(Parse(e.Payload));
                 await using (var listen = connection.Command("listen metaopt_runs"))
                     await listen.ExecuteNonQueryAsync(stop);
-                while (connection.FullState.HasFlag(ConnectionState.Open))
+                upTo = await RepeatChangesAsync(connection, upTo, heard, stop);
+                while (true)
                 {
-                    upTo = await RepeatChangesAsync(connection, upTo, heard, stop);
                     while (await connection.WaitAsync(ListenPatience, stop)) { }
+                    await using var ask = connection.Command("select now()");
+                    upTo = (DateTime)(await ask.ExecuteScalarAsync(stop))!;
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -63,16 +64,11 @@ public sealed partial class RunQueue
         }
     }
 
-    /// <summary>Writes what changed after <paramref name="since"/> (nothing when null), and returns the database's time.</summary>
+    /// <summary>Writes what changed after <paramref name="since"/> (null: just now), and returns the database's time.</summary>
     static async Task<DateTime> RepeatChangesAsync(
         NpgsqlConnection connection, DateTime? since, ChannelWriter<RunNotification> heard, CancellationToken stop)
     {
-        await using var read = connection.Command(
-            """
-            select now(), null::uuid, null, null
-            union all
-            select null, id, state, cancel_requested_at is not null from runs where changed_at >= @since
-            """, ("since", since - CommitDelay ?? DateTime.MaxValue.ToUniversalTime()));
+        await using var read = connection.Command(Sql.ChangedRuns, ("since", since), ("commit_delay", CommitDelay));
         await using var reader = await read.ExecuteReaderAsync(stop);
         var now = DateTime.MinValue;
         while (await reader.ReadAsync(stop))

@@ -46,6 +46,8 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
     /// <summary>Reaps, then leases the next run for <paramref name="worker"/> for <paramref name="ttl"/>; null when there is none for it.</summary>
     public async Task<Claim?> ClaimAsync(WorkerIdentity worker, TimeSpan ttl, CancellationToken cancellationToken)
     {
+        // Outside the transaction: one that held the worker's row and waited for a share could meet a heartbeat that does the reverse.
+        await RegisterWorkerAsync(worker, cancellationToken);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ReapAsync(connection, cancellationToken);
@@ -87,6 +89,8 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
     public async Task<Beat> HeartbeatAsync(Lease lease, TimeSpan ttl, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using (var see = connection.Command(Sql.SeeWorker, ("name", lease.Worker)))
+            await see.ExecuteNonQueryAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!await LeasedRun.FenceAsync(connection, lease, Fence.Update, cancellationToken))
             return Beat.Lost;
@@ -109,7 +113,7 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         return await find.ExecuteScalarAsync(cancellationToken) is string final ? Enum.Parse<RunState>(final, true) : null;
     }
 
-    /// <summary>Says that a worker is alive and what it has; repeat it every few seconds while idle.</summary>
+    /// <summary>Says that a worker is alive and what it has. Claims and heartbeats say it too.</summary>
     public async Task RegisterWorkerAsync(WorkerIdentity worker, CancellationToken cancellationToken)
     {
         await using var register = dataSource.Command(Sql.RegisterWorker,
@@ -134,13 +138,6 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
             _ when position == 1 => new(position, WaitCause.Position, "next in its pool: waits for a free slot"),
             _ => new(position, WaitCause.Position, $"{position - 1} before it in its pool, by priority, share and time"),
         };
-    }
-
-    /// <summary>Deletes checkpoint chunks whose header never came, of runs that are not running.</summary>
-    public async Task SweepAsync(CancellationToken cancellationToken)
-    {
-        await using var sweep = dataSource.Command(Sql.SweepChunks, ("id", Guid.Empty));
-        await sweep.ExecuteNonQueryAsync(cancellationToken);
     }
 
     static string? DatasetOf(JsonObject spec) =>

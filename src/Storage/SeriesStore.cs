@@ -29,7 +29,6 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
     /// <summary>Values beyond it in size count as diverged.</summary>
     public const double LargestFinite = 1e300;
 
-    // The fewest steps for which a bucket is worth taking from roll-ups of that width.
     static readonly long[] RollupWidths = [16_384, 128];
 
     /// <summary>The series of a run by name; empty for an unknown run.</summary>
@@ -54,20 +53,21 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxPoints, 1);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        long series, first, last, count;
+        long series, first, last;
+        bool raw;
         await using (var extent = connection.Command(Sql.SeriesExtent, ("id", runId), ("name", name),
-            ("from", Math.Max(0, from ?? 0)), ("to", to ?? long.MaxValue)))
+            ("from", Math.Max(0, from ?? 0)), ("to", to ?? long.MaxValue), ("max", maxPoints)))
         await using (var reader = await extent.ExecuteReaderAsync(cancellationToken))
         {
             if (!await reader.ReadAsync(cancellationToken))
                 return null;
             if (reader.IsDBNull(1))
                 return new(name, true, []);
-            (series, first, last, count) = (reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3));
+            (series, first, last, raw) = (reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), !reader.GetBoolean(3));
         }
-        if (last - first < maxPoints || count <= maxPoints)
-            return new(name, true, await ReadPointsAsync(connection, series, first, last, cancellationToken));
-        return new(name, false, await ReadBucketsAsync(connection, series, first, last, maxPoints, cancellationToken));
+        return new(name, raw, raw
+            ? await ReadPointsAsync(connection, series, first, last, cancellationToken)
+            : await ReadBucketsAsync(connection, series, first, last, maxPoints, cancellationToken));
     }
 
     static async Task<List<SeriesBucket>> ReadPointsAsync(
@@ -88,8 +88,8 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
     static async Task<List<SeriesBucket>> ReadBucketsAsync(
         NpgsqlConnection connection, long series, long first, long last, int maxPoints, CancellationToken cancellationToken)
     {
-        // A bucket is a whole number of units; the widest unit that still fills the buckets asked for reads the fewest rows.
-        var unit = RollupWidths.FirstOrDefault(width => (last - first) / maxPoints >= width, 1);
+        // A bucket is a whole number of units; the widest unit that still makes half as many as asked for reads the fewest rows.
+        var unit = RollupWidths.FirstOrDefault(width => (last - first) / width >= (maxPoints + 1) / 2, 1);
         var units = last / unit - first / unit + 1;
         await using var read = connection.Command(Sql.ReadBuckets, ("series", series), ("from", first), ("to", last), ("unit", unit),
             ("first_unit", (first + unit - 1) / unit), ("last_unit", (last + 1) / unit - 1), ("group", (units + maxPoints - 1) / maxPoints));

@@ -4,7 +4,9 @@ namespace MetaOpt.Storage;
 static class Sql
 {
     public static readonly string AddSeries = Read("add-series.sql");
+    public static readonly string BeginAttempt = Read("begin-attempt.sql");
     public static readonly string Cancel = Read("cancel.sql");
+    public static readonly string ChangedRuns = Read("changed-runs.sql");
     public static readonly string Charge = Read("charge.sql");
     public static readonly string Claim = Read("claim.sql");
     public static readonly string CutSeries = Read("cut-series.sql");
@@ -22,10 +24,10 @@ static class Sql
     public static readonly string RollUpRollups = Read("roll-up-rollups.sql");
     public static readonly string SaveCheckpoint = Read("save-checkpoint.sql");
     public static readonly string SaveResumePoint = Read("save-resume-point.sql");
+    public static readonly string SeeWorker = Read("see-worker.sql");
     public static readonly string SeriesExtent = Read("series-extent.sql");
     public static readonly string SeriesOfRun = Read("series-of-run.sql");
     public static readonly string Submit = Read("submit.sql");
-    public static readonly string SweepChunks = Read("sweep-chunks.sql");
     public static readonly string WhyWaiting = Read("why-waiting.sql");
 
     /// <summary>The text of an embedded statement file.</summary>

@@ -267,12 +267,6 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("cancel_requested_at");
 
-                    b.Property<DateTimeOffset>("ChangedAt")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("changed_at")
-                        .HasDefaultValueSql("clock_timestamp()");
-
                     b.Property<DateTimeOffset>("CreatedAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
@@ -329,6 +323,12 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("integer")
                         .HasDefaultValue(3)
                         .HasColumnName("max_deaths");
+
+                    b.Property<DateTimeOffset>("MovedAt")
+                        .ValueGeneratedOnAddOrUpdate()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("moved_at")
+                        .HasDefaultValueSql("clock_timestamp()");
 
                     b.Property<string>("Name")
                         .IsRequired()
@@ -414,12 +414,12 @@ namespace MetaOpt.Storage.Schema
                     b.HasKey("Id")
                         .HasName("pk_runs");
 
-                    b.HasIndex("ChangedAt")
-                        .HasDatabaseName("runs_changed_at");
-
                     b.HasIndex("LeaseExpiresAt")
                         .HasDatabaseName("runs_leased")
                         .HasFilter("state = 'running'");
+
+                    b.HasIndex("MovedAt")
+                        .HasDatabaseName("runs_moved_at");
 
                     b.HasIndex("Owner", "IdempotencyKey")
                         .IsUnique()

@@ -45,14 +45,16 @@ execute function runs_notify();
 create function runs_version() returns trigger language plpgsql as $$
 begin
   new.version := old.version + 1;
-  new.changed_at := clock_timestamp();
+  if new.state <> old.state or new.cancel_requested_at is distinct from old.cancel_requested_at then
+    new.moved_at := clock_timestamp();
+  end if;
   return new;
 end $$;
 create trigger runs_changed
 before update of name, tags, notes, priority, state, attempt, progress, result, error_code, error_detail, cancel_requested_at, not_before
 on runs for each row execute function runs_version();
 
--- A final run is never resumed. A state is left only along the edges of docs/run-states.md.
+-- A final run is never resumed, and nobody completes what it left half written. A state is left only along the edges of docs/run-states.md.
 create function runs_settle() returns trigger language plpgsql as $$
 begin
   if old.state not in ('queued', 'running') or (old.state = 'queued' and new.state not in ('running', 'cancelled')) then
@@ -61,6 +63,8 @@ begin
   if new.state not in ('queued', 'running') then
     delete from resume_point_chunks where run_id = new.id;
     delete from resume_points where run_id = new.id;
+    delete from checkpoint_chunks c
+    where c.run_id = new.id and not exists (select 1 from checkpoints h where h.id = c.checkpoint_id);
   end if;
   return null;
 end $$;

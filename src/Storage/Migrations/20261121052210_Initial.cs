@@ -67,7 +67,7 @@ namespace MetaOpt.Storage.Schema
                     error_code = table.Column<string>(type: "text", nullable: true),
                     error_detail = table.Column<string>(type: "text", nullable: true),
                     version = table.Column<long>(type: "bigint", nullable: false, defaultValue: 1L),
-                    changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()")
+                    moved_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()")
                 },
                 constraints: table =>
                 {
@@ -355,11 +355,6 @@ namespace MetaOpt.Storage.Schema
                 unique: true);
 
             migrationBuilder.CreateIndex(
-                name: "runs_changed_at",
-                table: "runs",
-                column: "changed_at");
-
-            migrationBuilder.CreateIndex(
                 name: "runs_idempotency_key",
                 table: "runs",
                 columns: new[] { "owner", "idempotency_key" },
@@ -371,6 +366,11 @@ namespace MetaOpt.Storage.Schema
                 table: "runs",
                 column: "lease_expires_at",
                 filter: "state = 'running'");
+
+            migrationBuilder.CreateIndex(
+                name: "runs_moved_at",
+                table: "runs",
+                column: "moved_at");
 
             migrationBuilder.CreateIndex(
                 name: "runs_queued",

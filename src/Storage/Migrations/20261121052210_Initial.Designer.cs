@@ -14,7 +14,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace MetaOpt.Storage.Schema
 {
     [DbContext(typeof(MetaOptDb))]
-    [Migration("20261121051648_Initial")]
+    [Migration("20261121052210_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -270,12 +270,6 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("cancel_requested_at");
 
-                    b.Property<DateTimeOffset>("ChangedAt")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("changed_at")
-                        .HasDefaultValueSql("clock_timestamp()");
-
                     b.Property<DateTimeOffset>("CreatedAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
@@ -332,6 +326,12 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("integer")
                         .HasDefaultValue(3)
                         .HasColumnName("max_deaths");
+
+                    b.Property<DateTimeOffset>("MovedAt")
+                        .ValueGeneratedOnAddOrUpdate()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("moved_at")
+                        .HasDefaultValueSql("clock_timestamp()");
 
                     b.Property<string>("Name")
                         .IsRequired()
@@ -417,12 +417,12 @@ namespace MetaOpt.Storage.Schema
                     b.HasKey("Id")
                         .HasName("pk_runs");
 
-                    b.HasIndex("ChangedAt")
-                        .HasDatabaseName("runs_changed_at");
-
                     b.HasIndex("LeaseExpiresAt")
                         .HasDatabaseName("runs_leased")
                         .HasFilter("state = 'running'");
+
+                    b.HasIndex("MovedAt")
+                        .HasDatabaseName("runs_moved_at");
 
                     b.HasIndex("Owner", "IdempotencyKey")
                         .IsUnique()
