@@ -1,0 +1,41 @@
+namespace MetaOpt.Storage.Embedded;
+
+/// <summary>Where the private PostgreSQL lives and how it is set up.</summary>
+public sealed record EmbeddedOptions
+{
+    /// <summary>The data folder; the cluster goes to <c>postgres/&lt;major&gt;</c> in it.</summary>
+    public required string DataFolder { get; init; }
+
+    /// <summary>Folder with <c>initdb</c>, <c>pg_ctl</c> and <c>postgres</c>; null looks for one.</summary>
+    public string? Binaries { get; init; }
+
+    /// <summary>Database that is created in the cluster and named in the connection string.</summary>
+    public string Database { get; init; } = "metaopt";
+
+    /// <summary>Further settings of the server, applied at its next start; they win over the defaults.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
+    /// <c>METAOPT_HOME</c>, else <c>XDG_DATA_HOME/metaopt</c>, else <c>~/.local/share/metaopt</c>; binaries of <c>METAOPT_PG_BIN</c>.
+    /// </summary>
+    public static EmbeddedOptions FromEnvironment() => new()
+    {
+        DataFolder = Value("METAOPT_HOME")
+            ?? Path.Combine(Value("XDG_DATA_HOME") ?? Path.Combine(Value("HOME") ?? "/", ".local/share"), "metaopt"),
+        Binaries = Value("METAOPT_PG_BIN"),
+    };
+
+    static string? Value(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+}
+
+/// <summary>The private PostgreSQL cannot be had, or cannot do what was asked; the message says what to do.</summary>
+public sealed class EmbeddedPostgresException(string message) : Exception(message);
+
+/// <summary>What is known of the cluster of a data folder.</summary>
+/// <param name="ProcessId">The server's process, null when it does not run.</param>
+/// <param name="Folder">Holds the cluster, its log, its password and its socket.</param>
+/// <param name="Created">False before the first start.</param>
+/// <param name="Binaries">Folder of the programs.</param>
+/// <param name="Version">Of the binaries, for example 15.18.</param>
+/// <param name="Account">Who the server runs as; null is the caller.</param>
+public sealed record EmbeddedStatus(int? ProcessId, bool Created, string Folder, string Binaries, string Version, string? Account);
