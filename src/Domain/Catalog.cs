@@ -11,7 +11,10 @@ namespace MetaOpt;
 public static class Catalog
 {
     /// <summary>Distributions of optimizees.</summary>
-    public static readonly Registry<TaskOptions> Tasks = new("task");
+    public static readonly Registry<TaskOptions> Tasks = new(
+        "task",
+        QuadraticTask.Entry,
+        MlpClassificationTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new("optimizer");

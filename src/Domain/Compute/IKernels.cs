@@ -69,6 +69,12 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
 
     /// <summary>y [R, C]: 1 at each row's label, else 0.</summary>
     void OneHot(Tensor<T> labels, Tensor<T> y);
+
+    /// <summary>
+    /// y [R, width]: row r is scale times the bytes of row rows[r] of <paramref name="source"/> (row-major, in host memory);
+    /// how a mini-batch is gathered.
+    /// </summary>
+    void GatherRows(byte[] source, int width, int[] rows, T scale, Tensor<T> y);
 }
 
 /// <summary>Work that is split into independent chunks; how many depends on sizes alone. A struct, so that running it allocates nothing.</summary>

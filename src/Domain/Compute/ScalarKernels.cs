@@ -213,6 +213,15 @@ public partial class ScalarKernels<T> : IKernels<T> where T : unmanaged, IBinary
     }
 
     /// <inheritdoc/>
+    public virtual void GatherRows(byte[] source, int width, int[] rows, T scale, Tensor<T> y)
+    {
+        var destination = y.Span;
+        for (var r = 0; r < y.Shape.D0; r++)
+            for (var c = 0; c < width; c++)
+                destination[r * width + c] = scale * T.CreateTruncating(source[rows[r] * width + c]);
+    }
+
+    /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
     static T Largest(ReadOnlySpan<T> values)

@@ -50,3 +50,17 @@ public interface ITaskInstances<T> : IDisposable where T : unmanaged, IBinaryFlo
     /// </summary>
     Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step);
 }
+
+/// <summary>Where the drawn instances' random numbers come from: instance b of a batch is number first + b of its split.</summary>
+readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
+{
+    /// <summary>The stream of instance <paramref name="b"/> for <paramref name="purpose"/>.</summary>
+    public RandomStream Stream(Purpose purpose, int b, int step = 0) => new(Seed, Split, purpose, (uint)(First + b), (uint)step);
+
+    /// <summary>What belongs to instance <paramref name="b"/> in a tensor whose first axis counts instances.</summary>
+    public static Span<T> Row<T>(Tensor<T> tensor, int b) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var count = tensor.Count / tensor.Shape.D0;
+        return tensor.Span.Slice(b * count, count);
+    }
+}
