@@ -1,0 +1,104 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace MetaOpt.Cli.Client;
+
+/// <summary>The HTTP API, as a client sees it. Every answer that is not a success becomes an <see cref="ApiException"/>.</summary>
+public sealed class ApiClient : IDisposable
+{
+    const string Root = "/api/v1/";
+    readonly HttpClient http;
+
+    /// <summary>Talks to <paramref name="server"/> with a bearer token.</summary>
+    public ApiClient(Uri server, string? token)
+    {
+        Server = server;
+        http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        if (token is not null)
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+    }
+
+    /// <summary>Address of the server.</summary>
+    public Uri Server { get; }
+
+    /// <summary>
+    /// Server: <c>METAOPT_URL</c>, else the one that <c>metaopt up</c> started, else port 5080 of this machine.
+    /// Token: <c>METAOPT_TOKEN</c>, else the file <c>admin-token</c> in the data folder.
+    /// </summary>
+    public static ApiClient FromEnvironment()
+    {
+        var home = Home.FromEnvironment();
+        var address = Environment.GetEnvironmentVariable("METAOPT_URL")
+            ?? (File.Exists(home.AddressFile) ? File.ReadAllText(home.AddressFile).Trim() : "http://127.0.0.1:5080");
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var server) || server.Scheme is not ("http" or "https"))
+            throw new CommandException($"METAOPT_URL is \"{address}\"; give a whole address such as http://127.0.0.1:5080.", ExitCode.Usage);
+        return new ApiClient(server, Token(home));
+    }
+
+    /// <summary><c>METAOPT_TOKEN</c>, else the content of the token file, else null.</summary>
+    public static string? Token(Home home) => Environment.GetEnvironmentVariable("METAOPT_TOKEN") is { Length: > 0 } token
+        ? token
+        : File.Exists(home.TokenFile) ? File.ReadAllText(home.TokenFile).Trim() : null;
+
+    /// <summary>GET of a JSON document; <paramref name="path"/> is relative to <c>/api/v1/</c>.</summary>
+    public Task<JsonElement> GetAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Get, path, null, cancel);
+
+    /// <summary>POST of <paramref name="body"/>, verbatim, as JSON.</summary>
+    public Task<JsonElement> PostAsync(string path, string? body, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Post, path, body, cancel);
+
+    /// <summary>POST of a JSON document.</summary>
+    public Task<JsonElement> PostAsync(string path, JsonNode body, CancellationToken cancel) =>
+        PostAsync(path, body.ToJsonString(), cancel);
+
+    /// <summary>The answer's body as it comes: a download or an event stream. Dispose the response.</summary>
+    public async Task<HttpResponseMessage> OpenAsync(
+        string path, CancellationToken cancel, string? accept = null, string? lastEventId = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, Root + path);
+        if (accept is not null)
+            request.Headers.Accept.ParseAdd(accept);
+        if (lastEventId is { Length: > 0 })
+            request.Headers.Add("Last-Event-ID", lastEventId);
+        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        if (!response.IsSuccessStatusCode)
+            using (response)
+                throw new ApiException(response.StatusCode, await response.Content.ReadAsStringAsync(cancel));
+        return response;
+    }
+
+    /// <summary>True when the server is alive and its database answers.</summary>
+    public async Task<bool> IsReadyAsync(CancellationToken cancel)
+    {
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            limit.CancelAfter(TimeSpan.FromSeconds(5));
+            using var response = await http.GetAsync("/healthz/ready", limit.Token);
+            return response.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return false;
+        }
+    }
+
+    async Task<JsonElement> SendAsync(HttpMethod method, string path, string? body, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(method, Root + path);
+        if (body is not null)
+            request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(TimeSpan.FromSeconds(100));
+        using var response = await http.SendAsync(request, limit.Token);
+        var text = await response.Content.ReadAsStringAsync(limit.Token);
+        if (!response.IsSuccessStatusCode)
+            throw new ApiException(response.StatusCode, text);
+        return text.Length == 0 ? default : JsonElement.Parse(text);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => http.Dispose();
+}

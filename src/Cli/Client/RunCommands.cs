@@ -1,0 +1,125 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+
+namespace MetaOpt.Cli.Client;
+
+/// <summary>Submit runs and look after them.</summary>
+public static class RunCommands
+{
+    static Argument<string> Document() => new("file") { Description = "A submission as JSON; - reads standard input." };
+    static Argument<string> Id() => new("id") { Description = "Id of the run." };
+
+    /// <summary><c>submit FILE</c>: queues a run and prints its id.</summary>
+    public static Command Submit()
+    {
+        var file = Document();
+        var watch = new Option<bool>("--watch") { Description = "Follow the run until it ends." };
+        var command = new Command("submit", "Queue a run described by a JSON document.") { file, watch };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            using var api = ApiClient.FromEnvironment();
+            var run = await api.PostAsync("runs", await ReadAsync(arguments.GetValue(file)!, cancel), cancel);
+            Console.WriteLine(run.Text("id"));
+            return arguments.GetValue(watch) ? await FollowAsync(api, run.Text("id")!, cancel) : ExitCode.Success;
+        });
+        return command;
+    }
+
+    /// <summary><c>validate FILE</c>: every error, or the cost the run would have. Queues nothing.</summary>
+    public static Command Validate()
+    {
+        var file = Document();
+        var command = new Command("validate", "Check a submission and predict its cost, without queueing it.") { file };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            using var api = ApiClient.FromEnvironment();
+            var answer = await api.PostAsync("runs:validate", await ReadAsync(arguments.GetValue(file)!, cancel), cancel);
+            Console.WriteLine(answer.Indented());
+        });
+        return command;
+    }
+
+    /// <summary><c>runs</c>: the newest runs, one a line.</summary>
+    public static Command List()
+    {
+        var state = new Option<string?>("--state") { Description = "Only runs in this state." };
+        state.AcceptOnlyFromAmong("queued", "running", "succeeded", "failed", "cancelled");
+        var limit = new Option<int>("--limit") { Description = "At most so many.", DefaultValueFactory = _ => 20 };
+        var command = new Command("runs", "List runs, the newest first.") { state, limit };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            using var api = ApiClient.FromEnvironment();
+            var filter = arguments.GetValue(state) is { } wanted ? $"&state={wanted}" : "";
+            var runs = await api.GetAsync($"runs?limit={arguments.GetValue(limit)}{filter}", cancel);
+            Console.WriteLine($"{"id",-36}  {"state",-10} {"kind",-14} {"done",6}  name");
+            foreach (var run in runs.Items())
+                Console.WriteLine($"{run.Text("id"),-36}  {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
+        });
+        return command;
+    }
+
+    /// <summary><c>show ID</c>: everything known about a run, as JSON.</summary>
+    public static Command Show()
+    {
+        var id = Id();
+        var command = new Command("show", "Print a run: state, specification, attempts, result.") { id };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            using var api = ApiClient.FromEnvironment();
+            Console.WriteLine((await api.GetAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}", cancel)).Indented());
+        });
+        return command;
+    }
+
+    /// <summary><c>watch ID</c>: follows a run; exits 0 when it succeeded.</summary>
+    public static Command Watch()
+    {
+        var id = Id();
+        var command = new Command("watch", "Follow a run live until it ends; exits 0 when it succeeded.") { id };
+        command.SetAction((arguments, cancel) => WithApi(api => FollowAsync(api, arguments.GetValue(id)!, cancel)));
+        return command;
+    }
+
+    /// <summary><c>cancel ID</c>: asks a run to stop.</summary>
+    public static Command Cancel()
+    {
+        var id = Id();
+        var command = new Command("cancel", "Ask a run to stop; what it has stored is kept.") { id };
+        command.SetAction((arguments, cancel) => WithApi(async api =>
+        {
+            var run = await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/cancel", (string?)null, cancel);
+            Console.WriteLine(run.Text("state") is "cancelled" or null ? "cancelled" : $"{run.Text("state")}, will stop at its next step");
+            return ExitCode.Success;
+        }));
+        return command;
+    }
+
+    static async Task<int> WithApi(Func<ApiClient, Task<int>> work)
+    {
+        using var api = ApiClient.FromEnvironment();
+        return await work(api);
+    }
+
+    static async Task<int> FollowAsync(ApiClient api, string id, CancellationToken cancel)
+    {
+        var line = new ProgressLine(Console.Out, Terminal.IsInteractive);
+        var end = await RunFollower.FollowAsync(api, id, line, cancel);
+        if (end.Text("state") == "succeeded")
+            return ExitCode.Success;
+        var error = end.Field("error") is { } e ? $": {e.Text("detail") ?? e.Text("code")}" : "";
+        throw new CommandException($"The run {end.Text("state")}{error}");
+    }
+
+    static string Share(JsonElement run) =>
+        run.Field("progress") is { } p && p.Number("total") is > 0 and var total
+            ? ((p.Number("done") ?? 0) / total).ToString("P0", CultureInfo.InvariantCulture)
+            : "";
+
+    static async Task<string> ReadAsync(string file, CancellationToken cancel) => file switch
+    {
+        "-" => await Console.In.ReadToEndAsync(cancel),
+        _ when File.Exists(file) => await File.ReadAllTextAsync(file, cancel),
+        _ => throw new CommandException($"There is no file \"{file}\"; give the path of a JSON document, or - for standard input.", ExitCode.Usage),
+    };
+}

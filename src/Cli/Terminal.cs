@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Net.Sockets;
+using MetaOpt.Storage.Embedded;
+
+namespace MetaOpt.Cli;
+
+/// <summary>What every command returns to the shell.</summary>
+public static class ExitCode
+{
+    /// <summary>Done; for <c>watch</c>, the run succeeded.</summary>
+    public const int Success = 0;
+    /// <summary>Refused or failed; the reason is on standard error.</summary>
+    public const int Failure = 1;
+    /// <summary>The command line itself is wrong.</summary>
+    public const int Usage = 2;
+    /// <summary>No server answered.</summary>
+    public const int Unreachable = 3;
+    /// <summary>Stopped with Ctrl-C.</summary>
+    public const int Interrupted = 130;
+}
+
+/// <summary>The command cannot go on; the message is for the user, and says what to do.</summary>
+public sealed class CommandException(string message, int exitCode = ExitCode.Failure) : Exception(message)
+{
+    /// <summary>What the process exits with.</summary>
+    public int ExitCode { get; } = exitCode;
+}
+
+/// <summary>Runs a command line and turns every expected failure into one readable message and an exit code.</summary>
+public static class Terminal
+{
+    /// <summary>Somebody is looking: output goes to a terminal.</summary>
+    public static bool IsInteractive => !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not "dumb";
+
+    /// <summary>Parses and invokes; never throws for a user's mistake.</summary>
+    public static async Task<int> RunAsync(Command root, string[] args)
+    {
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine(error.Message);
+            Console.Error.WriteLine($"See: metaopt {string.Join(' ', Path(parsed.CommandResult.Command, root))} --help".Replace("  ", " "));
+            return ExitCode.Usage;
+        }
+        var settings = new InvocationConfiguration
+        {
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = TimeSpan.FromMinutes(2),
+        };
+        try
+        {
+            return await parsed.InvokeAsync(settings);
+        }
+        catch (CommandException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return e.ExitCode;
+        }
+        catch (HttpRequestException e)
+        {
+            Console.Error.WriteLine($"No answer from the server: {e.Message} Start one with: ./metaopt up   (or set METAOPT_URL)");
+            return ExitCode.Unreachable;
+        }
+        catch (Exception e) when (e is EmbeddedPostgresException or IOException or UnauthorizedAccessException or SocketException)
+        {
+            Console.Error.WriteLine(e.Message);
+            return ExitCode.Failure;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Interrupted;
+        }
+    }
+
+    static IEnumerable<string> Path(Command command, Command root) => command == root
+        ? []
+        : command.Parents.OfType<Command>().Take(1).SelectMany(parent => Path(parent, root)).Append(command.Name);
+}
