@@ -1,5 +1,6 @@
 -- The next run for this worker: priority, then the owner with the smallest weighted share, then first come.
-with next as (
+with clock as materialized (select clock_timestamp() as at),
+next as (
   select r.id
   from runs r left join fair_share s on s.owner = r.owner
   where r.state = 'queued' and r.pool = @pool and r.not_before <= clock_timestamp()
@@ -10,11 +11,10 @@ with next as (
 claimed as (
   update runs r set
     state = 'running', attempt = r.attempt + 1, lease_token = r.lease_token + 1, lease_owner = @worker, lease_ttl = @ttl,
-    lease_expires_at = clock_timestamp() + @ttl, lease_charged_at = clock_timestamp(),
-    started_at = coalesce(r.started_at, clock_timestamp())
-  from next where r.id = next.id
+    lease_expires_at = clock.at + @ttl, lease_charged_at = clock.at, started_at = coalesce(r.started_at, clock.at)
+  from next, clock where r.id = next.id
   returning r.id, r.lease_token, r.attempt, r.kind, r.spec),
 begun as (
   insert into attempts (run_id, number, worker, token, started_at, facts)
-  select id, attempt, @worker, lease_token, clock_timestamp(), '{}' from claimed)
+  select id, attempt, @worker, lease_token, clock.at, '{}' from claimed, clock)
 select id, lease_token, attempt, kind, spec from claimed
