@@ -9,7 +9,7 @@ namespace MetaOpt.Storage.Embedded;
 /// As root the server runs as another account, which must be able to reach its files. Where it cannot enter the data folder (one
 /// below /root, say), the cluster lies in <c>/var/lib/metaopt/NAME</c>, NAME being the data folder's path with dashes for slashes.
 /// </remarks>
-public static class EmbeddedPostgres
+public static partial class EmbeddedPostgres
 {
     /// <summary>Creates, starts or reuses the cluster; returns the connection string of its database.</summary>
     /// <exception cref="EmbeddedPostgresException">There are no binaries, or the server does not start: says what to do.</exception>
