@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
@@ -133,6 +134,7 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
             || text[Prefix.Length + IdLength] != '_')
             return false;
         id = text.Substring(Prefix.Length, IdLength);
-        return Base64Url.TryDecodeFromChars(text.AsSpan(Prefix.Length + IdLength + 1), secret, out var written) && written == secret.Length;
+        return Base64Url.DecodeFromChars(text.AsSpan(Prefix.Length + IdLength + 1), secret, out _, out var written) == OperationStatus.Done
+            && written == secret.Length;
     }
 }

@@ -1,0 +1,282 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Xunit;
+using static MetaOpt.Service.Tests.Storage.StorageFixture;
+
+namespace MetaOpt.Service.Tests.Storage;
+
+public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
+{
+    [Fact]
+    public async Task A_run_whose_lease_expired_goes_to_another_worker_and_the_first_can_write_nothing_more()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        var zombie = storage.Of(await storage.ClaimAsync(pool));
+        await zombie.AppendPointsAsync(Points("loss", 1, 3, 2), default);
+        await storage.ExpireAsync(zombie.Lease);
+
+        var second = await storage.ClaimAsync(pool);
+        Assert.Equal((id, 2, 2L), (second.Lease.RunId, second.Attempt, second.Lease.Token));
+        await storage.Of(second).BeginAttemptAsync([], default);
+        await EveryWriteIsRefusedAsync(zombie);
+
+        var row = await storage.RowAsync(id);
+        Assert.Equal(["lost", null], row.Attempts.Select(a => a.Outcome));
+        Assert.Equal((RunState.Running, 1), (row.State, row.Deaths));
+        Assert.Equal(0, Assert.Single(await storage.Series.ListAsync(id, default)).Count);
+        Assert.Empty(await storage.Checkpoints.ListAsync(id, default));
+        Assert.Equal(Beat.Renewed, await storage.Queue.HeartbeatAsync(second.Lease, Ttl, default));
+    }
+
+    [Fact]
+    public async Task After_the_final_state_nothing_more_can_be_written()
+    {
+        foreach (var leave in new Func<LeasedRun, Task>[]
+        {
+            r => r.FinishAsync(RunState.Succeeded, [], null, default),
+            r => r.FinishAsync(RunState.Failed, null, new("spec", "impossible"), default),
+            r => r.HandBackAsync(default),
+            r => r.ReportDeathAsync("out of memory", default),
+        })
+        {
+            var run = await storage.LeaseAsync();
+            await leave(run);
+            await EveryWriteIsRefusedAsync(run);
+        }
+    }
+
+    async Task EveryWriteIsRefusedAsync(LeasedRun run)
+    {
+        foreach (var write in new Func<Task>[]
+        {
+            () => run.BeginAttemptAsync([], default),
+            () => run.AppendPointsAsync(Points("loss", 3, 1), default),
+            () => run.SetProgressAsync(new("meta-steps", 1, 2, 1, null), default),
+            () => run.AddFactsAsync([], default),
+            () => run.SaveResumePointAsync(3, [1], default),
+            () => run.SaveCheckpointAsync("final", 3, [1], default),
+            () => run.FinishAsync(RunState.Succeeded, [], null, default),
+            () => run.HandBackAsync(default),
+            () => run.ReportDeathAsync("killed", default),
+        })
+            await Assert.ThrowsAsync<LeaseLostException>(write);
+        Assert.Equal(Beat.Lost, await storage.Queue.HeartbeatAsync(run.Lease, Ttl, default));
+    }
+
+    [Fact]
+    public async Task A_lease_that_expired_but_was_not_reaped_is_renewed_and_still_writes()
+    {
+        var run = await storage.LeaseAsync();
+        await storage.ExpireAsync(run.Lease);
+        await run.AppendPointsAsync(Points("loss", 1, 1), default);
+        Assert.Equal(Beat.Renewed, await storage.Queue.HeartbeatAsync(run.Lease, Ttl, default));
+        await storage.Queue.ReapAsync(default);
+        Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
+    }
+
+    [Fact]
+    public async Task Nothing_is_reaped_until_a_whole_ttl_after_the_database_started()
+    {
+        var run = await storage.LeaseAsync();
+        await storage.ExecuteAsync(
+            $"update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '3650 days' where id = '{run.Lease.RunId}'");
+        await storage.Queue.ReapAsync(default);
+        Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
+        await storage.ExpireAsync(run.Lease);
+        await storage.Queue.ReapAsync(default);
+        Assert.Equal(RunState.Queued, await storage.StateAsync(run.Lease.RunId));
+    }
+
+    [Fact]
+    public async Task Three_deaths_in_a_row_fail_the_run_with_the_reason_and_a_lost_lease_is_one()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        await storage.Of(await storage.ClaimAsync(pool)).ReportDeathAsync("exit code 139", default);
+        var lost = await storage.ClaimAsync(pool);
+        await storage.ExpireAsync(lost.Lease);
+        Assert.Equal(RunState.Running, await storage.StateAsync(id));
+        await storage.Of(await storage.ClaimAsync(pool)).ReportDeathAsync("killed by signal 9", default);
+
+        var row = await storage.RowAsync(id);
+        Assert.Equal((RunState.Failed, 3, "died"), (row.State, row.Deaths, row.ErrorCode));
+        Assert.Contains("3 deaths in a row", row.ErrorDetail);
+        Assert.Contains("killed by signal 9", row.ErrorDetail);
+        Assert.Equal(["died", "lost", "died"], row.Attempts.Select(a => a.Outcome));
+        Assert.Null(await storage.Queue.ClaimAsync(Worker(pool), Ttl, default));
+    }
+
+    [Fact]
+    public async Task A_lost_lease_can_be_the_last_death_too()
+    {
+        var run = await storage.LeaseAsync(maxDeaths: 1);
+        await storage.ExpireAsync(run.Lease);
+        await storage.Queue.ReapAsync(default);
+        var row = await storage.RowAsync(run.Lease.RunId);
+        Assert.Equal((RunState.Failed, "died"), (row.State, row.ErrorCode));
+        Assert.Contains(run.Lease.Worker, row.ErrorDetail);
+    }
+
+    [Fact]
+    public async Task Only_a_resume_point_further_on_forgives_deaths()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        async Task<int> DieAfter(long step)
+        {
+            var run = storage.Of(await storage.ClaimAsync(pool));
+            await run.BeginAttemptAsync([], default);
+            await run.SaveResumePointAsync(step, [1, 2, 3], default);
+            await run.ReportDeathAsync("killed", default);
+            return (await storage.RowAsync(id)).Deaths;
+        }
+        Assert.Equal(1, await DieAfter(10));
+        Assert.Equal(1, await DieAfter(20));
+        Assert.Equal(2, await DieAfter(20));
+        Assert.Equal(1, await DieAfter(30));
+        Assert.Equal(2, await DieAfter(30));
+        Assert.Equal(3, await DieAfter(30));
+        Assert.Equal(RunState.Failed, await storage.StateAsync(id));
+    }
+
+    [Fact]
+    public async Task Handing_back_costs_nothing_however_often()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        for (var i = 0; i < 5; i++)
+            await storage.Of(await storage.ClaimAsync(pool)).HandBackAsync(default);
+        var row = await storage.RowAsync(id);
+        Assert.Equal((RunState.Queued, 0, 5), (row.State, row.Deaths, row.Attempt));
+        Assert.All(row.Attempts, a => Assert.Equal("handed-back", a.Outcome));
+    }
+
+    [Fact]
+    public async Task A_queued_run_is_cancelled_at_once_and_a_running_one_by_its_worker()
+    {
+        var queued = await storage.SubmitAsync("nobody");
+        Assert.Equal(RunState.Cancelled, await storage.Queue.RequestCancelAsync(queued, default));
+        Assert.NotNull((await storage.RowAsync(queued)).FinishedAt);
+
+        var run = await storage.LeaseAsync();
+        Assert.Equal(RunState.Running, await storage.Queue.RequestCancelAsync(run.Lease.RunId, default));
+        var asked = (await storage.RowAsync(run.Lease.RunId)).CancelRequestedAt;
+        Assert.Equal(RunState.Running, await storage.Queue.RequestCancelAsync(run.Lease.RunId, default));
+        Assert.Equal(asked, (await storage.RowAsync(run.Lease.RunId)).CancelRequestedAt);
+        Assert.Equal(Beat.CancelRequested, await storage.Queue.HeartbeatAsync(run.Lease, Ttl, default));
+        await run.FinishAsync(RunState.Cancelled, null, null, default);
+        Assert.Equal(RunState.Cancelled, await storage.Queue.RequestCancelAsync(run.Lease.RunId, default));
+        Assert.Null(await storage.Queue.RequestCancelAsync(Guid.NewGuid(), default));
+    }
+
+    [Fact]
+    public async Task A_run_to_be_cancelled_is_cancelled_when_its_worker_dies_loses_it_or_hands_it_back()
+    {
+        foreach (var leave in new Func<LeasedRun, Task>[]
+        {
+            async r => { await storage.ExpireAsync(r.Lease); await storage.Queue.ReapAsync(default); },
+            r => r.ReportDeathAsync("killed", default),
+            r => r.HandBackAsync(default),
+        })
+        {
+            var run = await storage.LeaseAsync();
+            await storage.Queue.RequestCancelAsync(run.Lease.RunId, default);
+            await leave(run);
+            Assert.Equal(RunState.Cancelled, await storage.StateAsync(run.Lease.RunId));
+        }
+    }
+
+    [Fact]
+    public async Task Cancelling_and_finishing_at_once_leaves_a_run_that_finished()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            var run = await storage.LeaseAsync();
+            var cancel = Task.Run(() => storage.Queue.RequestCancelAsync(run.Lease.RunId, default));
+            var finish = Task.Run(() => run.FinishAsync(RunState.Succeeded, new JsonObject { ["x"] = 1 }, null, default));
+            await finish;
+            Assert.Contains(await cancel, new RunState?[] { RunState.Running, RunState.Succeeded });
+            Assert.Equal(RunState.Succeeded, await storage.StateAsync(run.Lease.RunId));
+        }
+    }
+
+    [Fact]
+    public async Task Cancelling_and_claiming_at_once_never_leaves_a_cancelled_run_running()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            var pool = Fresh("pool");
+            var id = await storage.SubmitAsync(pool);
+            var cancel = Task.Run(() => storage.Queue.RequestCancelAsync(id, default));
+            var claim = await storage.Queue.ClaimAsync(Worker(pool), Ttl, default);
+            Assert.Equal(claim is null ? RunState.Cancelled : RunState.Running, await cancel);
+            if (claim is not null)
+                Assert.Equal(Beat.CancelRequested, await storage.Queue.HeartbeatAsync(claim.Lease, Ttl, default));
+        }
+    }
+
+    [Fact]
+    public async Task Reaping_and_finishing_at_once_ends_in_exactly_one_of_the_two()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            var run = await storage.LeaseAsync();
+            await storage.ExpireAsync(run.Lease);
+            var reap = Task.Run(() => storage.Queue.ReapAsync(default));
+            var lost = await Record.ExceptionAsync(() => run.FinishAsync(RunState.Succeeded, [], null, default));
+            await reap;
+            var row = await storage.RowAsync(run.Lease.RunId);
+            if (lost is null)
+                Assert.Equal((RunState.Succeeded, 0, "succeeded"), (row.State, row.Deaths, row.Attempts[0].Outcome));
+            else
+                Assert.Equal((typeof(LeaseLostException), RunState.Queued, 1, "lost"),
+                    (lost.GetType(), row.State, row.Deaths, row.Attempts[0].Outcome));
+        }
+    }
+
+    [Fact]
+    public async Task The_reaper_and_the_scheduler_do_not_wait_for_a_write_in_progress()
+    {
+        var pool = Fresh("pool");
+        await storage.SubmitAsync(pool);
+        var run = storage.Of(await storage.ClaimAsync(pool));
+        await storage.ExpireAsync(run.Lease);
+        await using var connection = await storage.Source.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        Assert.True(await LeasedRun.FenceAsync(connection, run.Lease, Fence.Share, default));
+
+        Assert.Null(await storage.Queue.ClaimAsync(Worker(pool), Ttl, default));
+        Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
+        await transaction.CommitAsync();
+        Assert.Equal(run.Lease.RunId, (await storage.ClaimAsync(pool)).Lease.RunId);
+    }
+
+    [Fact]
+    public async Task Writes_and_beats_of_one_worker_at_once_do_not_deadlock()
+    {
+        var run = await storage.LeaseAsync();
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run<Task>(() => (i % 5) switch
+        {
+            0 => storage.Queue.HeartbeatAsync(run.Lease, Ttl, default),
+            1 => run.AppendPointsAsync(Points($"series{i}", 1, 1, 2, 3), default),
+            2 => run.SetProgressAsync(new("meta-steps", i, 100, 1, null), default),
+            3 => run.SaveCheckpointAsync($"checkpoint{i}", i, new byte[1000], default),
+            _ => run.AddFactsAsync(new JsonObject { [$"fact{i}"] = i }, default),
+        }).Unwrap()));
+        Assert.Equal(8, (await storage.Series.ListAsync(run.Lease.RunId, default)).Count);
+        Assert.Equal(8, (await storage.Checkpoints.ListAsync(run.Lease.RunId, default)).Count);
+    }
+
+    [Fact]
+    public async Task A_failed_run_needs_an_error_and_a_run_cannot_finish_as_queued()
+    {
+        var run = await storage.LeaseAsync();
+        await Assert.ThrowsAsync<ArgumentException>(() => run.FinishAsync(RunState.Failed, null, null, default));
+        await Assert.ThrowsAsync<ArgumentException>(() => run.FinishAsync(RunState.Queued, null, null, default));
+        await run.FinishAsync(RunState.Failed, null, new("out-of-memory", "12 GB needed, 8 GB there; lower /training/metaBatch"), default);
+        var row = await storage.RowAsync(run.Lease.RunId);
+        Assert.Equal((RunState.Failed, "out-of-memory", "failed"), (row.State, row.ErrorCode, row.Attempts[0].Outcome));
+    }
+}
