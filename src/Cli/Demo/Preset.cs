@@ -1,0 +1,50 @@
+using System.Text.Json.Nodes;
+
+namespace MetaOpt.Cli.Demo;
+
+/// <summary>
+/// The two submissions of a demonstration: <c>Presets/NAME.json</c>, complete but for the seeds and the id of the
+/// checkpoint that the first one makes and the second one measures.
+/// </summary>
+public sealed class Preset
+{
+    readonly JsonNode document;
+
+    Preset(JsonNode document) => this.document = document;
+
+    /// <summary>What is optimised, for people.</summary>
+    public string Title => document["title"]!.GetValue<string>();
+
+    /// <summary>Inner steps of an inner run in the evaluation.</summary>
+    public int Horizon => document["evaluation"]!["spec"]!["horizon"]!.GetValue<int>();
+
+    /// <summary>The preset called <paramref name="name"/>.</summary>
+    public static Preset Load(string name)
+    {
+        using var stream = typeof(Preset).Assembly.GetManifestResourceStream($"{name}.json")
+            ?? throw new CommandException($"There is no demonstration \"{name}\"; choose quadratic or mnist.", ExitCode.Usage);
+        return Parse(stream);
+    }
+
+    /// <summary>Reads a preset's document.</summary>
+    public static Preset Parse(Stream json) => new(JsonNode.Parse(json)!);
+
+    /// <summary>The meta-training run.</summary>
+    public JsonNode Training(long seed) => WithSeed(document["training"]!.DeepClone(), seed);
+
+    /// <summary>The evaluation of <paramref name="checkpoint"/>; its draws share nothing with those of the training.</summary>
+    public JsonNode Evaluation(long seed, string checkpoint)
+    {
+        var submission = WithSeed(document["evaluation"]!.DeepClone(), seed);
+        foreach (var contestant in submission["spec"]!["contestants"]!.AsArray())
+            if (contestant!["checkpoint"] is not null)
+                contestant["checkpoint"] = checkpoint;
+        return submission;
+    }
+
+    static JsonNode WithSeed(JsonNode submission, long seed)
+    {
+        submission["spec"]!["seed"] = seed;
+        return submission;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace MetaOpt.Cli.Services;
+
+/// <summary>
+/// One process that is kept alive: started, its output written to a log file, started again when it dies, with a growing
+/// pause. It holds the reading end of a pipe as standard input: when this process is gone, however it went, the pipe
+/// ends and the child stops by itself.
+/// </summary>
+public sealed class Child(string name, string program, IReadOnlyList<string> arguments, Home home)
+{
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(20), Steady = TimeSpan.FromSeconds(60);
+
+    /// <summary>What the child is told of its surroundings besides what this process was told.</summary>
+    public IDictionary<string, string> Environment { get; } = new Dictionary<string, string>();
+
+    /// <summary>Runs until <paramref name="stop"/> fires and the child is gone. Says on <paramref name="say"/> what happens.</summary>
+    /// <param name="say">One line an event, for a log.</param>
+    /// <param name="stop">Ends it: SIGTERM, and after a while SIGKILL.</param>
+    /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
+    public async Task KeepAliveAsync(Action<string> say, CancellationToken stop, int? giveUpAfter = null)
+    {
+        var deaths = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            var age = Stopwatch.StartNew();
+            var code = await RunAsync(stop);
+            if (stop.IsCancellationRequested)
+                break;
+            deaths = age.Elapsed > Steady ? 1 : deaths + 1;
+            if (deaths >= giveUpAfter)
+                throw new CommandException($"The {name} ended {deaths} times (exit code {code}). {LastWords()}");
+            var pause = TimeSpan.FromSeconds(Math.Min(30, Math.Pow(2, deaths - 1)));
+            say($"{name} ended with exit code {code}; starting it again in {pause.TotalSeconds:F0} s");
+            await Task.Delay(pause, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        File.Delete(home.PidFile(name));
+    }
+
+    async Task<int> RunAsync(CancellationToken stop)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (key, value) in Environment)
+            start.Environment[key] = value;
+        using var process = Process.Start(start) ?? throw new CommandException($"Cannot start {program}.");
+        await File.WriteAllTextAsync(home.PidFile(name), process.Id.ToString(), CancellationToken.None);
+        using var log = Log.Open(home.LogFile(name));
+        var output = Task.WhenAll(CopyAsync(process.StandardOutput, log), CopyAsync(process.StandardError, log));
+        await process.WaitForExitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!process.HasExited)
+            await StopAsync(process);
+        // A grandchild may still hold the pipes; its words are not worth waiting for.
+        await Task.WhenAny(output, Task.Delay(1000, CancellationToken.None));
+        return process.ExitCode;
+    }
+
+    static async Task StopAsync(Process process)
+    {
+        Signals.Terminate(process.Id);
+        using var grace = new CancellationTokenSource(Grace);
+        await process.WaitForExitAsync(grace.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!process.HasExited)
+            process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync(CancellationToken.None);
+    }
+
+    static async Task CopyAsync(StreamReader from, TextWriter to)
+    {
+        while (await from.ReadLineAsync() is { } line)
+            await to.WriteLineAsync(line);
+    }
+
+    string LastWords()
+    {
+        var lines = Log.Tail(home.LogFile(name), 12);
+        return $"The end of {home.LogFile(name)}:\n{string.Join('\n', lines.Select(l => $"  {l}"))}";
+    }
+}
+
+/// <summary>What .NET has no name for.</summary>
+static class Signals
+{
+    const int SigTerm = 15;
+
+    /// <summary>Asks a process to end.</summary>
+    public static void Terminate(int process) => kill(process, SigTerm);
+
+    [DllImport("libc")]
+    static extern int kill(int process, int signal);
+}

@@ -1,0 +1,98 @@
+using System.Net;
+using System.Net.Sockets;
+using MetaOpt.Cli.Client;
+
+namespace MetaOpt.Cli.Services;
+
+/// <summary>The API and one worker as child processes on this machine.</summary>
+public sealed class LocalServices(Home home, int port)
+{
+    readonly TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Where the API listens.</summary>
+    public Uri Address { get; } = new($"http://127.0.0.1:{port}");
+
+    /// <summary>Keeps both alive until <paramref name="stop"/> fires and both are gone.</summary>
+    /// <param name="databaseUrl">Connection string of the database.</param>
+    /// <param name="say">Receives what happens, a line each.</param>
+    /// <param name="stop">Ends both.</param>
+    /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
+    public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
+    {
+        var api = new Child("api", Programs.Find("metaopt-api", "MetaOpt.Api"), ["--urls", Address.AbsoluteUri.TrimEnd('/'), "--migrate"], home);
+        var worker = new Child("worker", Programs.Find("metaopt-worker", "MetaOpt.Worker"), ["--data", home.Data], home);
+        foreach (var child in (Child[])[api, worker])
+        {
+            child.Environment["METAOPT_DATABASE_URL"] = databaseUrl;
+            child.Environment["METAOPT_HOME"] = home.Folder;
+            // Standard input is a pipe that ends with this process: the child stops when it does.
+            child.Environment["METAOPT_STOP_AT_END_OF_INPUT"] = "1";
+        }
+        try
+        {
+            // The API brings the database up to date; a worker that started first would find no tables.
+            var serving = api.KeepAliveAsync(say, stop, giveUpAfter);
+            var ready = WaitUntilReadyAsync(stop);
+            await Task.WhenAny(serving, ready);
+            await (serving.IsCompleted ? serving : Task.WhenAll(serving, worker.KeepAliveAsync(say, stop, giveUpAfter)));
+        }
+        catch (Exception e)
+        {
+            failed.TrySetResult(e);
+            throw;
+        }
+    }
+
+    /// <summary>Completes when the API answers and its database too; throws when starting it failed.</summary>
+    public async Task WaitUntilReadyAsync(CancellationToken cancel)
+    {
+        using var api = new ApiClient(Address, null);
+        while (!await api.IsReadyAsync(cancel))
+        {
+            if (failed.Task.IsCompleted)
+                throw await failed.Task;
+            await Task.Delay(100, cancel);
+        }
+    }
+
+    /// <summary>Throws when something listens on <paramref name="port"/> already.</summary>
+    public static void CheckFree(int port)
+    {
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            listener.Start();
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
+        {
+            throw new CommandException($"Port {port} of 127.0.0.1 is taken by another program. Choose another one: ./metaopt up --port {port + 1}");
+        }
+    }
+
+    /// <summary>A port nobody listens on.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
+
+/// <summary>Finds the sibling programs.</summary>
+public static class Programs
+{
+    /// <summary>
+    /// Next to this program when published together, else in the build output of its project with the same configuration.
+    /// </summary>
+    public static string Find(string program, string project)
+    {
+        var here = new DirectoryInfo(AppContext.BaseDirectory);
+        string[] places =
+        [
+            Path.Combine(here.FullName, program),
+            Path.Combine(here.Parent?.Parent?.FullName ?? "/", project, here.Name, program),
+        ];
+        return Array.Find(places, File.Exists)
+            ?? throw new CommandException($"Cannot find {program} in {string.Join(" or ", places.Select(Path.GetDirectoryName))}; build first: dotnet build MetaOpt.sln");
+    }
+}

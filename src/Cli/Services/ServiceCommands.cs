@@ -1,0 +1,163 @@
+using System.CommandLine;
+using MetaOpt.Cli.Client;
+
+namespace MetaOpt.Cli.Services;
+
+/// <summary>Start, stop and look after the services of this machine.</summary>
+public static class ServiceCommands
+{
+    static readonly string[] Logged = ["api", "worker", "supervisor"];
+
+    static Option<int> Port() => new("--port")
+    {
+        Description = "Port of the API on 127.0.0.1.",
+        DefaultValueFactory = _ => 5080,
+        Validators =
+        {
+            result =>
+            {
+                if (result.GetValueOrDefault<int>() is < 1 or > 65535)
+                    result.AddError($"--port is {result.Tokens[0].Value}; give a number from 1 to 65535.");
+            },
+        },
+    };
+
+    /// <summary><c>up</c>: database, API and a worker in the background, kept alive. A second <c>up</c> reuses them.</summary>
+    public static Command Up()
+    {
+        var port = Port();
+        var command = new Command("up", "Start the database, the API and a worker in the background; what dies is started again.") { port };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            var home = Home.FromEnvironment().Prepare();
+            var supervisor = new Supervisor(home);
+            if (supervisor.ProcessId() is null)
+                await StartAsync(home, supervisor, arguments.GetValue(port), cancel);
+            else
+                Console.WriteLine("Already up.");
+            await WaitAsync(home, supervisor, cancel);
+            await DescribeAsync(home, cancel);
+        });
+        return command;
+    }
+
+    /// <summary><c>down</c>: stops API and worker; the database stays.</summary>
+    public static Command Down()
+    {
+        var command = new Command("down", "Stop the API and the worker; the database keeps running.");
+        command.SetAction(async (_, cancel) =>
+        {
+            var supervisor = new Supervisor(Home.FromEnvironment().Prepare());
+            var running = supervisor.ProcessId() is not null;
+            await supervisor.StopAsync(cancel);
+            Console.WriteLine(running ? "Stopped the API and the worker; a run in progress continues at the next start." : "Nothing was up.");
+            await SayDatabaseStaysAsync(cancel);
+        });
+        return command;
+    }
+
+    /// <summary><c>status</c>: what runs and where; exits 1 when nothing is up.</summary>
+    public static Command Status()
+    {
+        var command = new Command("status", "Say what runs and where; exits 1 unless the API answers.");
+        command.SetAction(async (_, cancel) => await DescribeAsync(Home.FromEnvironment().Prepare(), cancel) ? ExitCode.Success : ExitCode.Failure);
+        return command;
+    }
+
+    /// <summary><c>logs [-f] [api|worker]</c>.</summary>
+    public static Command Logs()
+    {
+        var follow = new Option<bool>("--follow", "-f") { Description = "Go on with what is written from now on." };
+        var lines = new Option<int>("--lines", "-n") { Description = "Begin with so many lines of each log.", DefaultValueFactory = _ => 40 };
+        var name = new Argument<string?>("name") { Description = "Whose log; all by default.", Arity = ArgumentArity.ZeroOrOne };
+        name.AcceptOnlyFromAmong(Logged);
+        var command = new Command("logs", "Print what the services have written.") { name, follow, lines };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            var home = Home.FromEnvironment().Prepare();
+            var files = (arguments.GetValue(name) is { } one ? [one] : Logged).ToDictionary(n => n, home.LogFile);
+            var prefix = files.Count > 1;
+            void Write(string from, string line) => Console.WriteLine(prefix ? $"{from,-10} | {line}" : line);
+            foreach (var (from, file) in files)
+                foreach (var line in Log.Tail(file, arguments.GetValue(lines)))
+                    Write(from, line);
+            if (arguments.GetValue(follow))
+                await Log.FollowAsync(files, Write, cancel);
+        });
+        return command;
+    }
+
+    /// <summary><c>supervise</c>: what <c>up</c> starts in the background.</summary>
+    public static Command Supervise()
+    {
+        var port = Port();
+        var command = new Command("supervise", "Keep the API and a worker alive, in the foreground.") { port };
+        command.Hidden = true;
+        command.SetAction((arguments, cancel) =>
+            new Supervisor(Home.FromEnvironment().Prepare()).RunAsync(arguments.GetValue(port), cancel));
+        return command;
+    }
+
+    static async Task StartAsync(Home home, Supervisor supervisor, int port, CancellationToken cancel)
+    {
+        LocalServices.CheckFree(port);
+        if (Database.IsEmbedded)
+            Console.WriteLine("Starting the database...");
+        await Database.EnsureStartedAsync(cancel);
+        Console.WriteLine("Starting the API and a worker...");
+        using var process = supervisor.Launch(port);
+        while (supervisor.ProcessId() is null && !process.HasExited)
+            await Task.Delay(50, cancel);
+    }
+
+    static async Task WaitAsync(Home home, Supervisor supervisor, CancellationToken cancel)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(TimeSpan.FromMinutes(2));
+        try
+        {
+            while (supervisor.ProcessId() is not null && File.Exists(home.AddressFile))
+            {
+                using var api = new ApiClient(new Uri(File.ReadAllText(home.AddressFile).Trim()), null);
+                if (await api.IsReadyAsync(limit.Token))
+                    return;
+                await Task.Delay(100, limit.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+        }
+        var last = Logged.SelectMany(n => Log.Tail(home.LogFile(n), 8).Select(line => $"  {n,-10} | {line}"));
+        throw new CommandException($"The services did not come up. The ends of their logs in {home.Logs}:\n{string.Join('\n', last)}");
+    }
+
+    static async Task<bool> DescribeAsync(Home home, CancellationToken cancel)
+    {
+        var ready = false;
+        if (new Supervisor(home).ProcessId() is { } id && File.Exists(home.AddressFile))
+        {
+            var address = File.ReadAllText(home.AddressFile).Trim();
+            using var api = new ApiClient(new Uri(address), null);
+            ready = await api.IsReadyAsync(cancel);
+            Console.WriteLine($"api       {(ready ? "ready" : "not ready")}, {address}/swagger, process {Pid(home, "api")}");
+            Console.WriteLine($"worker    process {Pid(home, "worker")}");
+            Console.WriteLine($"kept by   process {id}; stop with: ./metaopt down");
+            Console.WriteLine($"token     {home.TokenFile}");
+        }
+        else
+            Console.WriteLine("api       not running; start with: ./metaopt up");
+        Console.WriteLine($"database  {await Database.DescribeAsync(cancel)}");
+        Console.WriteLine($"logs      {home.Logs}");
+        return ready;
+    }
+
+    /// <summary>Nothing is left running but the database, and the user is told.</summary>
+    public static async Task SayDatabaseStaysAsync(CancellationToken cancel)
+    {
+        if (Database.IsEmbedded && (await Database.DescribeAsync(cancel)).StartsWith("running", StringComparison.Ordinal))
+            Console.WriteLine("The database keeps running, so that the next start is quick; stop it with: ./metaopt db stop");
+    }
+
+    static string Pid(Home home, string name) =>
+        File.Exists(home.PidFile(name)) ? File.ReadAllText(home.PidFile(name)).Trim() : "none (starting)";
+}
