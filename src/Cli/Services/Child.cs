@@ -8,7 +8,7 @@ namespace MetaOpt.Cli.Services;
 /// pause. It holds the reading end of a pipe as standard input: when this process is gone, however it went, the pipe
 /// ends and the child stops by itself.
 /// </summary>
-public sealed class Child(string name, string program, IReadOnlyList<string> arguments, Home home)
+public sealed class Child(string name, IReadOnlyList<string> command, Home home)
 {
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(20), Steady = TimeSpan.FromSeconds(60);
 
@@ -40,15 +40,11 @@ public sealed class Child(string name, string program, IReadOnlyList<string> arg
 
     async Task<int> RunAsync(CancellationToken stop)
     {
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        var start = Programs.InOwnSession(command);
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
         foreach (var (key, value) in Environment)
             start.Environment[key] = value;
-        using var process = Process.Start(start) ?? throw new CommandException($"Cannot start {program}.");
+        using var process = Process.Start(start) ?? throw new CommandException($"Cannot start {command[0]}.");
         await File.WriteAllTextAsync(home.PidFile(name), process.Id.ToString(), CancellationToken.None);
         using var log = Log.Open(home.LogFile(name));
         var output = Task.WhenAll(CopyAsync(process.StandardOutput, log), CopyAsync(process.StandardError, log));

@@ -19,8 +19,8 @@ public sealed class LocalServices(Home home, int port)
     /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
     public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
     {
-        var api = new Child("api", Programs.Find("metaopt-api", "MetaOpt.Api"), ["--urls", Address.AbsoluteUri.TrimEnd('/'), "--migrate"], home);
-        var worker = new Child("worker", Programs.Find("metaopt-worker", "MetaOpt.Worker"), ["--data", home.Data], home);
+        var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/'), "--migrate"], home);
+        var worker = new Child("worker", [.. Programs.Find("metaopt-worker", "MetaOpt.Worker"), "--data", home.Data], home);
         foreach (var child in (Child[])[api, worker])
         {
             child.Environment["METAOPT_DATABASE_URL"] = databaseUrl;
@@ -75,24 +75,5 @@ public sealed class LocalServices(Home home, int port)
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-}
-
-/// <summary>Finds the sibling programs.</summary>
-public static class Programs
-{
-    /// <summary>
-    /// Next to this program when published together, else in the build output of its project with the same configuration.
-    /// </summary>
-    public static string Find(string program, string project)
-    {
-        var here = new DirectoryInfo(AppContext.BaseDirectory);
-        string[] places =
-        [
-            Path.Combine(here.FullName, program),
-            Path.Combine(here.Parent?.Parent?.FullName ?? "/", project, here.Name, program),
-        ];
-        return Array.Find(places, File.Exists)
-            ?? throw new CommandException($"Cannot find {program} in {string.Join(" or ", places.Select(Path.GetDirectoryName))}; build first: dotnet build MetaOpt.sln");
     }
 }

@@ -74,12 +74,10 @@ public sealed class Supervisor(Home home)
     /// <summary>Starts it in a session of its own, so that it outlives the terminal.</summary>
     public Process Launch(int port)
     {
-        var self = Environment.ProcessPath!;
         // The shell gives it files for its output: a pipe of ours would be closed under it.
-        var start = new ProcessStartInfo("setsid", ["sh", "-c", "exec \"$0\" supervise --port \"$1\" </dev/null >>\"$2\" 2>&1", self, $"{port}", home.LogFile(Name)])
-        {
-            WorkingDirectory = "/",
-        };
+        var start = Programs.InOwnSession(
+            ["sh", "-c", "log=$0; exec \"$@\" </dev/null >>\"$log\" 2>&1", home.LogFile(Name), .. Programs.Self, "supervise", "--port", $"{port}"]);
+        start.WorkingDirectory = "/";
         start.Environment["METAOPT_HOME"] = Path.GetFullPath(home.Folder);
         return Process.Start(start) ?? throw new CommandException("Cannot start the supervisor.");
     }
