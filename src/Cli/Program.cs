@@ -2,15 +2,18 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using MetaOpt.Cli;
 using MetaOpt.Cli.Client;
+using MetaOpt.Cli.Data;
+using MetaOpt.Cli.Demo;
 using MetaOpt.Cli.Services;
 
 // The commands behind the script ./metaopt. Each command's file says what it does; here is only the list.
 var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
 {
     new HelpOption(),
+    DemoCommand.Create(),
     ServiceCommands.Up(), ServiceCommands.Down(), ServiceCommands.Status(), ServiceCommands.Logs(), ServiceCommands.Supervise(),
     RunCommands.Submit(), RunCommands.Validate(), RunCommands.List(), RunCommands.Show(), RunCommands.Watch(), RunCommands.Cancel(),
     ResultCommands.Series(), ResultCommands.Checkpoints(), ResultCommands.Download(), ResultCommands.Catalogue(),
-    Db.Command(),
+    DataCommands.Create(), Db.Command(),
 };
 return await Terminal.RunAsync(root, args);

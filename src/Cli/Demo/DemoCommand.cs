@@ -1,0 +1,54 @@
+using System.CommandLine;
+
+namespace MetaOpt.Cli.Demo;
+
+/// <summary><c>demo [mnist]</c>: the whole path of the product, driven through the HTTP API alone.</summary>
+public static class DemoCommand
+{
+    /// <summary>The command line.</summary>
+    public static Command Create()
+    {
+        var name = new Argument<string>("name") { Description = "What to learn on.", DefaultValueFactory = _ => "quadratic" };
+        name.AcceptOnlyFromAmong("quadratic", "mnist");
+        var seed = new Option<long>("--seed")
+        {
+            Description = "Every random draw follows from it.",
+            DefaultValueFactory = _ => 1,
+            Validators =
+            {
+                result =>
+                {
+                    if (result.GetValueOrDefault<long>() is < 0 or > 9007199254740991)
+                        result.AddError($"--seed is {result.Tokens[0].Value}; give a whole number from 0 to 9007199254740991.");
+                },
+            },
+        };
+        var json = new Option<string?>("--json") { Description = "Write the result and the times to this file, then exit." };
+        var output = new Option<string?>("--out") { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
+        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            var settings = new DemoSettings(
+                arguments.GetValue(name)!, arguments.GetValue(seed), arguments.GetValue(json),
+                arguments.GetValue(output) ?? Path.Combine(Checkout(), "demo-out"));
+            await new Demonstration(settings, Home.FromEnvironment().Prepare()).RunAsync(cancel);
+        });
+        return command;
+    }
+
+    // The folder with the solution, above the build output; the current one when the program was installed elsewhere.
+    static string Checkout()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+            if (File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln")))
+                return folder.FullName;
+        return Environment.CurrentDirectory;
+    }
+}
+
+/// <summary>What the user asked for.</summary>
+/// <param name="Preset">Name of the preset.</param>
+/// <param name="Seed">Seed of both runs.</param>
+/// <param name="JsonFile">Where the summary goes, if anywhere.</param>
+/// <param name="Output">Folder for plot and checkpoint.</param>
+public sealed record DemoSettings(string Preset, long Seed, string? JsonFile, string Output);

@@ -1,0 +1,48 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Cli.Client;
+
+namespace MetaOpt.Cli.Demo;
+
+/// <summary>What a demonstration leaves behind as files.</summary>
+public static class DemoReport
+{
+    static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>The document of <c>--json</c>.</summary>
+    public static JsonObject Summarize(PhaseClock clock, double seconds, long seed, Contest contest)
+    {
+        var phases = new JsonObject();
+        foreach (var (name, length) in clock.Phases)
+            phases[name] = Math.Round(length, 3);
+        return new()
+        {
+            ["seconds"] = Math.Round(seconds, 3),
+            ["phases"] = phases,
+            ["seed"] = seed,
+            ["contestants"] = new JsonArray([.. contest.Contestants.Select(c => c.Write())]),
+        };
+    }
+
+    /// <summary>Writes <paramref name="document"/> for people and programs.</summary>
+    public static Task WriteAsync(string file, JsonObject document, CancellationToken cancel) =>
+        File.WriteAllTextAsync(file, document.ToJsonString(Indented) + "\n", cancel);
+
+    /// <summary>Draws the loss curves of an evaluation run from its series.</summary>
+    public static async Task<string> DrawAsync(ApiClient api, string run, string title, Contest contest, CancellationToken cancel)
+    {
+        var curves = new List<LossCurve>();
+        foreach (var c in contest.Contestants)
+            curves.Add(new LossCurve(
+                c.Name, c.Learned, await Read("mean", c), await Read("median", c), await Read("p10", c), await Read("p90", c)));
+        return LossCurves.Draw(title, curves);
+
+        async Task<IReadOnlyList<CurvePoint>> Read(string statistic, Contestant contestant) =>
+        [
+            .. from point in await ResultCommands.ReadSeriesAsync(api, run, $"{contestant.Name}/{statistic}", 1000, cancel)
+               let value = point.Number("value") ?? point.Number("mean")
+               where value is not null
+               select new CurvePoint(point.Number("step") ?? 0, value.Value),
+        ];
+    }
+}
