@@ -17,8 +17,17 @@ public static class Catalog
         MlpClassificationTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
-    public static readonly Registry<OptimizerOptions> Optimizers = new("optimizer");
+    public static readonly Registry<OptimizerOptions> Optimizers = new(
+        "optimizer",
+        Sgd.Entry,
+        Momentum.Entry,
+        Nag.Entry,
+        RmsProp.Entry,
+        Adam.Entry);
 
     /// <summary>Learned optimizers.</summary>
-    public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new("learned optimizer");
+    public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new(
+        "learned optimizer",
+        CoordinatewiseLstm.Entry,
+        LearnableSgd.Entry);
 }

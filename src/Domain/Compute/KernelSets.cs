@@ -15,7 +15,7 @@ public static class KernelSets
     public static IKernels<float> Create(string name, int threads)
     {
         var forced = Environment.GetEnvironmentVariable("METAOPT_KERNELS");
-        if (!string.IsNullOrEmpty(forced)) name = forced;
+        if (name == "auto" && !string.IsNullOrEmpty(forced)) name = forced;
         return name switch
         {
             "auto" or "simd" => new SimdKernels(threads),

@@ -40,8 +40,11 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
         _ => throw new ArgumentOutOfRangeException(nameof(axis)),
     };
 
+    /// <summary>The dimensions as an array of length <see cref="Rank"/>.</summary>
+    public int[] ToArray() => [.. new[] { D0, D1, D2, D3 }.Take(Rank)];
+
     /// <inheritdoc/>
-    public override string ToString() => "[" + string.Join(", ", new[] { D0, D1, D2, D3 }.Take(Rank)) + "]";
+    public override string ToString() => "[" + string.Join(", ", ToArray()) + "]";
 }
 
 /// <summary>

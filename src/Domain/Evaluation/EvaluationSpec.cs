@@ -17,7 +17,7 @@ public sealed record EvaluationSpec : RunSpec
 
     /// <summary>Who takes part.</summary>
     [Length(1, 32)]
-    public IReadOnlyList<ContestantSpec> Contestants { get; init; } = [];
+    public required IReadOnlyList<ContestantSpec> Contestants { get; init; }
 
     /// <summary>How learning rates that are left open are found.</summary>
     public TuningOptions Tuning { get; init; } = new();
@@ -32,10 +32,30 @@ public sealed record EvaluationSpec : RunSpec
             .Select(x => ($"/contestants/{x.i}/checkpoint", x.c.Checkpoint!.Value));
 
     /// <inheritdoc/>
-    public override CostPrediction PredictCost() => throw new NotSupportedException();
+    /// <remarks>
+    /// Bytes: every contestant's losses and one portion of instances. Seconds: evaluations of the task at a measured rate, a
+    /// learned contestant counted as a two-layer LSTM of 20 units.
+    /// </remarks>
+    public override CostPrediction PredictCost()
+    {
+        const double flopsPerSecond = 2e10, ratesOfAGrid = 16, nanosecondsPerCoordinate = 500;
+        var task = Task.PredictCost();
+        var tuned = Contestants.Count(c => c.Optimizer is { LearningRate: null });
+        var learned = Contestants.Count(c => c.Checkpoint is not null);
+        var evaluations = (double)Horizon * (tuned * ratesOfAGrid * Tuning.Instances + (double)Contestants.Count * Instances);
+        var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
+            + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9;
+        var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances) + 8L * BootstrapResamples * 2 * Contestants.Count
+            + task.BytesPerInstance + 400L * task.Coordinates;
+        return new(bytes + (400L << 20), 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
+    }
 
     /// <inheritdoc/>
-    public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel) => throw new NotSupportedException();
+    public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)
+    {
+        using var contest = new Contest(this, inputs);
+        foreach (var runEvent in contest.Run(cancel)) yield return runEvent;
+    }
 }
 
 /// <summary>A hand-designed optimizer, or a learned one from a checkpoint: exactly one of the two.</summary>
@@ -60,7 +80,7 @@ public sealed record ContestantSpec : IChecked
 }
 
 /// <summary>Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior.</summary>
-public sealed record TuningOptions
+public sealed record TuningOptions : IChecked
 {
     /// <summary>Instances, separate from those of training and of the report.</summary>
     [Bounds(1, 100_000)]
@@ -76,4 +96,10 @@ public sealed record TuningOptions
     /// <summary>Largest rate of the first grid, as a power of ten.</summary>
     [Bounds(-10, 4)]
     public double ToExponent { get; init; } = 0;
+
+    /// <inheritdoc/>
+    public IEnumerable<SpecError> Check()
+    {
+        if (FromExponent > ToExponent) yield return new("/fromExponent", $"must not exceed toExponent {ToExponent}, got {FromExponent}.");
+    }
 }

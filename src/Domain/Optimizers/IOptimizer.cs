@@ -10,7 +10,10 @@ public abstract record OptimizerOptions
     public double? LearningRate { get; init; }
 
     /// <summary>The rule with <see cref="LearningRate"/>, which must be set by now.</summary>
-    public abstract IOptimizer Create();
+    public IOptimizer Create() => Create(LearningRate ?? throw new InvalidOperationException("The learning rate is still open: tune it first."));
+
+    /// <summary>The rule with its step size.</summary>
+    protected abstract IOptimizer Create(double learningRate);
 }
 
 /// <summary>

@@ -20,3 +20,16 @@ public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
     /// <summary>Number of images.</summary>
     public int Count => Labels.Length;
 }
+
+/// <summary>What is known of a dataset before any worker has read it.</summary>
+public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes);
+
+/// <summary>The datasets that a specification may name.</summary>
+public static class KnownDatasets
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<KnownDataset> All { get; } = [new("mnist", 28, 28, 10), new("fashion-mnist", 28, 28, 10)];
+
+    /// <summary>The one called <paramref name="name"/>, or null.</summary>
+    public static KnownDataset? Find(string name) => All.FirstOrDefault(d => d.Name == name);
+}

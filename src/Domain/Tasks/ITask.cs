@@ -9,9 +9,18 @@ public abstract record TaskOptions
     /// <summary>Name of the dataset the task reads, or null. A worker that has it registered may run the task.</summary>
     public virtual string? RequiredDataset => null;
 
+    /// <summary>Sizes that are known before the dataset is: for limits and for the prediction of a run's cost.</summary>
+    public abstract TaskCost PredictCost();
+
     /// <summary>The task; <paramref name="datasets"/> finds <see cref="RequiredDataset"/>.</summary>
     public abstract ITask Create(Func<string, Dataset> datasets);
 }
+
+/// <summary>What one instance of a task costs.</summary>
+/// <param name="Coordinates">P.</param>
+/// <param name="BytesPerInstance">Memory of an instance while its loss and gradient are computed.</param>
+/// <param name="FlopsPerEvaluation">Floating-point operations of one loss with its gradient.</param>
+public sealed record TaskCost(int Coordinates, long BytesPerInstance, double FlopsPerEvaluation);
 
 /// <summary>One named tensor of theta.</summary>
 public sealed record ParameterTensor(string Name, Shape Shape);

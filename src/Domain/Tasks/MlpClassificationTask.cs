@@ -16,7 +16,7 @@ public sealed class MlpClassificationTask : ITask
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.2");
 
     /// <summary>Options of <c>mlp-classification</c>.</summary>
-    public sealed record Options : TaskOptions
+    public sealed record Options : TaskOptions, IChecked
     {
         /// <summary>Labelled images that a worker has registered under this name; pixels are scaled to 0..1.</summary>
         [Length(1, 60)]
@@ -39,6 +39,27 @@ public sealed class MlpClassificationTask : ITask
 
         /// <inheritdoc/>
         public override string RequiredDataset => Dataset;
+
+        /// <inheritdoc/>
+        public IEnumerable<SpecError> Check()
+        {
+            if (KnownDatasets.Find(Dataset) is null)
+                yield return new("/dataset", $"\"{Dataset}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
+        }
+
+        /// <inheritdoc/>
+        public override TaskCost PredictCost()
+        {
+            var data = KnownDatasets.Find(Dataset)!;
+            int[] widths = [data.Rows * data.Columns, .. Hidden, data.Classes];
+            long parameters = 0, activations = widths[0];
+            for (var layer = 1; layer < widths.Length; layer++)
+            {
+                parameters += (widths[layer - 1] + 1L) * widths[layer];
+                activations += 8L * widths[layer];
+            }
+            return new(checked((int)parameters), 4 * (4 * parameters + Batch * activations), 6.0 * Batch * parameters);
+        }
 
         /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new MlpClassificationTask(this, datasets(Dataset));

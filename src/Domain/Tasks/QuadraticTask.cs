@@ -31,6 +31,9 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         public double InitialDeviation { get; init; } = 0.01;
 
         /// <inheritdoc/>
+        public override TaskCost PredictCost() => new(Dimensions, 4L * Dimensions * (Dimensions + 10), 4.0 * Dimensions * Dimensions);
+
+        /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new QuadraticTask(this);
     }
 

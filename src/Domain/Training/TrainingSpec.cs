@@ -12,6 +12,9 @@ public sealed record TrainingSpec : RunSpec, IChecked
     /// <summary>How it is trained.</summary>
     public TrainingOptions Training { get; init; } = new();
 
+    /// <summary>A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.</summary>
+    public bool AllowOtherKernels { get; init; }
+
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
@@ -20,10 +23,30 @@ public sealed record TrainingSpec : RunSpec, IChecked
     }
 
     /// <inheritdoc/>
-    public override CostPrediction PredictCost() => throw new NotSupportedException();
+    /// <remarks>Bytes: what one unroll stores and what a validation holds. Seconds: multiplications of phi, at measured rates.</remarks>
+    public override CostPrediction PredictCost()
+    {
+        const double flopsPerSecond = 2e10;
+        var task = Task.PredictCost();
+        var rule = Optimizer.Create();
+        var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
+        var perCoordinate = 4L * (2 + Training.Unroll + 1 + 2 * rule.StatePerCoordinate);
+        var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * rule.StatePerCoordinate + 64) : 0;
+        var bytes = Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
+            + (Training.Validation.Every == 0 ? 0 : (long)Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)) * task.BytesPerInstance);
+        var trained = (double)Training.MetaEpochs * Training.MetaBatch;
+        var validated = Training.Validation.Every == 0 ? 0 : (double)Training.MetaEpochs / Training.Validation.Every * Training.Validation.Instances;
+        var optimizerFlops = 2.0 * phi * task.Coordinates * (4 * trained + validated);
+        var seconds = Training.Horizon * (optimizerFlops + task.FlopsPerEvaluation * (trained + validated)) / flopsPerSecond;
+        return new(bytes + (200L << 20), 2 + seconds, ["/training/metaBatch", "/training/metaEpochs", "/training/horizon", "/training/unroll", "/optimizer/layers", "/task"]);
+    }
 
     /// <inheritdoc/>
-    public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel) => throw new NotSupportedException();
+    public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)
+    {
+        using var trainer = new Trainer(this, inputs);
+        foreach (var runEvent in trainer.Run(cancel)) yield return runEvent;
+    }
 }
 
 /// <summary>Horizon, unroll, meta-batch, meta-optimizer, validation.</summary>

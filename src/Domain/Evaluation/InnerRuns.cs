@@ -1,0 +1,57 @@
+using MetaOpt.Compute;
+using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Evaluation;
+
+/// <summary>
+/// Runs an optimizer on many instances side by side. Loss and gradient of step k come from one evaluation at theta_k on
+/// mini-batch k, so that every optimizer sees the same instances and the same mini-batches.
+/// </summary>
+sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDisposable
+{
+    /// <summary>Bytes of task data and coordinates that are worked on at once: bounds the memory, changes no number.</summary>
+    const long MostBytes = 128L << 20;
+
+    readonly Tape<float> _tape = new(kernels);
+    readonly Arena<float> _arena = kernels.NewArena();
+
+    /// <summary>What is told of instances <paramref name="first"/> .. at inner step <paramref name="step"/>: f(theta_step) of each.</summary>
+    public delegate void Visitor(int step, int first, ReadOnlySpan<float> losses);
+
+    /// <summary>Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions.</summary>
+    public void Run(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
+    {
+        var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + 400L * task.Coordinates), 1, count);
+        for (var first = 0; first < count; first += portion)
+            RunPortion(optimizer, seed, split, first, Math.Min(portion, count - first), horizon, visit, cancel);
+    }
+
+    void RunPortion(IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel)
+    {
+        _arena.Reset();
+        var theta = _arena.Take(new Shape(count, task.Coordinates));
+        using var instances = task.Allocate(kernels, count);
+        using var state = optimizer.Start(kernels, count, task.Coordinates);
+        instances.Draw(seed, split, first);
+        instances.InitialTheta(theta);
+        for (var step = 0; ; step++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            _tape.Reset();
+            var variable = _tape.Variable(theta);
+            var losses = instances.Loss(_tape, variable, step);
+            visit(step, first, losses.Span);
+            if (step == horizon) return;
+            Tensor<float> gradient = default;
+            _tape.Gradient(losses, new(in variable), new(ref gradient));
+            state.Step(theta, gradient);
+        }
+    }
+
+    public void Dispose()
+    {
+        _tape.Dispose();
+        _arena.Dispose();
+    }
+}

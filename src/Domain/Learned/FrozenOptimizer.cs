@@ -1,0 +1,31 @@
+using MetaOpt.Compute;
+using MetaOpt.Optimizers;
+
+namespace MetaOpt.Learned;
+
+/// <summary>A learned optimizer whose phi is fixed: an ordinary optimizer.</summary>
+/// <param name="rule">The rule.</param>
+/// <param name="phi">Its meta-parameters.</param>
+public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float> phi) : IOptimizer
+{
+    /// <inheritdoc/>
+    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates)
+    {
+        var state = rule.Start(kernels, batch * coordinates);
+        state.SetParameters(phi.Span);
+        return new State(state);
+    }
+
+    sealed class State(ILearnedState<float> state) : IOptimizerState
+    {
+        public void Reset() => state.Reset();
+
+        public void Step(Tensor<float> theta, Tensor<float> gradient) => state.Step(gradient, theta);
+
+        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]> { ["state"] = state.State.Span.ToArray() };
+
+        public void Load(IReadOnlyDictionary<string, float[]> saved) => saved["state"].CopyTo(state.State.Span);
+
+        public void Dispose() => state.Dispose();
+    }
+}

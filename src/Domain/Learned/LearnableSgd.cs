@@ -1,0 +1,81 @@
+using System.Numerics;
+using MetaOpt.Compute;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Learned;
+
+/// <summary>Gradient descent whose one meta-parameter is the logarithm of the step size: the smallest learned optimizer.</summary>
+public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimizer
+{
+    /// <summary>The catalogue's entry.</summary>
+    public static readonly Entry<LearnedOptimizerOptions> Entry = Entry<LearnedOptimizerOptions>.Of<Options>(
+        "learnable-sgd", "g_t = -exp(phi) * grad_t: a learned step size.", "Bengio 2000, Neural Computation 12(8), gradient-based optimization of hyper-parameters");
+
+    /// <summary>Where the step size starts.</summary>
+    public sealed record Options : LearnedOptimizerOptions
+    {
+        /// <summary>Step size before meta-training.</summary>
+        [Bounds(1e-9, 100)]
+        public double InitialLearningRate { get; init; } = 0.01;
+
+        /// <inheritdoc/>
+        public override ILearnedOptimizer Create() => new LearnableSgd(this);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ParameterTensor> MetaParameters { get; } = [new("logLearningRate", new Shape(1))];
+
+    /// <inheritdoc/>
+    public int StatePerCoordinate => 0;
+
+    /// <inheritdoc/>
+    public void Initialise(ulong seed, Span<float> phi) => phi[0] = (float)Math.Log(options.InitialLearningRate);
+
+    /// <inheritdoc/>
+    public (Tensor<T> Update, Tensor<T> State) Step<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> gradient, Tensor<T> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var rate = tape.Expand(tape.Reshape(tape.Exp(phi[0]), new Shape(1, 1)), 1, gradient.Shape.D1);
+        return (tape.Negate(tape.Multiply(rate, gradient)), state);
+    }
+
+    /// <inheritdoc/>
+    public ILearnedState<T> Start<T>(IKernels<T> kernels, int coordinates) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new State<T>();
+
+    sealed unsafe class State<T> : ICoordinatewiseState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        T _rate;
+
+        Tensor<T> ILearnedState<T>.State => new(null, new Shape(0));
+
+        public void SetParameters(ReadOnlySpan<T> phi) => _rate = T.Exp(phi[0]);
+
+        public void Reset() { }
+
+        public void Step(Tensor<T> gradient, Tensor<T> theta)
+        {
+            var g = gradient.Span;
+            var x = theta.Span;
+            for (var i = 0; i < x.Length; i++) x[i] -= _rate * g[i];
+        }
+
+        /// <summary>d/dphi = -rate * sum over t of grad_t . (sum over s > t of w_s grad_s).</summary>
+        public void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient)
+        {
+            var (steps, n) = (stepWeights.Count, gradients.Shape.D1);
+            var total = 0.0;
+            for (var i = 0; i < n; i++)
+            {
+                var adjoint = T.Zero;
+                for (var step = steps - 1; step >= 0; step--)
+                {
+                    adjoint += stepWeights.Data[step] * gradients.Data[(long)(step + 1) * n + i];
+                    total += double.CreateTruncating(adjoint * gradients.Data[(long)step * n + i]);
+                }
+            }
+            phiGradient[0] = -double.CreateTruncating(_rate) * total;
+        }
+
+        public void Dispose() { }
+    }
+}

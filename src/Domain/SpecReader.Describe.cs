@@ -1,0 +1,80 @@
+using System.Reflection;
+using System.Text.Json.Nodes;
+using MetaOpt.Tasks;
+
+namespace MetaOpt;
+
+public static partial class SpecReader
+{
+    /// <summary>
+    /// The catalogue: every kind of run, task, optimizer and learned optimizer with all its fields: JSON type, default, bounds,
+    /// choices. Forms, Swagger and the catalogue endpoint are made from it.
+    /// </summary>
+    /// <param name="summary">A sentence on a property, from its documentation; may give null.</param>
+    public static JsonObject Describe(Func<PropertyInfo, string?>? summary = null)
+    {
+        summary ??= static _ => null;
+        return new JsonObject
+        {
+            ["kinds"] = new JsonArray([.. Kinds.Select(k => new JsonObject { ["name"] = k.Key, ["fields"] = DescribeFields(k.Value, summary) })]),
+            ["tasks"] = DescribeEntries(Catalog.Tasks, summary),
+            ["optimizers"] = DescribeEntries(Catalog.Optimizers, summary),
+            ["learnedOptimizers"] = DescribeEntries(Catalog.LearnedOptimizers, summary),
+            ["datasets"] = new JsonArray([.. KnownDatasets.All.Select(d => new JsonObject
+            {
+                ["name"] = d.Name,
+                ["rows"] = d.Rows,
+                ["columns"] = d.Columns,
+                ["classes"] = d.Classes,
+            })]),
+        };
+    }
+
+    static JsonArray DescribeEntries<T>(Registry<T> registry, Func<PropertyInfo, string?> summary) => new([.. registry.Entries.Select(e => new JsonObject
+    {
+        ["name"] = e.Name,
+        ["summary"] = e.Summary,
+        ["paper"] = e.Paper,
+        ["fields"] = DescribeFields(e.Options, summary),
+    })]);
+
+    static JsonArray DescribeFields(Type type, Func<PropertyInfo, string?> summary)
+    {
+        var defaults = Activator.CreateInstance(type);
+        return new([.. SpecTypes.Fields(type).Select(f => DescribeField(f.Key, f.Value, f.Value.GetValue(defaults), summary))]);
+    }
+
+    static JsonObject DescribeField(string name, PropertyInfo field, object? value, Func<PropertyInfo, string?> summary)
+    {
+        var element = SpecTypes.ElementOf(field.PropertyType);
+        var type = element ?? Nullable.GetUnderlyingType(field.PropertyType) ?? field.PropertyType;
+        var isRecord = !type.IsValueType && type != typeof(string);
+        var result = new JsonObject
+        {
+            ["name"] = name,
+            ["type"] = TypeName(type),
+            ["list"] = element is not null,
+            ["nullable"] = SpecTypes.IsNullable(field),
+            ["required"] = SpecTypes.IsRequired(field),
+        };
+        if (summary(field) is { } text) result["description"] = text;
+        if (!SpecTypes.IsRequired(field) && (element is not null || !isRecord)) result["default"] = WriteValue(value);
+        if (field.GetCustomAttribute<BoundsAttribute>() is { } bounds) (result["min"], result["max"]) = (bounds.Min, bounds.Max);
+        if (field.GetCustomAttribute<LengthAttribute>() is { } length) (result["minLength"], result["maxLength"]) = (length.Min, length.Max);
+        if (type.IsEnum) result["choices"] = new JsonArray([.. SpecTypes.EnumNames(type).Select(n => (JsonNode)n)]);
+        if (SpecTypes.Entries(type) is { } entries) result["choices"] = new JsonArray([.. entries.Names.Select(n => (JsonNode)n)]);
+        else if (isRecord) result["fields"] = DescribeFields(type, summary);
+        return result;
+    }
+
+    /// <summary>integer, number, boolean, string, uuid, choice, object; or what a polymorphic base's entries are, such as "task".</summary>
+    static string TypeName(Type type) =>
+        type == typeof(int) || type == typeof(long) ? "integer"
+        : type == typeof(double) ? "number"
+        : type == typeof(bool) ? "boolean"
+        : type == typeof(string) ? "string"
+        : type == typeof(Guid) ? "uuid"
+        : type.IsEnum ? "choice"
+        : SpecTypes.Entries(type) is { } entries ? entries.Kind
+        : "object";
+}

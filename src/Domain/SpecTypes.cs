@@ -1,0 +1,59 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using MetaOpt.Learned;
+using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
+
+namespace MetaOpt;
+
+/// <summary>What <see cref="SpecReader"/> knows of the records' shapes: field names, nullability, choices.</summary>
+static class SpecTypes
+{
+    /// <summary>The registered choices for a polymorphic base.</summary>
+    public sealed record EntryList(string Kind, IReadOnlyList<string> Names, Func<string, Type?> OptionsOf);
+
+    static readonly ConcurrentDictionary<Type, IReadOnlyDictionary<string, PropertyInfo>> s_fields = new();
+
+    /// <summary>Null when <paramref name="declared"/> is an ordinary record.</summary>
+    public static EntryList? Entries(Type declared) =>
+        declared == typeof(TaskOptions) ? List(Catalog.Tasks)
+        : declared == typeof(OptimizerOptions) ? List(Catalog.Optimizers)
+        : declared == typeof(LearnedOptimizerOptions) ? List(Catalog.LearnedOptimizers)
+        : null;
+
+    static EntryList List<T>(Registry<T> registry) => new(
+        registry.Kind, [.. registry.Entries.Select(e => e.Name)], name => registry.TryFind(name, out var entry) ? entry.Options : null);
+
+    /// <summary>The catalogue's name of an options record; null for other records.</summary>
+    public static string? NameOf(Type type) =>
+        Catalog.Tasks.Entries.FirstOrDefault(e => e.Options == type)?.Name
+        ?? Catalog.Optimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
+        ?? Catalog.LearnedOptimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name;
+
+    /// <summary>Settable properties by JSON name, those of base records first.</summary>
+    public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>
+    {
+        var depth = (Type? d) => { var n = 0; for (; d is not null; d = d.BaseType) n++; return n; };
+        return t.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(p => p.SetMethod is { IsPublic: true })
+            .OrderBy(p => depth(p.DeclaringType)).ThenBy(p => p.MetadataToken)
+            .ToDictionary(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name));
+    });
+
+    public static bool IsRequired(PropertyInfo field) => field.IsDefined(typeof(RequiredMemberAttribute));
+
+    public static bool IsNullable(PropertyInfo field) => Nullable.GetUnderlyingType(field.PropertyType) is not null
+        || !field.PropertyType.IsValueType && new NullabilityInfoContext().Create(field).WriteState == NullabilityState.Nullable;
+
+    /// <summary>The element of a list type, or null.</summary>
+    public static Type? ElementOf(Type type) =>
+        type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? type.GetGenericArguments()[0] : null;
+
+    public static string EnumName(Enum value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
+
+    public static IEnumerable<string> EnumNames(Type type) => Enum.GetValues(type).Cast<Enum>().Select(EnumName);
+
+    public static object? EnumValue(Type type, string? name) => Enum.GetValues(type).Cast<Enum>().FirstOrDefault(v => EnumName(v) == name);
+}

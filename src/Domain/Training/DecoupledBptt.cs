@@ -1,0 +1,119 @@
+using System.Numerics;
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>
+/// Truncated back-propagation through time without a graph through the optimizee. The paper drops d(grad f)/d phi
+/// (Andrychowicz et al., 2016, section 2, the dashed edges of figure 2), so the adjoint of update t is the sum over s &gt; t of
+/// w_s grad f(theta_s), which the forward pass computes anyway. The forward pass stores K + 1 gradients and the state at the
+/// unroll's start; one backward pass through the optimizer alone gives the meta-gradient. See docs/numerics.md.
+/// </summary>
+public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly ITaskInstances<T> _instances;
+    readonly ICoordinatewiseState<T> _optimizer;
+    readonly Tape<T> _tape;
+    readonly Arena<T> _arena = new();
+    readonly Tensor<T> _gradients, _startState, _weights;
+    readonly int _steps;
+    bool _gradientIsCurrent;
+
+    /// <param name="kernels">Where to compute.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="rule">A coordinatewise rule.</param>
+    /// <param name="batch">B, instances side by side.</param>
+    /// <param name="steps">K, steps of an unroll.</param>
+    /// <param name="weights">w_t.</param>
+    public DecoupledBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights)
+    {
+        _steps = steps;
+        _tape = new Tape<T>(kernels);
+        _instances = task.Allocate(kernels, batch);
+        _optimizer = (ICoordinatewiseState<T>)rule.Start(kernels, batch * task.Coordinates);
+        Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
+        _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
+        _startState = _arena.Zeros(_optimizer.State.Shape);
+        _weights = _arena.Take(new Shape(steps));
+        for (var i = 0; i < steps; i++) _weights.Span[i] = T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch);
+    }
+
+    /// <summary>Whether the decoupled form holds for <paramref name="rule"/>.</summary>
+    public static bool Fits(ILearnedOptimizer rule, IKernels<T> kernels)
+    {
+        using var state = rule.Start(kernels, 1);
+        return state is ICoordinatewiseState<T>;
+    }
+
+    /// <inheritdoc/>
+    public string Name => "truncated BPTT, decoupled";
+
+    /// <inheritdoc/>
+    public Tensor<T> Theta { get; }
+
+    /// <inheritdoc/>
+    public Tensor<T> State => _optimizer.State;
+
+    /// <summary>grad f(theta_0) .. grad f(theta_K) of the last unroll, [K + 1, B P].</summary>
+    public Tensor<T> Gradients => _gradients;
+
+    /// <summary>The state before the last unroll.</summary>
+    public Tensor<T> StartState => _startState;
+
+    /// <summary>w_1 .. w_K, divided by B.</summary>
+    public Tensor<T> Weights => _weights;
+
+    /// <inheritdoc/>
+    public void Begin(ulong seed, Split split, int first)
+    {
+        _instances.Draw(seed, split, first);
+        _instances.InitialTheta(Theta);
+        _optimizer.Reset();
+        _gradientIsCurrent = false;
+    }
+
+    /// <inheritdoc/>
+    public double Unroll(ReadOnlySpan<T> phi, int firstStep, Span<double> phiGradient)
+    {
+        _optimizer.SetParameters(phi);
+        State.Span.CopyTo(_startState.Span);
+        if (_gradientIsCurrent) Row(_steps).Span.CopyTo(Row(0).Span);
+        else LossAndGradient(firstStep, Row(0));
+        var total = 0.0;
+        for (var step = 0; step < _steps; step++)
+        {
+            _optimizer.Step(Row(step), Theta);
+            total += LossAndGradient(firstStep + step + 1, Row(step + 1));
+        }
+        _gradientIsCurrent = true;
+        _optimizer.MetaGradient(_gradients, _weights, _startState, phiGradient);
+        return total / _steps;
+    }
+
+    Tensor<T> Row(int step) => _gradients.Range(step * Theta.Count, Theta.Count);
+
+    /// <summary>Mean loss over the instances; each instance's own gradient goes to <paramref name="gradient"/>.</summary>
+    double LossAndGradient(int step, Tensor<T> gradient)
+    {
+        _tape.Reset();
+        var theta = _tape.Variable(Theta);
+        var losses = _instances.Loss(_tape, theta, step);
+        Tensor<T> result = default;
+        _tape.Gradient(losses, new(in theta), new(ref result));
+        result.Span.CopyTo(gradient.Span);
+        var sum = 0.0;
+        foreach (var loss in losses.Span) sum += double.CreateTruncating(loss);
+        return sum / losses.Count;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _instances.Dispose();
+        _optimizer.Dispose();
+        _tape.Dispose();
+        _arena.Dispose();
+    }
+}

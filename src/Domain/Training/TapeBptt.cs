@@ -1,0 +1,102 @@
+using System.Numerics;
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>
+/// Truncated back-propagation through time on the tape: for every rule, and with second derivatives if asked for
+/// (d(grad f)/d phi is kept). The reference for <see cref="DecoupledBptt{T}"/>.
+/// </summary>
+public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly ILearnedOptimizer _rule;
+    readonly ITaskInstances<T> _instances;
+    readonly Tape<T> _tape;
+    readonly Arena<T> _arena = new();
+    readonly double[] _weights;
+    readonly bool _secondDerivatives;
+
+    /// <inheritdoc cref="DecoupledBptt{T}(IKernels{T}, ITask, ILearnedOptimizer, int, int, LossWeights)"/>
+    /// <param name="secondDerivatives">Keep the path through the gradients of f.</param>
+#pragma warning disable CS1573 // the other parameters are inherited
+    public TapeBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights, bool secondDerivatives)
+#pragma warning restore CS1573
+    {
+        (_rule, _secondDerivatives) = (rule, secondDerivatives);
+        _tape = new Tape<T>(kernels);
+        _instances = task.Allocate(kernels, batch);
+        Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
+        State = _arena.Zeros(new Shape(rule.StatePerCoordinate, batch * task.Coordinates));
+        _weights = [.. Enumerable.Range(0, steps).Select(i => StepWeights.Of(weights, i, steps) / batch)];
+    }
+
+    /// <inheritdoc/>
+    public string Name => _secondDerivatives ? "truncated BPTT, tape, second derivatives" : "truncated BPTT, tape";
+
+    /// <inheritdoc/>
+    public Tensor<T> Theta { get; }
+
+    /// <inheritdoc/>
+    public Tensor<T> State { get; }
+
+    /// <inheritdoc/>
+    public void Begin(ulong seed, Split split, int first)
+    {
+        _instances.Draw(seed, split, first);
+        _instances.InitialTheta(Theta);
+        State.Span.Clear();
+    }
+
+    /// <inheritdoc/>
+    public double Unroll(ReadOnlySpan<T> phi, int firstStep, Span<double> phiGradient)
+    {
+        _tape.Reset();
+        var parameters = Parameters(phi);
+        var theta = _tape.Variable(Theta);
+        var state = _tape.Detach(State);
+        var losses = _instances.Loss(_tape, theta, firstStep);
+        var metaLoss = _tape.Zeros(new Shape(1));
+        var total = 0.0;
+        for (var step = 0; step < _weights.Length; step++)
+        {
+            Tensor<T> gradient = default;
+            _tape.Gradient(losses, new(in theta), new(ref gradient), _secondDerivatives);
+            var row = _tape.Reshape(_secondDerivatives ? gradient : _tape.Detach(gradient), new Shape(1, Theta.Count));
+            (var update, state) = _rule.Step(_tape, parameters, row, state);
+            theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
+            losses = _instances.Loss(_tape, theta, firstStep + step + 1);
+            metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(losses), T.CreateTruncating(_weights[step])));
+            foreach (var loss in losses.Span) total += double.CreateTruncating(loss);
+        }
+        var gradients = new Tensor<T>[parameters.Length];
+        _tape.Gradient(metaLoss, parameters, gradients);
+        var at = 0;
+        foreach (var gradient in gradients)
+            foreach (var value in gradient.Span) phiGradient[at++] = double.CreateTruncating(value);
+        theta.Span.CopyTo(Theta.Span);
+        state.Span.CopyTo(State.Span);
+        return total / (_weights.Length * _instances.Count);
+    }
+
+    Tensor<T>[] Parameters(ReadOnlySpan<T> phi)
+    {
+        var result = new Tensor<T>[_rule.MetaParameters.Count];
+        for (var i = 0; i < result.Length; i++)
+        {
+            var shape = _rule.MetaParameters[i].Shape;
+            result[i] = _tape.Variable(_tape.Constant(phi[..shape.Count], shape));
+            phi = phi[shape.Count..];
+        }
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _instances.Dispose();
+        _tape.Dispose();
+        _arena.Dispose();
+    }
+}

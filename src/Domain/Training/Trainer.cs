@@ -1,0 +1,198 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Optimizers;
+using MetaOpt.Runs;
+
+namespace MetaOpt.Training;
+
+/// <summary>
+/// Meta-training: draw a meta-batch of instances, run the learned optimizer on them for one horizon, update phi by Adam after
+/// every unroll, validate now and then and keep the best phi. Yields everything it has to say; see <see cref="RunSpec.Execute"/>.
+/// </summary>
+sealed class Trainer : IDisposable
+{
+    /// <summary>Meta-gradients that are not finite are skipped; so many in a row are a hopeless specification.</summary>
+    const int MostSkippedInARow = 100;
+
+    /// <summary>Within a long horizon a resume point is offered every so many unrolls; otherwise at its end, where it is small.</summary>
+    const int UnrollsBetweenInnerResumePoints = 50;
+
+    readonly TrainingSpec _spec;
+    readonly TrainingOptions _options;
+    readonly IKernels<float> _kernels;
+    readonly IMetaGradient<float> _estimator;
+    readonly Validation _validation;
+    readonly IOptimizerState _metaOptimizer;
+    readonly TrainerState _state;
+    readonly int _coordinates;
+    readonly Arena<float> _arena = new();
+    readonly Tensor<float> _phi, _metaGradient;
+    readonly double[] _sums;
+    readonly string? _resumedFrom;
+
+    public Trainer(TrainingSpec spec, RunInputs inputs)
+    {
+        (_spec, _options, _kernels) = (spec, spec.Training, inputs.Kernels);
+        var task = spec.Task.Create(inputs.Datasets);
+        var rule = spec.Optimizer.Create();
+        var count = rule.MetaParameters.Sum(p => p.Shape.Count);
+        _coordinates = task.Coordinates;
+        _estimator = !_options.SecondDerivatives && DecoupledBptt<float>.Fits(rule, _kernels)
+            ? new DecoupledBptt<float>(_kernels, task, rule, _options.MetaBatch, _options.Unroll, _options.LossWeights)
+            : new TapeBptt<float>(_kernels, task, rule, _options.MetaBatch, _options.Unroll, _options.LossWeights, _options.SecondDerivatives);
+        _validation = new Validation(_kernels, task, rule, spec);
+        _metaOptimizer = new Adam.Options
+        {
+            LearningRate = _options.MetaOptimizer.LearningRate,
+            Beta1 = _options.MetaOptimizer.Beta1,
+            Beta2 = _options.MetaOptimizer.Beta2,
+        }.Create().Start(_kernels, 1, count);
+        (_phi, _metaGradient, _sums) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)), new double[count]);
+        if (inputs.ResumePoint is null)
+        {
+            rule.Initialise((ulong)spec.Seed, _phi.Span);
+            _state = new TrainerState();
+        }
+        else
+        {
+            var saved = TrainerState.Load(inputs.ResumePoint, _kernels, spec.AllowOtherKernels, _phi, _metaOptimizer);
+            _state = saved.State;
+            _resumedFrom = saved.Kernels;
+            if (_state.Unroll > 0) BeginInnerRun(saved.Theta, saved.OptimizerState);
+        }
+    }
+
+    int UnrollsPerEpoch => _options.Horizon / _options.Unroll;
+
+    public IEnumerable<RunEvent> Run(CancellationToken cancel)
+    {
+        yield return new RunEvent.Metadata(Facts());
+        var total = (long)_options.MetaEpochs * UnrollsPerEpoch;
+        yield return new RunEvent.Progress("train", _state.MetaStep, total);
+        while (true)
+        {
+            if (cancel.IsCancellationRequested)
+            {
+                yield return ResumePoint();
+                cancel.ThrowIfCancellationRequested();
+            }
+            if (ValidationIsDue)
+            {
+                if (Score(cancel) is not { } score) continue;
+                Judge(score);
+                yield return new RunEvent.Point("validation/final", _state.MetaStep, score.Final);
+                yield return new RunEvent.Point("validation/average", _state.MetaStep, score.Average);
+                yield return ResumePoint();
+            }
+            if (_state.MetaEpoch == _options.MetaEpochs || Stops) break;
+            var loss = MetaStep();
+            yield return new RunEvent.Point("meta-loss", _state.MetaStep, loss);
+            yield return new RunEvent.Progress("train", _state.MetaStep, total);
+            if (!ValidationIsDue && (_state.Unroll == 0 || _state.Unroll % UnrollsBetweenInnerResumePoints == 0)) yield return ResumePoint();
+        }
+        yield return new RunEvent.Progress("train", total, total);
+        yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, _state.BestPhi ?? _phi.Span.ToArray()));
+        yield return new RunEvent.Result(Summary());
+    }
+
+    JsonObject Facts()
+    {
+        var facts = new JsonObject
+        {
+            ["kernels"] = _kernels.Name,
+            ["vectorBits"] = _kernels.VectorBits,
+            ["threads"] = _kernels.Threads,
+            ["estimator"] = _estimator.Name,
+            ["coordinates"] = _coordinates,
+            ["metaParameters"] = _phi.Count,
+            ["seed"] = _spec.Seed,
+        };
+        if (_resumedFrom is not null) facts["resumedUnderOtherKernels"] = _resumedFrom;
+        return facts;
+    }
+
+    JsonObject Summary() => new()
+    {
+        ["kind"] = "meta-training",
+        ["metaSteps"] = _state.MetaStep,
+        ["metaEpochs"] = _state.MetaEpoch,
+        ["stoppedEarly"] = Stops && _state.MetaEpoch < _options.MetaEpochs,
+        ["bestMetaStep"] = _state.BestPhi is null ? null : _state.BestMetaStep,
+        ["bestValidation"] = double.IsFinite(_state.BestScore) ? _state.BestScore : null,
+        ["criterion"] = _options.Validation.Criterion == Criterion.Final ? "final" : "average",
+        ["skippedMetaSteps"] = _state.Skipped,
+        ["estimator"] = _estimator.Name,
+        ["coordinates"] = _coordinates,
+        ["metaParameters"] = _phi.Count,
+    };
+
+    bool ValidationIsDue => _options.Validation.Every > 0 && _state.Unroll == 0 && _state.ValidatedEpoch < _state.MetaEpoch
+        && (_state.MetaEpoch % _options.Validation.Every == 0 || _state.MetaEpoch == _options.MetaEpochs);
+
+    bool Stops => _options.Validation.Patience > 0 && _state.SinceImprovement >= _options.Validation.Patience;
+
+    /// <summary>Null when it was cancelled.</summary>
+    (double Final, double Average)? Score(CancellationToken cancel)
+    {
+        try
+        {
+            return _validation.Score(_phi.Span.ToArray(), cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    void Judge((double Final, double Average) score)
+    {
+        var value = _options.Validation.Criterion == Criterion.Final ? score.Final : score.Average;
+        _state.ValidatedEpoch = _state.MetaEpoch;
+        _state.SinceImprovement++;
+        if (_state.BestPhi is not null && !(value < _state.BestScore)) return;
+        (_state.BestPhi, _state.BestScore, _state.BestMetaStep, _state.SinceImprovement) = (_phi.Span.ToArray(), value, _state.MetaStep, 0);
+    }
+
+    /// <summary>One unroll and one update of phi. Returns the mean loss of the unroll.</summary>
+    double MetaStep()
+    {
+        if (_state.Unroll == 0) BeginInnerRun();
+        var loss = _estimator.Unroll(_phi.Span, _state.Unroll * _options.Unroll, _sums);
+        _state.MetaStep++;
+        if (++_state.Unroll == UnrollsPerEpoch) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
+        var norm = Math.Sqrt(_sums.Sum(g => g * g));
+        if (!double.IsFinite(norm))
+        {
+            _state.Skipped++;
+            if (++_state.SkippedInARow >= MostSkippedInARow)
+                throw new SpecException("/training/metaOptimizer/learningRate",
+                    $"The meta-gradient was not finite in {MostSkippedInARow} meta-steps in a row, at meta-step {_state.MetaStep}; lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
+            return loss;
+        }
+        _state.SkippedInARow = 0;
+        var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
+        var gradient = _metaGradient.Span;
+        for (var i = 0; i < gradient.Length; i++) gradient[i] = (float)(_sums[i] * scale);
+        _metaOptimizer.Step(_phi, _metaGradient);
+        return loss;
+    }
+
+    void BeginInnerRun(float[]? theta = null, float[]? optimizerState = null)
+    {
+        _estimator.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
+        theta?.CopyTo(_estimator.Theta.Span);
+        optimizerState?.CopyTo(_estimator.State.Span);
+    }
+
+    RunEvent ResumePoint() => new RunEvent.ResumePoint(_state.MetaStep, () => _state.Save(
+        _kernels, _phi, _metaOptimizer, _state.Unroll > 0 ? (_estimator.Theta, _estimator.State) : null));
+
+    public void Dispose()
+    {
+        _estimator.Dispose();
+        _validation.Dispose();
+        _metaOptimizer.Dispose();
+        _arena.Dispose();
+    }
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MetaOpt.Compute;
+using MetaOpt.Optimizers;
+
+namespace MetaOpt.Training;
+
+/// <summary>Where a meta-training stands, besides phi and the meta-optimizer: with them it is all that the next step depends on.</summary>
+sealed class TrainerState
+{
+    /// <summary>Finished inner runs.</summary>
+    public int MetaEpoch { get; set; }
+
+    /// <summary>Finished unrolls of the current inner run.</summary>
+    public int Unroll { get; set; }
+
+    /// <summary>Updates of phi, skipped ones included.</summary>
+    public long MetaStep { get; set; }
+
+    /// <summary>Meta-epochs at the last validation.</summary>
+    public int ValidatedEpoch { get; set; }
+
+    /// <summary>Validations since the best one.</summary>
+    public int SinceImprovement { get; set; }
+
+    /// <summary>The best score.</summary>
+    [JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+    public double BestScore { get; set; } = double.PositiveInfinity;
+
+    /// <summary>When it was reached.</summary>
+    public long BestMetaStep { get; set; }
+
+    /// <summary>Meta-steps whose gradient was not finite.</summary>
+    public long Skipped { get; set; }
+
+    /// <summary>The same, since the last finite one.</summary>
+    public int SkippedInARow { get; set; }
+
+    /// <summary>phi at the best validation; null before the first.</summary>
+    [JsonIgnore]
+    public float[]? BestPhi { get; set; }
+
+    const string Format = "metaopt.resume-point";
+
+    /// <summary>The resume point; <paramref name="inner"/> is the inner run in mid-horizon, null at its end.</summary>
+    public byte[] Save(IKernels<float> kernels, Tensor<float> phi, IOptimizerState metaOptimizer, (Tensor<float> Theta, Tensor<float> State)? inner)
+    {
+        var file = new SafeTensors();
+        file.Metadata["format"] = Format;
+        file.Metadata["kernels"] = Identity(kernels);
+        file.Metadata["state"] = JsonSerializer.Serialize(this);
+        Add("phi", phi.Span.ToArray());
+        if (BestPhi is not null) Add("best-phi", BestPhi);
+        foreach (var (name, values) in metaOptimizer.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add("meta-optimizer." + name, values);
+        if (inner is var (theta, state))
+        {
+            Add("theta", theta.Span.ToArray());
+            Add("optimizer-state", state.Span.ToArray());
+        }
+        return file.ToBytes();
+
+        void Add(string name, float[] values) => file.Add(name, values, values.Length);
+    }
+
+    /// <summary>What <see cref="Save"/> saved. <c>Kernels</c> is the other kernel set it was computed with, null when it is the same.</summary>
+    /// <exception cref="SpecException">It was computed with another kernel set, and the run does not allow that.</exception>
+    public static (TrainerState State, float[]? Theta, float[]? OptimizerState, string? Kernels) Load(
+        byte[] bytes, IKernels<float> kernels, bool allowOtherKernels, Tensor<float> phi, IOptimizerState metaOptimizer)
+    {
+        var file = SafeTensors.Read(bytes);
+        if (file.Metadata.GetValueOrDefault("format") != Format) throw new FormatException("This is no resume point.");
+        var computedWith = file.Metadata["kernels"];
+        if (computedWith != Identity(kernels) && !allowOtherKernels)
+            throw new SpecException("/allowOtherKernels",
+                $"The resume point was computed with {computedWith}, this worker has {Identity(kernels)}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
+        var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
+        state.BestPhi = file.Contains("best-phi") ? file["best-phi"] : null;
+        file["phi"].CopyTo(phi.Span);
+        const string prefix = "meta-optimizer.";
+        metaOptimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
+        var inner = file.Contains("theta");
+        return (state, inner ? file["theta"] : null, inner ? file["optimizer-state"] : null, computedWith == Identity(kernels) ? null : computedWith);
+    }
+
+    static string Identity(IKernels<float> kernels) => string.Create(CultureInfo.InvariantCulture, $"{kernels.Name}/{kernels.VectorBits}");
+}

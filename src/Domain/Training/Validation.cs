@@ -1,0 +1,32 @@
+using MetaOpt.Compute;
+using MetaOpt.Evaluation;
+using MetaOpt.Learned;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>Scores phi on held-out instances, the same ones each time: mean final loss and mean loss over steps 1..horizon.</summary>
+sealed class Validation(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingSpec spec) : IDisposable
+{
+    readonly InnerRuns _runs = new(kernels, task, spec.Task.PredictCost());
+
+    /// <summary>Infinity stands for divergence.</summary>
+    public (double Final, double Average) Score(ReadOnlyMemory<float> phi, CancellationToken cancel)
+    {
+        var (horizon, instances) = (spec.Training.Horizon, spec.Training.Validation.Instances);
+        var (final, sum) = (0.0, 0.0);
+        _runs.Run(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, (step, _, losses) =>
+        {
+            foreach (var loss in losses)
+            {
+                if (step > 0) sum += loss;
+                if (step == horizon) final += loss;
+            }
+        }, cancel);
+        return (FiniteOrInfinity(final / instances), FiniteOrInfinity(sum / instances / horizon));
+    }
+
+    static double FiniteOrInfinity(double value) => double.IsFinite(value) ? value : double.PositiveInfinity;
+
+    public void Dispose() => _runs.Dispose();
+}

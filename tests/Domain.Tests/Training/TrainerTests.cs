@@ -1,0 +1,168 @@
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Runs;
+using MetaOpt.Tasks;
+using MetaOpt.Training;
+
+namespace MetaOpt.Domain.Tests.Training;
+
+/// <summary>Meta-training as a run: determinism, resume, cancel, early stopping, and that it learns.</summary>
+public class TrainerTests
+{
+    static readonly TrainingSpec Small = new()
+    {
+        Seed = 7,
+        Task = new QuadraticTask.Options { Dimensions = 4 },
+        Optimizer = new CoordinatewiseLstm.Options { Layers = [6, 5] },
+        Training = new TrainingOptions
+        {
+            Horizon = 20,
+            Unroll = 5,
+            MetaBatch = 4,
+            MetaEpochs = 6,
+            Validation = new ValidationOptions { Every = 2, Instances = 8 },
+        },
+    };
+
+    static List<RunEvent> Run(TrainingSpec spec, byte[]? resumePoint = null, int threads = 2, CancellationToken cancel = default)
+    {
+        using var kernels = KernelSets.Create("auto", threads);
+        return [.. spec.Execute(Inputs(kernels, resumePoint), cancel)];
+    }
+
+    static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null) =>
+        new(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]>(), resumePoint);
+
+    static byte[] Final(IEnumerable<RunEvent> events) => events.OfType<RunEvent.Checkpoint>().Single().Bytes;
+
+    [Fact]
+    public void The_same_specification_and_seed_give_the_same_bytes_whatever_the_threads()
+    {
+        var first = Final(Run(Small, threads: 1));
+        Assert.Equal(first, Final(Run(Small, threads: 3)));
+        Assert.NotEqual(first, Final(Run(Small with { Seed = 8 })));
+    }
+
+    [Fact]
+    public void Every_resume_point_leads_to_the_same_end()
+    {
+        var events = new List<RunEvent>();
+        var points = new List<(long Step, byte[] Bytes)>();
+        using var kernels = KernelSets.Create("auto", 2);
+        foreach (var runEvent in Small.Execute(Inputs(kernels), default))
+        {
+            events.Add(runEvent);
+            if (runEvent is RunEvent.ResumePoint point) points.Add((point.Step, point.Bytes()));
+        }
+        Assert.True(points.Count >= 6);
+        var losses = events.OfType<RunEvent.Point>().ToList();
+        foreach (var (step, bytes) in points)
+        {
+            var rest = Run(Small, bytes);
+            Assert.Equal(Final(events), Final(rest));
+            var expected = losses.Where(p => p.Step > step);
+            Assert.Equal(expected, rest.OfType<RunEvent.Point>().Where(p => p.Step > step));
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(18)]
+    public void A_cancelled_run_yields_a_resume_point_and_goes_on_bit_for_bit(int steps)
+    {
+        using var source = new CancellationTokenSource();
+        using var kernels = KernelSets.Create("auto", 2);
+        byte[]? last = null;
+        var seen = 0;
+        Assert.Throws<OperationCanceledException>(() =>
+        {
+            foreach (var runEvent in Small.Execute(Inputs(kernels), source.Token))
+            {
+                if (runEvent is RunEvent.Point { Series: "meta-loss" } && ++seen == steps) source.Cancel();
+                if (runEvent is RunEvent.ResumePoint point) last = point.Bytes();
+            }
+        });
+        Assert.Equal(steps, seen);
+        Assert.Equal(Final(Run(Small)), Final(Run(Small, last)));
+    }
+
+    [Fact]
+    public void Steps_of_each_series_strictly_increase()
+    {
+        foreach (var series in Run(Small).OfType<RunEvent.Point>().GroupBy(p => p.Series))
+        {
+            var steps = series.Select(p => p.Step).ToList();
+            Assert.Equal(steps.Distinct().Order(), steps);
+        }
+    }
+
+    [Fact]
+    public void A_resume_point_of_another_kernel_set_is_refused_unless_the_run_allows_it()
+    {
+        using var simd = KernelSets.Create("simd", 1);
+        using var scalar = KernelSets.Create("scalar", 1);
+        var point = Small.Execute(Inputs(simd), default).OfType<RunEvent.ResumePoint>().First().Bytes();
+        var refused = Assert.Throws<SpecException>(() => Small.Execute(Inputs(scalar, point), default).Count());
+        Assert.Contains("allowOtherKernels", refused.Message);
+        var facts = (Small with { AllowOtherKernels = true }).Execute(Inputs(scalar, point), default).OfType<RunEvent.Metadata>().First().Facts;
+        Assert.StartsWith("simd", (string?)facts["resumedUnderOtherKernels"]);
+    }
+
+    [Fact]
+    public void A_learned_step_size_ends_near_the_best_one()
+    {
+        var spec = Small with
+        {
+            Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.001 },
+            Training = Small.Training with { MetaEpochs = 60, MetaBatch = 32, MetaOptimizer = new() { LearningRate = 0.05 } },
+        };
+        var phi = LearnedOptimizerCheckpoint.Read(Final(Run(spec))).Phi;
+        Assert.InRange(Math.Exp(phi[0]), 0.01, 0.2);
+    }
+
+    /// <summary>The published code's convergence test: the linear rule solves x^2 + noise-free quadratics in 500 meta-epochs, here on 4 x 4 ones.</summary>
+    [Fact]
+    public void Meta_training_lowers_the_validation_loss()
+    {
+        var spec = Small with { Training = Small.Training with { MetaEpochs = 40, MetaBatch = 16, MetaOptimizer = new() { LearningRate = 0.01 } } };
+        var scores = Run(spec).OfType<RunEvent.Point>().Where(p => p.Series == "validation/final").Select(p => p.Value).ToList();
+        Assert.True(scores[^1] < 0.7 * scores[0], $"{scores[0]} -> {scores[^1]}");
+    }
+
+    [Fact]
+    public void Patience_stops_early_and_the_best_phi_is_kept()
+    {
+        var spec = Small with
+        {
+            Training = Small.Training with
+            {
+                MetaEpochs = 200,
+                MetaOptimizer = new() { LearningRate = 0.5 },
+                Validation = new ValidationOptions { Every = 1, Instances = 8, Patience = 3 },
+            },
+        };
+        var events = Run(spec);
+        var result = events.OfType<RunEvent.Result>().Single().Document;
+        var scores = events.OfType<RunEvent.Point>().Where(p => p.Series == "validation/final").ToList();
+        var best = scores.MinBy(p => p.Value)!;
+        Assert.True((bool)result["stoppedEarly"]!);
+        Assert.Equal(best.Step, (long)result["bestMetaStep"]!);
+        Assert.Equal(best.Step + 3 * 4, scores[^1].Step);
+    }
+
+    [Fact]
+    public void A_network_on_a_dataset_trains_and_resumes()
+    {
+        var spec = Small with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 8 } };
+        using var kernels = KernelSets.Create("auto", 2);
+        var events = new List<RunEvent>();
+        byte[]? middle = null;
+        foreach (var runEvent in spec.Execute(Inputs(kernels), default))
+        {
+            events.Add(runEvent);
+            if (runEvent is RunEvent.ResumePoint point) middle ??= point.Bytes();
+        }
+        Assert.Equal(Final(events), Final(Run(spec, middle)));
+    }
+}
