@@ -5,11 +5,13 @@ namespace MetaOpt.Compute;
 
 /// <summary>
 /// A growing stack of native memory: tensors are taken one after the other and all given back at once by
-/// <see cref="Reset"/>, so the inner loop never meets the garbage collector. Not thread-safe.
+/// <see cref="Reset"/>, so the inner loop never meets the garbage collector. Kernels may read (and ignore) up to 256 bytes
+/// past a tensor's end, so that the last vector needs no special case. Not thread-safe.
 /// </summary>
 public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     const nuint Alignment = 64;
+    const int ReadableBytesPastTheEnd = 256;
     readonly List<(nint Address, long Capacity)> _blocks = [];
     readonly long _blockElements;
     int _block;
@@ -33,7 +35,7 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
         if (_block == _blocks.Count)
         {
             var capacity = Math.Max(need, _blockElements);
-            _blocks.Add(((nint)NativeMemory.AlignedAlloc((nuint)(capacity * sizeof(T)), Alignment), capacity));
+            _blocks.Add(((nint)NativeMemory.AlignedAlloc((nuint)(capacity * sizeof(T) + ReadableBytesPastTheEnd), Alignment), capacity));
         }
         var tensor = new Tensor<T>((T*)_blocks[_block].Address + _used, shape);
         _used += need;

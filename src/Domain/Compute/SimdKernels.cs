@@ -3,8 +3,11 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MetaOpt.Compute;
 
-/// <summary>Vectorised and multi-threaded: overrides what pays.</summary>
-public sealed partial class SimdKernels : ScalarKernels<float>
+/// <summary>
+/// Vectorised and multi-threaded: overrides what pays. Work is cut into chunks by sizes alone, and every sum has a fixed
+/// order, so results are bit-identical for any number of threads. Vectors at the end of a tensor are read whole: see <see cref="Arena{T}"/>.
+/// </summary>
+public sealed unsafe partial class SimdKernels : ScalarKernels<float>
 {
     readonly WorkerPool _pool;
 
@@ -28,5 +31,28 @@ public sealed partial class SimdKernels : ScalarKernels<float>
     {
         _pool.Dispose();
         base.Dispose();
+    }
+
+    void RunWide<TJob>(int chunks, TJob job) where TJob : struct, IWideJob => Run(chunks, new Wide<TJob>(job));
+
+    static int Ceiling(long count, long size) => (int)((count + size - 1) / size);
+
+    /// <summary>A chunk job written once for every vector width.</summary>
+    interface IWideJob
+    {
+        void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>;
+    }
+
+    /// <summary>Runs it at this machine's width; the compiler removes the other branches.</summary>
+    struct Wide<TJob>(TJob job) : IChunkJob where TJob : struct, IWideJob
+    {
+        TJob _job = job;
+
+        public void Run(int chunk)
+        {
+            if (Avx512F.IsSupported) _job.Run<Vector512<float>, V512>(chunk);
+            else if (Vector256.IsHardwareAccelerated) _job.Run<Vector256<float>, V256>(chunk);
+            else _job.Run<Vector128<float>, V128>(chunk);
+        }
     }
 }

@@ -1,0 +1,51 @@
+using MetaOpt.Compute;
+using Xunit;
+
+namespace MetaOpt.Domain.Tests.Compute;
+
+/// <summary>A kernel set under test next to the reference in double, and the same numbers for both.</summary>
+public sealed class KernelPair(string set, int threads = 2) : IDisposable
+{
+    readonly Random _random = new(1);
+    readonly Arena<float> _singles = new();
+    readonly Arena<double> _doubles = new();
+
+    public IKernels<float> Single { get; } = KernelSets.Create(set, threads);
+
+    public IKernels<double> Double { get; } = new ScalarKernels<double>();
+
+    public Both Random(Shape shape, double low, double high) =>
+        Of([.. Enumerable.Range(0, shape.Count).Select(_ => (float)(low + (high - low) * _random.NextDouble()))], shape);
+
+    public Both Of(float[] values, Shape shape) =>
+        new(_singles.Copy(values, shape), _doubles.Copy([.. values.Select(v => (double)v)], shape));
+
+    public Both Empty(Shape shape) => new(_singles.Zeros(shape), _doubles.Zeros(shape));
+
+    /// <summary>The two agree within tolerance x max(1, |value|).</summary>
+    public void Same(Both both, double tolerance, string what)
+    {
+        for (var i = 0; i < both.Single.Count; i++)
+        {
+            var (got, want) = (both.Single.Span[i], both.Double.Span[i]);
+            Assert.True(Math.Abs(got - want) <= tolerance * Math.Max(1, Math.Abs(want)),
+                $"{Single.Name}, {what}: element {i} is {got:R}; expected {want:R}.");
+        }
+    }
+
+    public void Dispose()
+    {
+        Single.Dispose();
+        _singles.Dispose();
+        _doubles.Dispose();
+    }
+}
+
+/// <summary>The same tensor twice.</summary>
+public readonly struct Both(Tensor<float> single, Tensor<double> wide)
+{
+    public readonly Tensor<float> Single = single;
+    public readonly Tensor<double> Double = wide;
+
+    public Shape Shape => Single.Shape;
+}
