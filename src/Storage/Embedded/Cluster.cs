@@ -120,8 +120,14 @@ sealed class Cluster(EmbeddedOptions options, Account account, PostgresBinaries 
     }
 
     /// <summary>Lets running transactions end at once (they roll back), and waits until the server is gone.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => account.RequireAsync(
-        [binaries.Program("pg_ctl"), "stop", "--wait", "--timeout=120", "--silent", "--mode=fast", "--pgdata", Data], cancellationToken);
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var socket = RunningSocket();
+        await account.RequireAsync(
+            [binaries.Program("pg_ctl"), "stop", "--wait", "--timeout=120", "--silent", "--mode=fast", "--pgdata", Data], cancellationToken);
+        if (socket is not null && Directory.Exists(socket))
+            Directory.Delete(socket);
+    }
 
     /// <summary>For a program outside this process: as the role that owns <paramref name="database"/>, or as the superuser.</summary>
     public string ConnectionString(string database, bool superuser = false) => new NpgsqlConnectionStringBuilder

@@ -128,7 +128,10 @@ public class EmbeddedPostgresTests
         var options = NewOptions(new string('x', 120));
         Assert.Equal(1, await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default), "select 1"));
         await EmbeddedPostgres.StopAsync(options, default);
-        Assert.Equal(1, await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default), "select 1"));
+        var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
+        Assert.Equal(1, await AskAsync(connection, "select 1"));
+        await EmbeddedPostgres.StopAsync(options, default);
+        Assert.False(Directory.Exists(new NpgsqlConnectionStringBuilder(connection).Host));
     }
 
     [Fact]
