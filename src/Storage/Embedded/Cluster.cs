@@ -38,12 +38,13 @@ sealed class Cluster(EmbeddedOptions options, Account account, PostgresBinaries 
     /// <summary>The server's process, null when it does not run; a file left behind by a killed server does not count.</summary>
     public int? ProcessId()
     {
-        if (PidFile() is not [var pid, ..] || !int.TryParse(pid, out var id) || !Directory.Exists($"/proc/{id}"))
+        if (PidFile() is not [var pid, ..] || !int.TryParse(pid, out var id))
             return null;
         try
         {
-            // The number may have been given to another process since.
-            return File.ReadAllText($"/proc/{id}/comm").Trim() == "postgres" ? id : null;
+            // The number may have been given to another process since, or be a dead one that nobody waited for.
+            var stat = File.ReadAllText($"/proc/{id}/stat");
+            return stat.Contains("(postgres) ", StringComparison.Ordinal) && !stat.Contains(") Z ", StringComparison.Ordinal) ? id : null;
         }
         catch (IOException)
         {
