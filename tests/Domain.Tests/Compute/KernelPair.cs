@@ -1,5 +1,4 @@
 using MetaOpt.Compute;
-using Xunit;
 
 namespace MetaOpt.Domain.Tests.Compute;
 
