@@ -9,26 +9,26 @@ namespace MetaOpt.Storage;
 public sealed class CheckpointStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
 {
     /// <summary>Headers of a run's checkpoints, oldest step first.</summary>
-    public async Task<IReadOnlyList<Checkpoint>> ListAsync(Guid runId, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Checkpoint>> ListAsync(Guid runId, CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Checkpoints.AsNoTracking().Where(c => c.RunId == runId).OrderBy(c => c.Step).ThenBy(c => c.Name)
-            .ToListAsync(cancellationToken);
+            .ToListAsync(cancel);
     }
 
     /// <summary>The header, null when there is none.</summary>
-    public async Task<Checkpoint?> FindAsync(Guid id, CancellationToken cancellationToken)
+    public async Task<Checkpoint?> FindAsync(Guid id, CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Checkpoints.AsNoTracking().FirstOrDefaultAsync(c => c.Id == id, cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Checkpoints.AsNoTracking().FirstOrDefaultAsync(c => c.Id == id, cancel);
     }
 
     /// <summary>
-    /// <paramref name="length"/> bytes from <paramref name="offset"/> on (fewer at the end), a chunk at a time: memory stays at one
-    /// chunk however large the checkpoint is. Only the chunks of the range are read.
+    /// <paramref name="length"/> bytes from <paramref name="offset"/> on (fewer at the end), a chunk at a time: memory stays at
+    /// one chunk however large the checkpoint is. Only the chunks of the range are read.
     /// </summary>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> OpenAsync(
-        Guid id, long offset, long length, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Guid id, long offset, long length, [EnumeratorCancellation] CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -40,8 +40,8 @@ public sealed class CheckpointStore(NpgsqlDataSource dataSource, IDbContextFacto
                 select c.data, h.size from checkpoints h
                 left join checkpoint_chunks c on c.checkpoint_id = h.id and c.seq = @seq where h.id = @id
                 """, ("id", id), ("seq", (int)(at / LeasedRun.ChunkSize)));
-            await using var reader = await read.ExecuteReaderAsync(cancellationToken);
-            if (!await reader.ReadAsync(cancellationToken))
+            await using var reader = await read.ExecuteReaderAsync(cancel);
+            if (!await reader.ReadAsync(cancel))
                 throw new KeyNotFoundException($"There is no checkpoint {id}, or it was deleted while it was read.");
             if (at >= reader.GetInt64(1))
                 yield break;
@@ -55,12 +55,12 @@ public sealed class CheckpointStore(NpgsqlDataSource dataSource, IDbContextFacto
 
     /// <summary>All bytes, checked against their SHA-256.</summary>
     /// <exception cref="KeyNotFoundException">There is no such checkpoint.</exception>
-    public async Task<byte[]> ReadAllAsync(Guid id, CancellationToken cancellationToken)
+    public async Task<byte[]> ReadAllAsync(Guid id, CancellationToken cancel)
     {
-        var header = await FindAsync(id, cancellationToken) ?? throw new KeyNotFoundException($"There is no checkpoint {id}.");
+        var header = await FindAsync(id, cancel) ?? throw new KeyNotFoundException($"There is no checkpoint {id}.");
         var bytes = new byte[header.Size];
         var at = 0;
-        await foreach (var part in OpenAsync(id, 0, header.Size, cancellationToken))
+        await foreach (var part in OpenAsync(id, 0, header.Size, cancel))
         {
             part.CopyTo(bytes.AsMemory(at));
             at += part.Length;

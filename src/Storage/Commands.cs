@@ -5,14 +5,16 @@ namespace MetaOpt.Storage;
 /// <summary>Short forms for named statements with named parameters; null is SQL null.</summary>
 static class Commands
 {
-    public static NpgsqlCommand Command(this NpgsqlConnection connection, string sql, params (string Name, object? Value)[] parameters)
+    public static NpgsqlCommand Command(
+        this NpgsqlConnection connection, string sql, params (string Name, object? Value)[] parameters)
     {
         var command = new NpgsqlCommand(sql, connection);
         Add(command.Parameters, parameters);
         return command;
     }
 
-    public static NpgsqlCommand Command(this NpgsqlDataSource dataSource, string sql, params (string Name, object? Value)[] parameters)
+    public static NpgsqlCommand Command(
+        this NpgsqlDataSource dataSource, string sql, params (string Name, object? Value)[] parameters)
     {
         var command = dataSource.CreateCommand(sql);
         Add(command.Parameters, parameters);

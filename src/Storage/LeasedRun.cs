@@ -11,14 +11,17 @@ enum Fence
 {
     /// <summary>For writes to other tables; several at once are fine.</summary>
     Share,
-    /// <summary>For a change of the row itself. Taken at once: two sharers who both went on to change it would deadlock.</summary>
+    /// <summary>
+    /// For a change of the row itself. Taken at once: two sharers who both went on to change it would deadlock.
+    /// </summary>
     Update,
 }
 
 /// <summary>
 /// What the holder of a lease writes for its run. Every method is one short transaction (a large blob: one for each chunk) that
-/// first locks the run's row if it is still this lease's; otherwise nothing is written and <see cref="LeaseLostException"/> is thrown.
-/// Each may be repeated after a lost connection: nothing is written twice (a run that was left already answers with that exception).
+/// first locks the run's row if it is still this lease's; otherwise nothing is written and <see cref="LeaseLostException"/> is
+/// thrown. Each may be repeated after a lost connection: nothing is written twice (a run that was left already answers with
+/// that exception).
 /// </summary>
 public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
 {
@@ -28,32 +31,34 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
     public Lease Lease => lease;
 
     /// <summary>
-    /// First write of an attempt: stores its <paramref name="facts"/>, deletes all points after the newest resume point (all, if there
-    /// is none) and returns that.
+    /// First write of an attempt: stores its <paramref name="facts"/>, deletes all points after the newest resume point (all,
+    /// if there is none) and returns that.
     /// </summary>
-    public async Task<StoredResumePoint?> BeginAttemptAsync(JsonObject facts, CancellationToken cancellationToken) =>
+    public async Task<StoredResumePoint?> BeginAttemptAsync(JsonObject facts, CancellationToken cancel) =>
         await FencedAsync(Fence.Share, async connection =>
         {
-            var resume = await ReadResumePointAsync(connection, cancellationToken);
-            var series = await SeriesOfRunAsync(connection, cancellationToken);
-            await RewriteSeriesAsync(connection, [.. series.Values.Select(id => (id, resume is null ? 0 : resume.Step + 1))], null, cancellationToken);
+            var resume = await ReadResumePointAsync(connection, cancel);
+            var series = await SeriesOfRunAsync(connection, cancel);
+            var keepBelow = resume is null ? 0 : resume.Step + 1;
+            await RewriteSeriesAsync(connection, [.. series.Values.Select(id => (id, keepBelow))], null, cancel);
             await using var begin = connection.Command(Sql.BeginAttempt,
                 Json("facts", facts.ToJsonString()), ("step", resume?.Step), ("id", lease.RunId), ("token", lease.Token));
-            await begin.ExecuteNonQueryAsync(cancellationToken);
+            await begin.ExecuteNonQueryAsync(cancel);
             return resume;
-        }, cancellationToken);
+        }, cancel);
 
     /// <summary>Adds to the facts of the attempt; a name that is there already is replaced.</summary>
-    public async Task AddFactsAsync(JsonObject facts, CancellationToken cancellationToken) =>
+    public async Task AddFactsAsync(JsonObject facts, CancellationToken cancel) =>
         await FencedAsync(Fence.Share, async connection =>
         {
-            await using var add = connection.Command("update attempts set facts = facts || @facts where run_id = @id and token = @token",
+            await using var add = connection.Command(
+                "update attempts set facts = facts || @facts where run_id = @id and token = @token",
                 Json("facts", facts.ToJsonString()), ("id", lease.RunId), ("token", lease.Token));
-            return await add.ExecuteNonQueryAsync(cancellationToken);
-        }, cancellationToken);
+            return await add.ExecuteNonQueryAsync(cancel);
+        }, cancel);
 
     /// <summary>Replaces what users see of how far it is.</summary>
-    public async Task SetProgressAsync(RunProgress progress, CancellationToken cancellationToken) =>
+    public async Task SetProgressAsync(RunProgress progress, CancellationToken cancel) =>
         await FencedAsync(Fence.Update, async connection =>
         {
             // JSON has no infinity, and the first measurement of a speed may be one.
@@ -61,42 +66,46 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
                 progress = progress with { StepsPerSecond = 0, SecondsLeft = null };
             await using var set = connection.Command("update runs set progress = @progress where id = @id",
                 Json("progress", JsonSerializer.Serialize(progress, CamelCase)), ("id", lease.RunId));
-            return await set.ExecuteNonQueryAsync(cancellationToken);
-        }, cancellationToken);
+            return await set.ExecuteNonQueryAsync(cancel);
+        }, cancel);
 
     /// <summary>Last write: the run reaches a final state. <see cref="RunState.Failed"/> needs an error.</summary>
-    public async Task FinishAsync(RunState final, JsonObject? result, RunError? error, CancellationToken cancellationToken)
+    public async Task FinishAsync(RunState final, JsonObject? result, RunError? error, CancellationToken cancel)
     {
         if (!final.IsFinal() || (final == RunState.Failed) != (error is not null))
-            throw new ArgumentException($"A run finishes as succeeded or cancelled, or as failed with an error; not as {final} with {error?.Code ?? "none"}.");
-        await LeaveAsync(Sql.Finish, cancellationToken, ("state", final.ToString().ToLowerInvariant()), Json("result", result?.ToJsonString()),
-            ("error_code", error?.Code), ("error_detail", error?.Detail));
+            throw new ArgumentException(
+                $"A run finishes as succeeded or cancelled, or as failed with an error; not {final} with {error?.Code ?? "none"}.");
+        await LeaveAsync(Sql.Finish, cancel, ("state", final.ToString().ToLowerInvariant()),
+            Json("result", result?.ToJsonString()), ("error_code", error?.Code), ("error_detail", error?.Detail));
     }
 
     /// <summary>The worker stops: back to queued, not counted as a death. With a cancel request it is cancelled.</summary>
-    public async Task HandBackAsync(CancellationToken cancellationToken) => await LeaveAsync(Sql.HandBack, cancellationToken);
+    public async Task HandBackAsync(CancellationToken cancel) => await LeaveAsync(Sql.HandBack, cancel);
 
-    /// <summary>The child died: queued again, or failed at the third death (<see cref="NewRun.MaxDeaths"/>) in a row without a new resume point.</summary>
-    public async Task ReportDeathAsync(string reason, CancellationToken cancellationToken) =>
-        await LeaveAsync(Sql.Die, cancellationToken, ("reason", reason));
+    /// <summary>
+    /// The child died: queued again, or failed at the third death (<see cref="NewRun.MaxDeaths"/>) in a row without a new
+    /// resume point.
+    /// </summary>
+    public async Task ReportDeathAsync(string reason, CancellationToken cancel) =>
+        await LeaveAsync(Sql.Die, cancel, ("reason", reason));
 
-    async Task LeaveAsync(string sql, CancellationToken cancellationToken, params (string, object?)[] parameters) =>
+    async Task LeaveAsync(string sql, CancellationToken cancel, params (string, object?)[] parameters) =>
         await FencedAsync(Fence.Update, async connection =>
         {
             await using var charge = connection.Command(Sql.Charge, ("id", lease.RunId), ("token", lease.Token));
-            await charge.ExecuteNonQueryAsync(cancellationToken);
+            await charge.ExecuteNonQueryAsync(cancel);
             await using var leave = connection.Command(sql, [("id", lease.RunId), ("token", lease.Token), .. parameters]);
-            return await leave.ExecuteNonQueryAsync(cancellationToken);
-        }, cancellationToken);
+            return await leave.ExecuteNonQueryAsync(cancel);
+        }, cancel);
 
-    async Task<T> FencedAsync<T>(Fence fence, Func<NpgsqlConnection, Task<T>> write, CancellationToken cancellationToken)
+    async Task<T> FencedAsync<T>(Fence fence, Func<NpgsqlConnection, Task<T>> write, CancellationToken cancel)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (!await FenceAsync(connection, lease, fence, cancellationToken))
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        if (!await FenceAsync(connection, lease, fence, cancel))
             throw new LeaseLostException(lease);
         var result = await write(connection);
-        await transaction.CommitAsync(cancellationToken);
+        await transaction.CommitAsync(cancel);
         return result;
     }
 
@@ -104,13 +113,14 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
     /// First statement of a fenced transaction: whether the run is still this lease's. From then on nobody can take it away, so a
     /// worker that stops in the middle must not hold it: the database ends its transaction.
     /// </summary>
-    internal static async Task<bool> FenceAsync(NpgsqlConnection connection, Lease lease, Fence fence, CancellationToken cancellationToken)
+    internal static async Task<bool> FenceAsync(NpgsqlConnection connection, Lease lease, Fence fence, CancellationToken cancel)
     {
+        var strength = fence == Fence.Share ? "share" : "no key update";
         await using var check = connection.Command(
             $"""
             set local idle_in_transaction_session_timeout = '5s';
-            select 1 from runs where id = @id and lease_token = @token and state = 'running' for {(fence == Fence.Share ? "share" : "no key update")}
+            select 1 from runs where id = @id and lease_token = @token and state = 'running' for {strength}
             """, ("id", lease.RunId), ("token", lease.Token));
-        return await check.ExecuteScalarAsync(cancellationToken) is not null;
+        return await check.ExecuteScalarAsync(cancel) is not null;
     }
 }

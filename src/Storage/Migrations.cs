@@ -12,22 +12,23 @@ public static class Migrations
     /// <summary>
     /// Applies what is missing; does nothing on a current database. Safe when several processes do it at once: the others wait.
     /// </summary>
-    public static async Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    public static async Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancel)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using (var take = new NpgsqlCommand("select pg_advisory_lock($1)", connection) { Parameters = { new() { Value = Lock } } })
-            await take.ExecuteNonQueryAsync(cancellationToken);
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using (var take = connection.Command("select pg_advisory_lock(@lock)", ("lock", Lock)))
+            await take.ExecuteNonQueryAsync(cancel);
         try
         {
-            // Built outside the host, so without its logger: looking for the history table of a new database is no error to report.
+            // Built outside the host, so without its logger: looking for the history table of a new database is no error to
+            // report.
             var options = new DbContextOptionsBuilder<MetaOptDb>();
             StorageServices.Configure(options, dataSource);
             await using var db = new MetaOptDb(options.Options);
-            await db.Database.MigrateAsync(cancellationToken);
+            await db.Database.MigrateAsync(cancel);
         }
         finally
         {
-            await using var release = new NpgsqlCommand("select pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = Lock } } };
+            await using var release = connection.Command("select pg_advisory_unlock(@lock)", ("lock", Lock));
             await release.ExecuteNonQueryAsync(CancellationToken.None);
         }
     }

@@ -94,7 +94,9 @@ public sealed class Attempt
     public DateTimeOffset StartedAt { get; init; }
     /// <summary>End, null while it runs.</summary>
     public DateTimeOffset? EndedAt { get; set; }
-    /// <summary>succeeded, failed, cancelled, handed-back, died (the child) or lost (the lease expired); null while it runs.</summary>
+    /// <summary>
+    /// succeeded, failed, cancelled, handed-back, died (the child) or lost (the lease expired); null while it runs.
+    /// </summary>
     public string? Outcome { get; set; }
     /// <summary>Why it died or failed.</summary>
     public string? Detail { get; set; }

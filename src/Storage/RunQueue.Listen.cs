@@ -14,17 +14,17 @@ public sealed partial class RunQueue
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// State changes and cancel requests of all runs from now on, until cancelled. Reconnects by itself, and then tells what changed in
-    /// between: nothing is missed, some may come twice.
+    /// State changes and cancel requests of all runs from now on, until cancelled. Reconnects by itself, and then tells what
+    /// changed in between: nothing is missed, some may come twice.
     /// </summary>
-    public async IAsyncEnumerable<RunNotification> ListenAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<RunNotification> ListenAsync([EnumeratorCancellation] CancellationToken cancel)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var heard = Channel.CreateUnbounded<RunNotification>();
         var listening = KeepListeningAsync(heard.Writer, stop.Token);
         try
         {
-            await foreach (var notification in heard.Reader.ReadAllAsync(cancellationToken))
+            await foreach (var notification in heard.Reader.ReadAllAsync(cancel))
                 yield return notification;
         }
         finally

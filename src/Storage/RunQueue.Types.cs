@@ -100,4 +100,5 @@ public sealed record StoredResumePoint(long Step, byte[] Bytes);
 
 /// <summary>The run is no longer this lease's: stop, write nothing more.</summary>
 public sealed class LeaseLostException(Lease lease)
-    : Exception($"Run {lease.RunId} is no longer leased to '{lease.Worker}' with token {lease.Token}: it was reaped, finished or deleted.");
+    : Exception(
+        $"Run {lease.RunId} is no longer leased to '{lease.Worker}' (token {lease.Token}): it was reaped, finished or deleted.");

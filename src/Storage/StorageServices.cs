@@ -9,13 +9,15 @@ namespace MetaOpt.Storage;
 public static class StorageServices
 {
     /// <summary>
-    /// Adds the data source, a pooled <see cref="MetaOptDb"/> (scoped, and its factory), <see cref="RunQueue"/>, <see cref="SeriesStore"/>,
-    /// <see cref="CheckpointStore"/>, <see cref="UserStore"/> and <see cref="AuditLog"/>. Nothing connects yet.
+    /// Adds the data source, a pooled <see cref="MetaOptDb"/> (scoped, and its factory), <see cref="RunQueue"/>,
+    /// <see cref="SeriesStore"/>, <see cref="CheckpointStore"/>, <see cref="UserStore"/> and <see cref="AuditLog"/>. Nothing
+    /// connects yet.
     /// </summary>
     public static IServiceCollection AddMetaOptStorage(this IServiceCollection services, string connectionString)
     {
         services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
-        services.AddPooledDbContextFactory<MetaOptDb>((provider, options) => Configure(options, provider.GetRequiredService<NpgsqlDataSource>()));
+        services.AddPooledDbContextFactory<MetaOptDb>(
+            (provider, options) => Configure(options, provider.GetRequiredService<NpgsqlDataSource>()));
         services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<MetaOptDb>>().CreateDbContext());
         return services
             .AddSingleton<RunQueue>().AddSingleton<SeriesStore>().AddSingleton<CheckpointStore>()

@@ -12,7 +12,9 @@ public sealed record NewToken(string Text, Token Token);
 /// <summary>Who sent a request, and what the token allows.</summary>
 public sealed record Caller(Guid UserId, string Name, UserRole Role, string TokenId, IReadOnlyList<string> Scopes);
 
-/// <summary>Users and their bearer tokens: <c>mo_</c>, 8 characters that name it, <c>_</c>, 32 random bytes as 43 base64url characters.</summary>
+/// <summary>
+/// Users and their bearer tokens: <c>mo_</c>, 8 characters that name it, <c>_</c>, 32 random bytes as 43 base64url characters.
+/// </summary>
 public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
 {
     const string Prefix = "mo_";
@@ -26,66 +28,66 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
     public const string AdminName = "admin";
 
     /// <summary>
-    /// On a database without users: makes <see cref="AdminName"/> and a token with all scopes that does not expire. Null otherwise, and for
-    /// all but one of several processes that start at once.
+    /// On a database without users: makes <see cref="AdminName"/> and a token with all scopes that does not expire. Null
+    /// otherwise, and for all but one of several processes that start at once.
     /// </summary>
-    public async Task<NewToken?> BootstrapAdminAsync(CancellationToken cancellationToken)
+    public async Task<NewToken?> BootstrapAdminAsync(CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({BootstrapLock})", cancellationToken);
-        if (await db.Users.AnyAsync(cancellationToken))
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({BootstrapLock})", cancel);
+        if (await db.Users.AnyAsync(cancel))
             return null;
         var admin = new User { Id = Guid.CreateVersion7(), Name = AdminName, Role = UserRole.Admin };
         var token = Make(admin.Id, "bootstrap", Scopes.All, null);
         db.Add(admin);
         db.Add(token.Token);
-        await db.SaveChangesAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
+        await db.SaveChangesAsync(cancel);
+        await transaction.CommitAsync(cancel);
         return token;
     }
 
     /// <summary>Adds a user.</summary>
     /// <exception cref="DbUpdateException">There is one of that name.</exception>
-    public async Task<User> CreateUserAsync(string name, UserRole role, CancellationToken cancellationToken)
+    public async Task<User> CreateUserAsync(string name, UserRole role, CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
         var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role };
         db.Add(user);
-        await db.SaveChangesAsync(cancellationToken);
+        await db.SaveChangesAsync(cancel);
         return user;
     }
 
     /// <summary>The user of that name, null when there is none.</summary>
-    public async Task<User?> FindUserAsync(string name, CancellationToken cancellationToken)
+    public async Task<User?> FindUserAsync(string name, CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Users.AsNoTracking().FirstOrDefaultAsync(u => u.Name == name, cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Users.AsNoTracking().FirstOrDefaultAsync(u => u.Name == name, cancel);
     }
 
     /// <summary>Makes a token for a user; <paramref name="expiresAt"/> null: never.</summary>
     public async Task<NewToken> CreateTokenAsync(
-        Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, CancellationToken cancellationToken)
+        Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, CancellationToken cancel)
     {
         if (scopes.Except(Scopes.All).ToList() is [var unknown, ..])
             throw new ArgumentException($"Scope '{unknown}' is unknown; known: {string.Join(", ", Scopes.All)}.", nameof(scopes));
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
         var token = Make(userId, name, scopes, expiresAt?.ToUniversalTime());
         db.Add(token.Token);
-        await db.SaveChangesAsync(cancellationToken);
+        await db.SaveChangesAsync(cancel);
         return token;
     }
 
     /// <summary>Whose token it is, or null when it is malformed, unknown, wrong, expired, revoked or its user disabled.</summary>
-    public async Task<Caller?> VerifyAsync(string text, CancellationToken cancellationToken)
+    public async Task<Caller?> VerifyAsync(string text, CancellationToken cancel)
     {
         if (!TryParse(text, out var id, out var secret))
             return null;
         Caller caller;
         await using (var find = dataSource.Command(Sql.FindToken, ("id", id)))
-        await using (var reader = await find.ExecuteReaderAsync(cancellationToken))
+        await using (var reader = await find.ExecuteReaderAsync(cancel))
         {
-            if (!await reader.ReadAsync(cancellationToken)
+            if (!await reader.ReadAsync(cancel)
                 || !CryptographicOperations.FixedTimeEquals(SHA256.HashData(secret), reader.GetFieldValue<byte[]>(0)))
                 return null;
             caller = new(reader.GetGuid(1), reader.GetString(2), Enum.Parse<UserRole>(reader.GetString(3), true), id,
@@ -94,22 +96,24 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
                 return caller;
         }
         await using var touch = dataSource.Command("update tokens set last_used_at = now() where id = @id", ("id", id));
-        await touch.ExecuteNonQueryAsync(cancellationToken);
+        await touch.ExecuteNonQueryAsync(cancel);
         return caller;
     }
 
     /// <summary>A user's tokens, newest first; revoked and expired ones too.</summary>
-    public async Task<IReadOnlyList<Token>> ListTokensAsync(Guid userId, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Token>> ListTokensAsync(Guid userId, CancellationToken cancel)
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Tokens.AsNoTracking().Where(t => t.UserId == userId).OrderByDescending(t => t.CreatedAt).ToListAsync(cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Tokens.AsNoTracking().Where(t => t.UserId == userId).OrderByDescending(t => t.CreatedAt)
+            .ToListAsync(cancel);
     }
 
     /// <summary>Refuses the token from now on; false when there is none, or it is revoked already.</summary>
-    public async Task<bool> RevokeTokenAsync(string tokenId, CancellationToken cancellationToken)
+    public async Task<bool> RevokeTokenAsync(string tokenId, CancellationToken cancel)
     {
-        await using var revoke = dataSource.Command("update tokens set revoked_at = now() where id = @id and revoked_at is null", ("id", tokenId));
-        return await revoke.ExecuteNonQueryAsync(cancellationToken) == 1;
+        await using var revoke = dataSource.Command(
+            "update tokens set revoked_at = now() where id = @id and revoked_at is null", ("id", tokenId));
+        return await revoke.ExecuteNonQueryAsync(cancel) == 1;
     }
 
     static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt)
@@ -134,7 +138,8 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
             || text[Prefix.Length + IdLength] != '_')
             return false;
         id = text.Substring(Prefix.Length, IdLength);
-        return Base64Url.DecodeFromChars(text.AsSpan(Prefix.Length + IdLength + 1), secret, out _, out var written) == OperationStatus.Done
+        var encoded = text.AsSpan(Prefix.Length + IdLength + 1);
+        return Base64Url.DecodeFromChars(encoded, secret, out _, out var written) == OperationStatus.Done
             && written == secret.Length;
     }
 }

@@ -12,14 +12,15 @@ $$ select case when pool like 'gpu%' then 8 else 1 end::float8 $$;
 create function decayed(slot_seconds float8, updated_at timestamptz) returns float8 language sql stable as
 $$ select slot_seconds * power(0.5::float8, least(100, greatest(0, extract(epoch from now() - updated_at)::float8 / 86400))) $$;
 
--- What each owner used for each unit of weight. A held lease counts up to its expiry, before it is charged: otherwise an owner could
--- take every free slot in the moment before the first charge.
+-- What each owner used for each unit of weight. A held lease counts up to its expiry, before it is charged: otherwise an owner
+-- could take every free slot in the moment before the first charge.
 create view fair_share as
 select owner, sum(slot_seconds) / coalesce((select weight from users where name = owner), 1) as used
 from (
   select owner, decayed(slot_seconds, updated_at) as slot_seconds from usage
   union all
-  select owner, slot_weight(pool) * extract(epoch from lease_expires_at - lease_charged_at)::float8 from runs where state = 'running'
+  select owner, slot_weight(pool) * extract(epoch from lease_expires_at - lease_charged_at)::float8
+  from runs where state = 'running'
 ) parts
 group by owner;
 
@@ -33,7 +34,8 @@ where r.state = 'queued';
 -- Tells listeners about state changes and cancel requests, and about nothing else: notifications take a global lock at commit.
 create function runs_notify() returns trigger language plpgsql as $$
 begin
-  perform pg_notify('metaopt_runs', new.id || ':' || new.state || case when new.cancel_requested_at is null then '' else ':cancel' end);
+  perform pg_notify('metaopt_runs',
+    new.id || ':' || new.state || case when new.cancel_requested_at is null then '' else ':cancel' end);
   return null;
 end $$;
 create trigger runs_inserted after insert on runs for each row execute function runs_notify();
@@ -51,10 +53,12 @@ begin
   return new;
 end $$;
 create trigger runs_changed
-before update of name, tags, notes, priority, state, attempt, progress, result, error_code, error_detail, cancel_requested_at, not_before
+before update of name, tags, notes, priority, state, attempt, progress, result, error_code, error_detail, cancel_requested_at,
+  not_before
 on runs for each row execute function runs_version();
 
--- A final run is never resumed, and nobody completes what it left half written. A state is left only along the edges of docs/run-states.md.
+-- A final run is never resumed, and nobody completes what it left half written. A state is left only along the edges of
+-- docs/run-states.md.
 create function runs_settle() returns trigger language plpgsql as $$
 begin
   if old.state not in ('queued', 'running') or (old.state = 'queued' and new.state not in ('running', 'cancelled')) then

@@ -1,7 +1,8 @@
 -- A death fails the run when it is one too many in a row without a new resume point.
 with dead as (
   update runs
-  set state = case when cancel_requested_at is not null then 'cancelled' when deaths + 1 >= max_deaths then 'failed' else 'queued' end,
+  set state = case when cancel_requested_at is not null then 'cancelled'
+                   when deaths + 1 >= max_deaths then 'failed' else 'queued' end,
       finished_at = case when cancel_requested_at is not null or deaths + 1 >= max_deaths then clock_timestamp() end,
       error_code = case when cancel_requested_at is null and deaths + 1 >= max_deaths then 'died' end,
       error_detail = case when cancel_requested_at is null and deaths + 1 >= max_deaths then

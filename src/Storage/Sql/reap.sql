@@ -1,5 +1,5 @@
--- Takes expired leases away. The database's clock rules; nothing is taken until a worker has had a whole ttl to renew after a restart
--- of the database. A row that a heartbeat or a fenced write holds at this moment is left for the next time.
+-- Takes expired leases away. The database's clock rules; nothing is taken until a worker has had a whole ttl to renew after a
+-- restart of the database. A row that a heartbeat or a fenced write holds at this moment is left for the next time.
 with expired as (
   select id, attempt, owner, pool, deaths, max_deaths, lease_owner, lease_charged_at, lease_expires_at, cancel_requested_at
   from runs
@@ -16,7 +16,8 @@ charged as (
   on conflict (owner) do update
   set slot_seconds = decayed(u.slot_seconds, u.updated_at) + excluded.slot_seconds, updated_at = excluded.updated_at)
 update runs r set
-  state = case when e.cancel_requested_at is not null then 'cancelled' when e.deaths + 1 >= e.max_deaths then 'failed' else 'queued' end,
+  state = case when e.cancel_requested_at is not null then 'cancelled'
+               when e.deaths + 1 >= e.max_deaths then 'failed' else 'queued' end,
   finished_at = case when e.cancel_requested_at is not null or e.deaths + 1 >= e.max_deaths then clock_timestamp() end,
   error_code = case when e.cancel_requested_at is null and e.deaths + 1 >= e.max_deaths then 'died' end,
   error_detail = case when e.cancel_requested_at is null and e.deaths + 1 >= e.max_deaths then

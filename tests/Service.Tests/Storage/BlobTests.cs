@@ -26,13 +26,15 @@ public class BlobTests(StorageFixture storage) : IClassFixture<StorageFixture>
         Assert.Equal(("final", 100, size, Convert.ToHexStringLower(SHA256.HashData(bytes))),
             (header.Name, header.Step, header.Size, header.Sha256));
         AssertSame(bytes, await storage.Checkpoints.ReadAllAsync(id, default));
-        foreach (var (offset, length) in new[] { (0L, 10L), (Chunk - 3, 7), (1, size), (Math.Max(0, size - 1), 100), (size, 5), (2 * Chunk, 0) })
+        (long, long)[] ranges = [(0, 10), (Chunk - 3, 7), (1, size), (Math.Max(0, size - 1), 100), (size, 5), (2 * Chunk, 0)];
+        foreach (var (offset, length) in ranges)
             AssertSame([.. bytes.Skip((int)offset).Take((int)length)], await ReadAsync(id, offset, length));
     }
 
     // Assert.Equal takes seconds for megabytes.
     static void AssertSame(byte[] expected, byte[] actual) =>
-        Assert.True(expected.AsSpan().SequenceEqual(actual), $"{actual.Length} bytes came back for {expected.Length}, or others.");
+        Assert.True(expected.AsSpan().SequenceEqual(actual),
+            $"{actual.Length} bytes came back for {expected.Length}, or others.");
 
     async Task<byte[]> ReadAsync(Guid id, long offset, long length)
     {
@@ -116,8 +118,10 @@ public class BlobTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     Task HalfWriteAsync(LeasedRun run) => storage.ExecuteAsync($"""
-        insert into checkpoint_chunks (checkpoint_id, seq, run_id, data) values ('{Guid.NewGuid()}', 0, '{run.Lease.RunId}', '\x00');
-        insert into resume_point_chunks (resume_point_id, seq, run_id, data) values ('{Guid.NewGuid()}', 0, '{run.Lease.RunId}', '\x00')
+        insert into checkpoint_chunks (checkpoint_id, seq, run_id, data)
+        values ('{Guid.NewGuid()}', 0, '{run.Lease.RunId}', '\x00');
+        insert into resume_point_chunks (resume_point_id, seq, run_id, data)
+        values ('{Guid.NewGuid()}', 0, '{run.Lease.RunId}', '\x00')
         """);
 
     [Fact]

@@ -63,7 +63,8 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var (pool, a, b) = (Fresh("pool"), Fresh("a"), Fresh("b"));
         var user = await storage.Users.CreateUserAsync(a, UserRole.Member, default);
         await storage.ExecuteAsync($"update users set weight = 10 where id = '{user.Id}'");
-        await storage.ExecuteAsync($"insert into usage (owner, slot_seconds, updated_at) values ('{a}', 500, now()), ('{b}', 100, now())");
+        await storage.ExecuteAsync(
+            $"insert into usage (owner, slot_seconds, updated_at) values ('{a}', 500, now()), ('{b}', 100, now())");
         await storage.SubmitAsync(pool, b);
         var heavy = await storage.SubmitAsync(pool, a);
         Assert.Equal(heavy, (await storage.ClaimAsync(pool)).Lease.RunId);
@@ -91,7 +92,8 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var (pool, owner) = (Fresh(kind), Fresh("owner"));
         await storage.SubmitAsync(pool, owner);
         var claim = await storage.ClaimAsync(pool);
-        Task Back() => storage.ExecuteAsync($"update runs set lease_charged_at = lease_charged_at - interval '100 seconds' where id = '{claim.Lease.RunId}'");
+        Task Back() => storage.ExecuteAsync(
+            $"update runs set lease_charged_at = lease_charged_at - interval '100 seconds' where id = '{claim.Lease.RunId}'");
         Task<double> Charged() => storage.ScalarAsync<double>($"select slot_seconds from usage where owner = '{owner}'");
 
         await Back();
@@ -117,8 +119,9 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task A_claim_returns_the_specification_as_submitted_and_makes_the_attempt()
     {
         var pool = Fresh("pool");
-        var spec = new JsonObject { ["seed"] = 9007199254740991, ["task"] = new JsonObject { ["type"] = "quadratic", ["x"] = 0.1 } };
-        var id = await storage.Queue.SubmitAsync(new NewRun("meta-training", "n", "ada", spec) { Pool = pool, Tags = ["a", "b"] }, default);
+        var spec = new JsonObject { ["seed"] = 9007199254740991, ["task"] = new JsonObject { ["x"] = 0.1 } };
+        var id = await storage.Queue.SubmitAsync(
+            new NewRun("meta-training", "n", "ada", spec) { Pool = pool, Tags = ["a", "b"] }, default);
         var claim = await storage.ClaimAsync(pool);
         Assert.True(JsonNode.DeepEquals(spec, JsonNode.Parse(claim.Spec.GetRawText())));
         Assert.Equal(("meta-training", 1, 1L), (claim.Kind, claim.Attempt, claim.Lease.Token));
@@ -143,7 +146,8 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task A_queued_run_says_why_it_waits()
     {
         var pool = Fresh("pool");
-        async Task<(int, WaitCause)?> Why(Guid id) => await storage.Queue.WhyWaitingAsync(id, default) is { } w ? (w.Position, w.Cause) : null;
+        async Task<(int, WaitCause)?> Why(Guid id) =>
+            await storage.Queue.WhyWaitingAsync(id, default) is { } w ? (w.Position, w.Cause) : null;
         var first = await storage.SubmitAsync(pool);
         var images = await storage.SubmitAsync(pool, dataset: "mnist");
         var later = await storage.Queue.SubmitAsync(
@@ -163,6 +167,8 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         Assert.Equal(first, (await storage.ClaimAsync(pool)).Lease.RunId);
         Assert.Null(await Why(first));
         Assert.Null(await Why(Guid.NewGuid()));
+        var several = await storage.Queue.WhyWaitingAsync([first, images, later], default);
+        Assert.Equal([images, later], several.OrderBy(w => w.Value.Position).Select(w => w.Key));
     }
 
     [Fact]

@@ -81,7 +81,9 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         var run = await storage.LeaseAsync();
         await storage.ExecuteAsync(
-            $"update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '3650 days' where id = '{run.Lease.RunId}'");
+            $"""
+            update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '3650 days' where id = '{run.Lease.RunId}'
+            """);
         await storage.Queue.ReapAsync(default);
         Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
         await storage.ExpireAsync(run.Lease);
@@ -275,7 +277,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var run = await storage.LeaseAsync();
         await Assert.ThrowsAsync<ArgumentException>(() => run.FinishAsync(RunState.Failed, null, null, default));
         await Assert.ThrowsAsync<ArgumentException>(() => run.FinishAsync(RunState.Queued, null, null, default));
-        await run.FinishAsync(RunState.Failed, null, new("out-of-memory", "12 GB needed, 8 GB there; lower /training/metaBatch"), default);
+        await run.FinishAsync(RunState.Failed, null, new("out-of-memory", "lower /training/metaBatch"), default);
         var row = await storage.RowAsync(run.Lease.RunId);
         Assert.Equal((RunState.Failed, "out-of-memory", "failed"), (row.State, row.ErrorCode, row.Attempts[0].Outcome));
     }

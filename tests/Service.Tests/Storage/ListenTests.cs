@@ -34,7 +34,8 @@ public class ListenTests(StorageFixture storage) : IClassFixture<StorageFixture>
             var dropped = await storage.ScalarAsync<long>(
                 """
                 select count(pg_terminate_backend(pid)) from pg_stat_activity
-                where datname = current_database() and pid <> pg_backend_pid() and (query like 'listen %' or query like '%moved_at >= %')
+                where datname = current_database() and pid <> pg_backend_pid()
+                  and (query like 'listen %' or query like '%moved_at >= %')
                 """);
             Assert.True(dropped > 0);
             var id = await storage.SubmitAsync("nobody");

@@ -60,7 +60,8 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
 
         async Task SubmitAsync()
         {
-            var (owner, priority, dataset, maxDeaths) = (random.Pick(owners), random.Next(2), random.Next(4) == 0 ? "mnist" : null, random.Next(1, 4));
+            var (owner, priority, maxDeaths) = (random.Pick(owners), random.Next(2), random.Next(1, 4));
+            var dataset = random.Next(4) == 0 ? "mnist" : null;
             var id = await storage.SubmitAsync(pool, owner, priority, maxDeaths, dataset);
             runs.Add(id, new(owner, priority, dataset, maxDeaths));
             Trace.Add($"submit {id} priority {priority}");
@@ -75,16 +76,19 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                 run.Reap();
             var used = await SharesAsync();
             // Ids are UUIDv7: first come is the smallest. Dictionaries keep the order of insertion.
-            var expected = runs.Where(r => r.Value.State == RunState.Queued && (r.Value.Dataset is null || datasets.Contains(r.Value.Dataset)))
-                .OrderByDescending(r => r.Value.Priority).ThenBy(r => used.GetValueOrDefault(r.Value.Owner)).Select(r => (Guid?)r.Key).FirstOrDefault();
+            var expected = runs
+                .Where(r => r.Value.State == RunState.Queued && (r.Value.Dataset is null || datasets.Contains(r.Value.Dataset)))
+                .OrderByDescending(r => r.Value.Priority).ThenBy(r => used.GetValueOrDefault(r.Value.Owner))
+                .Select(r => (Guid?)r.Key).FirstOrDefault();
 
             var claim = await storage.Queue.ClaimAsync(Worker(pool, datasets), Ttl, default);
             Trace.Add($"claim {claim?.Lease.RunId}");
             Assert.Equal(expected, claim?.Lease.RunId);
             if (claim is null)
                 return;
-            runs[claim.Lease.RunId].Claim();
-            Assert.Equal((runs[claim.Lease.RunId].Token, runs[claim.Lease.RunId].Outcomes.Count), (claim.Lease.Token, claim.Attempt));
+            var claimed = runs[claim.Lease.RunId];
+            claimed.Claim();
+            Assert.Equal((claimed.Token, claimed.Outcomes.Count), (claim.Lease.Token, claim.Attempt));
             leases.Add(claim.Lease);
         }
 
@@ -139,12 +143,15 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             var holds = model.Holds(lease.Token);
             (string, Func<Task>, Action) operation = random.Next(6) switch
             {
-                0 => ("finish", () => leased.FinishAsync(RunState.Succeeded, [], null, default), () => model.Finish(RunState.Succeeded)),
-                1 => ("fail", () => leased.FinishAsync(RunState.Failed, null, new("x", "y"), default), () => model.Finish(RunState.Failed)),
+                0 => ("finish", () => leased.FinishAsync(RunState.Succeeded, [], null, default),
+                    () => model.Finish(RunState.Succeeded)),
+                1 => ("fail", () => leased.FinishAsync(RunState.Failed, null, new("x", "y"), default),
+                    () => model.Finish(RunState.Failed)),
                 2 => ("hand back", () => leased.HandBackAsync(default), model.HandBack),
                 3 => ("die", () => leased.ReportDeathAsync("killed", default), () => model.Die("died")),
                 4 => ("append", () => leased.AppendPointsAsync(Points("loss", step, 1), default), () => { }),
-                _ => ($"resume point {step}", () => leased.SaveResumePointAsync(step, [1], default), () => model.SaveResumePoint(step)),
+                _ => ($"resume point {step}", () => leased.SaveResumePointAsync(step, [1], default),
+                    () => model.SaveResumePoint(step)),
             };
             var (name, write, expect) = operation;
             Trace.Add($"{name} {lease.RunId} {lease.Token}");
@@ -168,9 +175,11 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             while (await reader.ReadAsync())
             {
                 var run = runs[reader.GetGuid(0)];
-                var actual = (Enum.Parse<RunState>(reader.GetString(1), true), reader.GetInt64(2), reader.GetInt32(3), reader.GetBoolean(4),
-                    reader.IsDBNull(5) ? (long?)null : reader.GetInt64(5), reader.IsDBNull(6) ? "" : reader.GetString(6));
-                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, string.Join(' ', run.Outcomes.Select(o => o ?? "-"))), actual);
+                var actual = (Enum.Parse<RunState>(reader.GetString(1), true), reader.GetInt64(2), reader.GetInt32(3),
+                    reader.GetBoolean(4), reader.IsDBNull(5) ? (long?)null : reader.GetInt64(5),
+                    reader.IsDBNull(6) ? "" : reader.GetString(6));
+                var outcomes = string.Join(' ', run.Outcomes.Select(o => o ?? "-"));
+                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, outcomes), actual);
             }
         }
     }

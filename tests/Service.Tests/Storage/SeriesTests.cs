@@ -12,12 +12,15 @@ public class SeriesTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         var run = await storage.LeaseAsync();
         var random = new Random(1);
-        var points = Enumerable.Range(0, 40_000).Where(i => i % 7 != 3).Select(i => new RunEvent.Point("loss", i, random.NextDouble() * 1e3)).ToList();
+        var points = Enumerable.Range(0, 40_000).Where(i => i % 7 != 3)
+            .Select(i => new RunEvent.Point("loss", i, random.NextDouble() * 1e3)).ToList();
         foreach (var batch in points.Chunk(6_007))
             await run.AppendPointsAsync(batch, default);
 
+        (long?, long?)[] ranges =
+            [(null, null), (0, 127), (1, 39_999), (100, 20_000), (16_383, 16_385), (5_000, 38_000), (39_990, null)];
         foreach (var maxPoints in new[] { 1, 2, 3, 10, 100, 1_000, 7_777, 100_000 })
-            foreach (var (from, to) in new (long?, long?)[] { (null, null), (0, 127), (1, 39_999), (100, 20_000), (16_383, 16_385), (5_000, 38_000), (39_990, null) })
+            foreach (var (from, to) in ranges)
                 await CheckAsync(run, points, from, to, maxPoints);
     }
 
@@ -102,9 +105,13 @@ public class SeriesTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task Divergence_is_stored_as_it_is_and_reported()
     {
         var run = await storage.LeaseAsync();
-        await run.AppendPointsAsync(Points("loss", 1, 1, double.NaN, double.PositiveInfinity, double.NegativeInfinity, 1e308, 1e308, 3), default);
+        double[] values = [1, double.NaN, double.PositiveInfinity, double.NegativeInfinity, 1e308, 1e308, 3];
+        await run.AppendPointsAsync(Points("loss", 1, values), default);
         var id = run.Lease.RunId;
         Assert.Equal([new("loss", 7, 5, 7, 3)], await storage.Series.ListAsync(id, default));
+
+        await run.AppendPointsAsync(Points("other", 1, 1, double.NaN), default);
+        Assert.Equal(new("other", 2, 1, 2, null), (await storage.Series.ListAsync(id, default))[1]);
 
         var raw = (await storage.Series.ReadAsync(id, "loss", null, null, 10, default))!;
         Assert.True(raw.Raw);
@@ -148,7 +155,8 @@ public class SeriesTests(StorageFixture storage) : IClassFixture<StorageFixture>
         {
             var mine = inside.Skip(at).Take((int)bucket.Count).ToList();
             at += mine.Count;
-            Assert.True(mine[0].Step >= bucket.Step && mine[^1].Step <= bucket.LastStep, $"{bucket} holds {mine[0].Step} to {mine[^1].Step}");
+            Assert.True(mine[0].Step >= bucket.Step && mine[^1].Step <= bucket.LastStep,
+                $"{bucket} holds {mine[0].Step} to {mine[^1].Step}");
             CheckBucket(bucket.Min, bucket.Max, bucket.Mean, bucket.Diverged, mine);
         }
         if (!data.Raw)
@@ -158,15 +166,18 @@ public class SeriesTests(StorageFixture storage) : IClassFixture<StorageFixture>
     async Task CheckRollupsAsync(LeasedRun run, IReadOnlyList<RunEvent.Point> points)
     {
         var groups = new[] { 128L, 16_384 }
-            .SelectMany(width => points.GroupBy(p => (Width: width, Bucket: p.Step / width))).ToDictionary(g => g.Key, g => g.ToList());
+            .SelectMany(width => points.GroupBy(p => (Width: width, Bucket: p.Step / width)))
+            .ToDictionary(g => g.Key, g => g.ToList());
         await using var read = storage.Source.CreateCommand($"""
             select u.width, u.bucket, u.min, u.max, u.mean, u.finite, u.diverged
-            from series_rollups u join series s on s.id = u.series_id where s.run_id = '{run.Lease.RunId}' and s.name = '{points[0].Series}'
+            from series_rollups u join series s on s.id = u.series_id
+            where s.run_id = '{run.Lease.RunId}' and s.name = '{points[0].Series}'
             """);
         await using var reader = await read.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
-            Assert.True(groups.Remove((reader.GetInt32(0), reader.GetInt64(1)), out var mine), $"roll-up {reader[0]}/{reader[1]} of no points");
+            var key = (reader.GetInt32(0), reader.GetInt64(1));
+            Assert.True(groups.Remove(key, out var mine), $"roll-up {key} of no points");
             double? Number(int column) => reader.IsDBNull(column) ? null : reader.GetDouble(column);
             Assert.Equal(mine.Count, reader.GetInt64(5) + reader.GetInt64(6));
             CheckBucket(Number(2), Number(3), Number(4), reader.GetInt64(6), mine);

@@ -8,7 +8,9 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Storage;
 
-/// <summary>Storage on a database of its own, and short forms for what the tests do often. Tests that share it use pools of their own.</summary>
+/// <summary>
+/// Storage on a database of its own, and short forms for what the tests do often. Tests that share it use pools of their own.
+/// </summary>
 public sealed class StorageFixture : IAsyncLifetime
 {
     ServiceProvider services = null!;
@@ -63,7 +65,9 @@ public sealed class StorageFixture : IAsyncLifetime
 
     /// <summary>Makes a lease expire now, long after the database started.</summary>
     public Task ExpireAsync(Lease lease) => ExecuteAsync(
-        $"update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '1 microsecond' where id = '{lease.RunId}'");
+        $"""
+        update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '1 microsecond' where id = '{lease.RunId}'
+        """);
 
     public async Task<Run> RowAsync(Guid id)
     {

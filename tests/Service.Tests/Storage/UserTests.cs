@@ -75,14 +75,16 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task Use_is_noted_but_not_at_every_request()
     {
         var token = await TokenAsync();
-        async Task<DateTimeOffset?> LastUsed() => Assert.Single(await storage.Users.ListTokensAsync(token.Token.UserId, default)).LastUsedAt;
+        async Task<DateTimeOffset?> LastUsed() =>
+            Assert.Single(await storage.Users.ListTokensAsync(token.Token.UserId, default)).LastUsedAt;
         Assert.Null(await LastUsed());
         await storage.Users.VerifyAsync(token.Text, default);
         var first = await LastUsed();
         Assert.NotNull(first);
         await storage.Users.VerifyAsync(token.Text, default);
         Assert.Equal(first, await LastUsed());
-        await storage.ExecuteAsync($"update tokens set last_used_at = now() - interval '2 minutes' where id = '{token.Token.Id}'");
+        await storage.ExecuteAsync(
+            $"update tokens set last_used_at = now() - interval '2 minutes' where id = '{token.Token.Id}'");
         await storage.Users.VerifyAsync(token.Text, default);
         Assert.True(await LastUsed() >= first);
     }
@@ -94,7 +96,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var user = await storage.Users.CreateUserAsync(name, UserRole.Viewer, default);
         Assert.Equal(user.Id, (await storage.Users.FindUserAsync(name, default))!.Id);
         await Assert.ThrowsAsync<DbUpdateException>(() => storage.Users.CreateUserAsync(name, UserRole.Member, default));
-        var refused = await Assert.ThrowsAsync<ArgumentException>(() => storage.Users.CreateTokenAsync(user.Id, "t", ["runs:own"], null, default));
+        var refused = await Assert.ThrowsAsync<ArgumentException>(
+            () => storage.Users.CreateTokenAsync(user.Id, "t", ["runs:own"], null, default));
         Assert.Contains("known: runs:read", refused.Message);
     }
 
