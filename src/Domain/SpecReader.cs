@@ -23,14 +23,19 @@ public static partial class SpecReader
         ["evaluation"] = typeof(EvaluationSpec),
     };
 
+    /// <summary>So many errors are told; a flood of unknown fields costs no more than that.</summary>
+    const int MostErrors = 100;
+
     /// <summary>Reads and checks a specification. Pointers of errors are relative to <paramref name="spec"/>.</summary>
     /// <exception cref="SpecException">With everything that is wrong.</exception>
     public static RunSpec Read(string kind, JsonElement spec)
     {
         if (!Kinds.TryGetValue(kind, out var type))
             throw new SpecException("", $"\"{kind}\" is not a kind of run; choose {Choices(Kinds.Keys)}.");
+        if (spec.ValueKind == JsonValueKind.Undefined) throw new SpecException("", "is required.");
         var errors = new List<SpecError>();
         var result = ReadRecord(type, spec, "", errors);
+        if (errors.Count >= MostErrors) errors.Add(new("", "There may be more mistakes; mend these first."));
         return errors.Count == 0 ? (RunSpec)result! : throw new SpecException(errors);
     }
 
@@ -51,8 +56,9 @@ public static partial class SpecReader
         var given = new HashSet<string>();
         foreach (var property in json.EnumerateObject())
         {
-            var name = property.Name;
-            if (!given.Add(name)) Fail(errors, Join(pointer, name), "is given twice.");
+            if (errors.Count >= MostErrors) return null;
+            if (Name(property) is not { } name) Fail(errors, pointer, "has a field whose name is no valid text.");
+            else if (!given.Add(name)) Fail(errors, Join(pointer, name), "is given twice.");
             else if (polymorphic && name == "type") continue;
             else if (!fields.TryGetValue(name, out var field))
                 Fail(errors, Join(pointer, name), $"is not a field; {Suggest(name, fields.Keys)}known: {Choices(polymorphic ? ["type", .. fields.Keys] : fields.Keys)}.");
@@ -124,7 +130,9 @@ public static partial class SpecReader
             return Fail(errors, pointer, $"must be a {(whole ? "whole " : "")}number {range}, got {Quote(json)}.");
         if (whole && number != Math.Floor(number)) return Fail(errors, pointer, $"must be a whole number {range}, got {Quote(json)}.");
         if (number < bounds.Min || number > bounds.Max) return Fail(errors, pointer, $"must be {range}, got {Quote(json)}.");
-        return type == typeof(int) ? (int)number : type == typeof(long) ? (long)number : number;
+        if (type == typeof(int)) return (int)number; // no conditional expression: it would make all three a double
+        if (type == typeof(long)) return (long)number;
+        return number;
     }
 
     static object? ReadText(PropertyInfo field, JsonElement json, string pointer, List<SpecError> errors)
@@ -171,6 +179,19 @@ public static partial class SpecReader
         try
         {
             return json.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>As <see cref="Text"/>, for a field's name.</summary>
+    static string? Name(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
         }
         catch (InvalidOperationException)
         {
