@@ -25,7 +25,7 @@ public readonly record struct CurvePoint(double Step, double Value);
 /// <summary>Draws loss curves as SVG: logarithmic loss axis, a band from the 10th to the 90th percentile.</summary>
 public static class LossCurves
 {
-    const int Width = 960, Height = 560, Left = 78, Right = 30, Top = 56, Bottom = 62;
+    const int Width = 960, Height = 560, Left = 78, Right = 196, Top = 56, Bottom = 62;
 
     // Okabe and Ito's palette, told apart with every common kind of colour blindness; the learned optimizer comes first.
     static readonly string[] Colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
@@ -61,7 +61,7 @@ public static class LossCurves
     {
         var outline = Drawable(curve.P90).Concat(Drawable(curve.P10).Reverse()).Select(axes.Place).ToList();
         if (outline.Count > 2)
-            svg.Append($"<polygon points=\"{string.Join(' ', outline)}\" fill=\"{colour}\" fill-opacity=\"{(curve.Learned ? "0.18" : "0.07")}\"/>\n");
+            svg.Append($"<polygon points=\"{string.Join(' ', outline)}\" fill=\"{colour}\" fill-opacity=\"{(curve.Learned ? "0.18" : "0.045")}\"/>\n");
     }
 
     static void DrawLines(StringBuilder svg, Axes axes, LossCurve curve, string colour)
@@ -96,15 +96,16 @@ public static class LossCurves
 
     static void DrawLegend(StringBuilder svg, List<(LossCurve Curve, string Colour)> curves)
     {
-        var (x, y) = (Width - Right - 178, Top + 8);
-        svg.Append($"<rect x=\"{x - 12}\" y=\"{y - 4}\" width=\"186\" height=\"{(curves.Count * 22) + 32}\" fill=\"#ffffff\" fill-opacity=\"0.85\" stroke=\"#dddddd\"/>\n");
+        var (x, y) = (Width - Right + 20, Top);
         foreach (var (curve, colour) in curves)
         {
-            y += 22;
-            svg.Append($"<line x1=\"{x}\" x2=\"{x + 28}\" y1=\"{y - 9}\" y2=\"{y - 9}\" stroke=\"{colour}\" stroke-width=\"{(curve.Learned ? 4 : 2.5)}\"/>\n")
-                .Append($"<text x=\"{x + 38}\" y=\"{y - 4}\" fill=\"#222222\">{SecurityElement.Escape(curve.Name)}{(curve.Learned ? " (learned)" : "")}</text>\n");
+            y += 24;
+            svg.Append($"<line x1=\"{x}\" x2=\"{x + 26}\" y1=\"{y - 9}\" y2=\"{y - 9}\" stroke=\"{colour}\" stroke-width=\"{(curve.Learned ? "4" : "2.5")}\"/>\n")
+                .Append($"<text x=\"{x + 34}\" y=\"{y - 4}\" fill=\"#222222\">{SecurityElement.Escape(curve.Name)}{(curve.Learned ? " (learned)" : "")}</text>\n");
         }
-        svg.Append($"<text x=\"{x}\" y=\"{y + 18}\" font-size=\"11\" fill=\"#555555\">mean; dashed median; band p10–p90</text>\n");
+        string[] notes = ["line: mean over instances", "dashed: median", "band: 10th to 90th percentile"];
+        for (var i = 0; i < notes.Length; i++)
+            svg.Append($"<text x=\"{x}\" y=\"{y + 26 + (17 * i)}\" font-size=\"11\" fill=\"#555555\">{notes[i]}</text>\n");
     }
 
     // A logarithm has no place for zero, and none for what diverged.
