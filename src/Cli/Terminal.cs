@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net.Sockets;
 using MetaOpt.Storage.Embedded;
 
@@ -76,4 +77,17 @@ public static class Terminal
     static IEnumerable<string> Path(Command command, Command root) => command == root
         ? []
         : command.Parents.OfType<Command>().Take(1).SelectMany(parent => Path(parent, root)).Append(command.Name);
+
+    /// <summary>Refuses numbers outside of the range; what is no number at all, the parser refuses.</summary>
+    public static Option<T> Between<T>(this Option<T> option, T min, T max)
+        where T : struct, IParsable<T>, IComparable<T>
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && T.TryParse(token.Value, CultureInfo.InvariantCulture, out var value)
+                && (value.CompareTo(min) < 0 || value.CompareTo(max) > 0))
+                result.AddError($"{option.Name} is {token.Value}; give a number from {min} to {max}.");
+        });
+        return option;
+    }
 }

@@ -10,19 +10,8 @@ public static class DemoCommand
     {
         var name = new Argument<string>("name") { Description = "What to learn on.", DefaultValueFactory = _ => "quadratic" };
         name.AcceptOnlyFromAmong("quadratic", "mnist");
-        var seed = new Option<long>("--seed")
-        {
-            Description = "Every random draw follows from it.",
-            DefaultValueFactory = _ => 1,
-            Validators =
-            {
-                result =>
-                {
-                    if (result.GetValueOrDefault<long>() is < 0 or > 9007199254740991)
-                        result.AddError($"--seed is {result.Tokens[0].Value}; give a whole number from 0 to 9007199254740991.");
-                },
-            },
-        };
+        var seed = new Option<long>("--seed") { Description = "Every random draw follows from it.", DefaultValueFactory = _ => 1 }
+            .Between(0, 9007199254740991);
         var json = new Option<string?>("--json") { Description = "Write the result and the times to this file, then exit." };
         var output = new Option<string?>("--out") { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
         var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output };

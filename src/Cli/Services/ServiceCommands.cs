@@ -8,19 +8,8 @@ public static class ServiceCommands
 {
     static readonly string[] Logged = ["api", "worker", "supervisor"];
 
-    static Option<int> Port() => new("--port")
-    {
-        Description = "Port of the API on 127.0.0.1.",
-        DefaultValueFactory = _ => 5080,
-        Validators =
-        {
-            result =>
-            {
-                if (result.GetValueOrDefault<int>() is < 1 or > 65535)
-                    result.AddError($"--port is {result.Tokens[0].Value}; give a number from 1 to 65535.");
-            },
-        },
-    };
+    static Option<int> Port() =>
+        new Option<int>("--port") { Description = "Port of the API on 127.0.0.1.", DefaultValueFactory = _ => 5080 }.Between(1, 65535);
 
     /// <summary><c>up</c>: database, API and a worker in the background, kept alive. A second <c>up</c> reuses them.</summary>
     public static Command Up()
@@ -68,7 +57,11 @@ public static class ServiceCommands
     public static Command Logs()
     {
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on with what is written from now on." };
-        var lines = new Option<int>("--lines", "-n") { Description = "Begin with so many lines of each log.", DefaultValueFactory = _ => 40 };
+        var lines = new Option<int>("--lines", "-n")
+        {
+            Description = "Begin with so many lines of each log.",
+            DefaultValueFactory = _ => 40,
+        }.Between(0, 1_000_000);
         var name = new Argument<string?>("name") { Description = "Whose log; all by default.", Arity = ArgumentArity.ZeroOrOne };
         name.AcceptOnlyFromAmong(Logged);
         var command = new Command("logs", "Print what the services have written.") { name, follow, lines };
