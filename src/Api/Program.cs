@@ -1,2 +1,4 @@
-var app = WebApplication.CreateBuilder(args).Build();
-app.Run();
+using MetaOpt.Api;
+
+await using var app = await ApiHost.BuildAsync(args);
+await app.RunAsync();

@@ -36,7 +36,7 @@ public sealed class Registry<TOptions>(string kind, params Entry<TOptions>[] ent
         ?? throw new InvalidOperationException($"{options!.GetType()} is not registered as a {kind}; add its entry to Catalog.cs.");
 }
 
-/// <summary>Inclusive range of a numeric option (or of each element, for a list).</summary>
+/// <summary>Inclusive range of a numeric option; in a list, of each number, or of each text's length.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class BoundsAttribute(double min, double max) : Attribute
 {

@@ -39,6 +39,15 @@ public static partial class SpecReader
         return errors.Count == 0 ? (RunSpec)result! : throw new SpecException(errors);
     }
 
+    /// <summary>Reads and checks any closed record by the same rules: a submission's envelope, for example.</summary>
+    /// <exception cref="SpecException">With everything that is wrong.</exception>
+    public static T Read<T>(JsonElement json) where T : class
+    {
+        var errors = new List<SpecError>();
+        var result = ReadRecord(typeof(T), json, "", errors);
+        return errors.Count == 0 ? (T)result! : throw new SpecException(errors);
+    }
+
     /// <summary>The normalised specification: every field, with its default where none was given.</summary>
     public static JsonObject Write(RunSpec spec) => (JsonObject)WriteValue(spec)!;
 
@@ -117,6 +126,7 @@ public static partial class SpecReader
         if (type.IsEnum)
             return json.ValueKind == JsonValueKind.String && SpecTypes.EnumValue(type, Text(json)) is { } choice ? choice : Fail(errors, pointer, $"must be {Choices(SpecTypes.EnumNames(type))}, got {Quote(json)}.");
         if (type == typeof(string)) return ReadText(field, json, pointer, errors);
+        if (type == typeof(JsonElement)) return json.Clone();
         return ReadRecord(type, json, pointer, errors);
     }
 
@@ -137,13 +147,17 @@ public static partial class SpecReader
 
     static object? ReadText(PropertyInfo field, JsonElement json, string pointer, List<SpecError> errors)
     {
-        var length = field.GetCustomAttribute<LengthAttribute>()
-            ?? throw new InvalidOperationException($"{field.DeclaringType}.{field.Name} is a text without [Length].");
+        var (min, max) = TextLength(field);
         if (json.ValueKind != JsonValueKind.String || Text(json) is not { } text) return Fail(errors, pointer, $"must be a text, got {Quote(json)}.");
-        if (text.Length < length.Min || text.Length > length.Max)
-            return Fail(errors, pointer, $"must be {length.Min} to {length.Max} characters long, is {text.Length}.");
-        return text.Any(char.IsControl) ? Fail(errors, pointer, "must not contain control characters.") : text;
+        if (text.Length < min || text.Length > max) return Fail(errors, pointer, $"must be {min} to {max} characters long, is {text.Length}.");
+        return text.Any(c => char.IsControl(c) && c is not ('\n' or '\r' or '\t')) ? Fail(errors, pointer, "must not contain control characters.") : text;
     }
+
+    /// <summary>Of a text; or of each text of a list, whose own length is in [Length].</summary>
+    static (double Min, double Max) TextLength(PropertyInfo field) =>
+        SpecTypes.ElementOf(field.PropertyType) is null && field.GetCustomAttribute<LengthAttribute>() is { } length ? (length.Min, length.Max)
+        : SpecTypes.ElementOf(field.PropertyType) is not null && field.GetCustomAttribute<BoundsAttribute>() is { } bounds ? (bounds.Min, bounds.Max)
+        : throw new InvalidOperationException($"The length of {field.DeclaringType}.{field.Name} is not bounded.");
 
     static JsonNode? WriteValue(object? value) => value switch
     {

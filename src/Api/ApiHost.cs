@@ -1,0 +1,104 @@
+using System.Threading.RateLimiting;
+using MetaOpt.Api.Account;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Catalogue;
+using MetaOpt.Api.Checkpoints;
+using MetaOpt.Api.Health;
+using MetaOpt.Api.Problems;
+using MetaOpt.Api.Queue;
+using MetaOpt.Api.Runs;
+using MetaOpt.Storage;
+using MetaOpt.Storage.Embedded;
+using Npgsql;
+
+namespace MetaOpt.Api;
+
+/// <summary>Puts the service together.</summary>
+public static partial class ApiHost
+{
+    /// <summary>The service, with its database started, migrated and given a first user.</summary>
+    public static async Task<WebApplication> BuildAsync(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(args);
+        var settings = ApiSettings.Read(builder.Configuration);
+        var database = settings.DatabaseUrl
+            ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
+
+        builder.Logging.ClearProviders().AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
+            .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Error);
+        builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
+        builder.Services.AddSingleton(settings).AddMetaOptStorage(database);
+        builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
+        builder.Services.AddSingleton<Documentation>();
+        builder.Services.AddBearerTokens();
+        builder.Services.AddRateLimiter(Limit);
+        builder.Services.AddOpenApiDocument();
+
+        var app = builder.Build();
+        await PrepareDatabaseAsync(app, settings);
+        ParentProcess.OnEnd(app.Lifetime.StopApplication);
+        Configure(app);
+        return app;
+    }
+
+    static void Configure(WebApplication app)
+    {
+        app.UseProblems();
+        app.UseSecurityHeaders();
+        app.UseStatusCodePages(ProblemWriter.WriteStatusAsync);
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.UseRateLimiter();
+        app.UseOpenApiDocument();
+        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
+        app.MapHealth();
+        var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);
+        v1.MapRuns();
+        v1.MapSeries();
+        v1.MapRunStream();
+        v1.MapCheckpoints();
+        v1.MapCatalogue();
+        v1.MapQueue();
+        v1.MapAccount();
+    }
+
+    /// <summary>Generous: it stops a loop gone wild, not a person.</summary>
+    static void Limit(Microsoft.AspNetCore.RateLimiting.RateLimiterOptions limiter)
+    {
+        limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
+        limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context =>
+            RateLimitPartition.GetTokenBucketLimiter(context.User.FindFirst(BearerTokens.TokenClaim)?.Value ?? context.Connection.RemoteIpAddress?.ToString() ?? "",
+                _ => new TokenBucketRateLimiterOptions
+                {
+                    TokenLimit = 1000,
+                    TokensPerPeriod = 200,
+                    ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+                    QueueLimit = 0,
+                }));
+        limiter.OnRejected = (rejected, _) =>
+        {
+            rejected.HttpContext.Response.Headers.RetryAfter = "1";
+            return ValueTask.CompletedTask;
+        };
+    }
+
+    static async Task PrepareDatabaseAsync(WebApplication app, ApiSettings settings)
+    {
+        await Migrations.ApplyAsync(app.Services.GetRequiredService<NpgsqlDataSource>(), default);
+        if (await app.Services.GetRequiredService<UserStore>().BootstrapAdminAsync(default) is not { } token) return;
+        Directory.CreateDirectory(settings.Home);
+        var file = Path.Combine(settings.Home, "admin-token");
+        await using (var stream = new FileStream(file, new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        }))
+        await using (var writer = new StreamWriter(stream))
+            await writer.WriteLineAsync(token.Text);
+        // Printed once, on the console and not in the log: a log is kept and shared.
+        Console.WriteLine($"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
+    }
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Net;
+using MetaOpt.Storage.Embedded;
+
+namespace MetaOpt.Api;
+
+/// <summary>What an operator sets, from environment or command line; checked at start, a sentence for each rule.</summary>
+/// <param name="DatabaseUrl">Connection string; null starts the private PostgreSQL.</param>
+/// <param name="Home">The data folder: the first token is written there.</param>
+/// <param name="MaxRunBytes">Largest predicted memory of a run.</param>
+/// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
+public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds)
+{
+    /// <summary>Largest request body.</summary>
+    public const int MaxBodyBytes = 256 * 1024;
+
+    const string DefaultUrls = "http://127.0.0.1:5080";
+
+    /// <summary>Reads and checks the settings, and fills in the address to listen on.</summary>
+    /// <exception cref="InvalidOperationException">A setting is wrong; the message says which and how.</exception>
+    public static ApiSettings Read(IConfiguration configuration)
+    {
+        configuration["urls"] ??= DefaultUrls;
+        foreach (var url in configuration["urls"]!.Split(';', StringSplitOptions.RemoveEmptyEntries))
+            if (!IsLoopback(url) && configuration["METAOPT_ALLOW_REMOTE"] is not "1")
+                throw new InvalidOperationException(
+                    $"--urls {url} can be reached from other machines. Listen on 127.0.0.1 behind a proxy with TLS, or set METAOPT_ALLOW_REMOTE=1 if that is meant.");
+        return new(
+            configuration["METAOPT_DATABASE_URL"] is { Length: > 0 } url2 ? url2 : null,
+            configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
+            (long)Number(configuration, "METAOPT_MAX_RUN_BYTES", 8L << 30),
+            Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600));
+    }
+
+    static bool IsLoopback(string url)
+    {
+        var host = BindingAddress.Parse(url).Host;
+        return host == "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
+    }
+
+    static double Number(IConfiguration configuration, string name, double fallback) => configuration[name] switch
+    {
+        null or "" => fallback,
+        var text when double.TryParse(text, CultureInfo.InvariantCulture, out var value) && value > 0 => value,
+        var text => throw new InvalidOperationException($"{name} is \"{text}\"; it must be a number above 0."),
+    };
+}

@@ -1,0 +1,68 @@
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using MetaOpt.Api.Problems;
+using MetaOpt.Storage;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Options;
+
+namespace MetaOpt.Api.Auth;
+
+/// <summary>Bearer tokens, on by default; a policy of a scope's name asks for that scope.</summary>
+static class BearerTokens
+{
+    public const string TokenClaim = "token";
+    const string Scheme = "Bearer", ScopeClaim = "scope";
+
+    public static void AddBearerTokens(this IServiceCollection services)
+    {
+        services.AddAuthentication(Scheme).AddScheme<AuthenticationSchemeOptions, Handler>(Scheme, null);
+        var authorization = services.AddAuthorizationBuilder();
+        foreach (var scope in Scopes.All) authorization.AddPolicy(scope, policy => policy.RequireClaim(ScopeClaim, scope));
+    }
+
+    /// <summary>Name of the user who sent the request.</summary>
+    public static string CallerName(this HttpContext context) => context.User.Identity!.Name!;
+
+    public static Guid CallerId(this HttpContext context) => Guid.Parse(context.User.FindFirstValue(ClaimTypes.NameIdentifier)!);
+
+    public static bool IsAdmin(this HttpContext context) => context.User.HasClaim(ScopeClaim, Scopes.Admin);
+
+    public static IReadOnlyList<string> CallerScopes(this HttpContext context) => [.. context.User.FindAll(ScopeClaim).Select(c => c.Value)];
+
+    /// <summary>Members change what is their own; administrators everything.</summary>
+    public static void RequireOwner(this HttpContext context, string owner)
+    {
+        if (context.CallerName() != owner && !context.IsAdmin())
+            throw new ProblemException(403, "not-yours", $"This belongs to {owner}; only {owner} or an administrator may change it.");
+    }
+
+    sealed class Handler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, UserStore users)
+        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+    {
+        protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+        {
+            var header = Request.Headers.Authorization.ToString();
+            if (header.Length == 0) return AuthenticateResult.NoResult();
+            const string prefix = "Bearer ";
+            if (!header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
+                || await users.VerifyAsync(header[prefix.Length..].Trim(), Context.RequestAborted) is not { } caller)
+                return AuthenticateResult.Fail("The token is unknown, expired or revoked.");
+            var identity = new ClaimsIdentity(
+                [
+                    new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()), new(ClaimTypes.Role, caller.Role.ToString()),
+                    new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)),
+                ], BearerTokens.Scheme);
+            return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), BearerTokens.Scheme));
+        }
+
+        protected override Task HandleChallengeAsync(AuthenticationProperties properties)
+        {
+            Response.Headers.WWWAuthenticate = "Bearer realm=\"MetaOpt\"";
+            return ProblemWriter.WriteAsync(Context, new ProblemException(401, "unauthorized",
+                "Send \"Authorization: Bearer mo_...\" with a valid token; the first one is in the file admin-token of the server's data folder."));
+        }
+
+        protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => ProblemWriter.WriteAsync(Context,
+            new ProblemException(403, "forbidden", $"The token lacks the scope this needs; it has: {string.Join(", ", Context.CallerScopes())}."));
+    }
+}

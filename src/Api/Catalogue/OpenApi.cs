@@ -1,0 +1,152 @@
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+using Swashbuckle.AspNetCore.SwaggerGen;
+
+namespace MetaOpt.Api.Catalogue;
+
+/// <summary>Swagger: bearer tokens, the specifications' schemas made from the catalogue, and examples that run as they stand.</summary>
+static class OpenApi
+{
+    const string Bearer = "Bearer";
+
+    public static void AddOpenApiDocument(this IServiceCollection services) => services.AddEndpointsApiExplorer().AddSwaggerGen(o =>
+    {
+        o.SwaggerDoc("v1", new OpenApiInfo { Title = "MetaOpt", Version = "v1", Description = "Learn optimizers and measure them." });
+        o.AddSecurityDefinition(Bearer, new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer" });
+        o.AddSecurityRequirement(document => new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Bearer, document)] = [] });
+        o.DocumentFilter<Bodies>();
+    });
+
+    public static void UseOpenApiDocument(this WebApplication app)
+    {
+        app.UseSwagger();
+        app.UseSwaggerUI(o => o.SwaggerEndpoint("/swagger/v1/swagger.json", "MetaOpt v1"));
+    }
+
+    /// <summary>Examples by name: kind, then the submission.</summary>
+    public static IReadOnlyDictionary<string, string> Examples { get; } = new Dictionary<string, string>
+    {
+        ["meta-training on quadratics"] = """
+            {"kind":"meta-training","name":"LSTM on quadratics","tags":["example"],"spec":{"seed":1,
+             "task":{"type":"quadratic","dimensions":10},
+             "optimizer":{"type":"lstm","layers":[20,20],"preprocessing":"log-and-sign","outputScale":0.1},
+             "training":{"horizon":100,"unroll":20,"metaBatch":32,"metaEpochs":40,"metaOptimizer":{"learningRate":0.003},
+                         "validation":{"every":10,"instances":128}}}}
+            """,
+        ["evaluation of baselines"] = """
+            {"kind":"evaluation","name":"Tuned baselines on quadratics","spec":{"seed":1,
+             "task":{"type":"quadratic","dimensions":10},"horizon":100,"instances":500,
+             "contestants":[{"optimizer":{"type":"sgd"}},{"optimizer":{"type":"adam"}},{"optimizer":{"type":"momentum","learningRate":0.01}}],
+             "tuning":{"instances":200}}}
+            """,
+    };
+
+    sealed class Bodies(Documentation documentation) : IDocumentFilter
+    {
+        public void Apply(OpenApiDocument document, DocumentFilterContext context)
+        {
+            var catalogue = SpecReader.Describe(documentation.SummaryOf);
+            document.Components ??= new OpenApiComponents();
+            var schemas = document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
+            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer")])
+                schemas[Name(kind)] = new OpenApiSchema
+                {
+                    OneOf = [.. catalogue[list]!.AsArray().Select(entry => (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],
+                };
+            foreach (var kind in catalogue["kinds"]!.AsArray())
+                schemas[Name((string)kind!["name"]!)] = Record(document, kind["fields"]!.AsArray(), null, null);
+            schemas["Submission"] = Submission(document, catalogue);
+            foreach (var path in (string[])["/api/v1/runs", "/api/v1/runs:validate"])
+                if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
+                    operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples);
+            if (document.Paths.TryGetValue("/api/v1/runs/{id}", out var run) && run.Operations!.TryGetValue(HttpMethod.Patch, out var patch))
+                patch.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["rename"] = """{"name":"a better name","tags":["kept"]}""" });
+            if (document.Paths.TryGetValue("/api/v1/me/tokens", out var tokens) && tokens.Operations!.TryGetValue(HttpMethod.Post, out var create))
+                create.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["for a script"] = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""" });
+        }
+
+        static OpenApiRequestBody Body(IOpenApiSchema schema, IReadOnlyDictionary<string, string> examples) => new()
+        {
+            Required = true,
+            Content = new Dictionary<string, IOpenApiMediaType>
+            {
+                ["application/json"] = new OpenApiMediaType
+                {
+                    Schema = schema,
+                    Examples = examples.ToDictionary(e => e.Key, e => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(e.Value) }),
+                },
+            },
+        };
+
+        static OpenApiSchema Submission(OpenApiDocument document, JsonObject catalogue) => new()
+        {
+            Type = JsonSchemaType.Object,
+            AdditionalPropertiesAllowed = false,
+            Required = new HashSet<string> { "kind", "spec" },
+            Properties = new Dictionary<string, IOpenApiSchema>
+            {
+                ["kind"] = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. catalogue["kinds"]!.AsArray().Select(k => JsonNode.Parse(k!["name"]!.ToJsonString())!)] },
+                ["name"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 200 },
+                ["tags"] = new OpenApiSchema { Type = JsonSchemaType.Array, MaxItems = 20, Items = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 60 } },
+                ["notes"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 10_000 },
+                ["pool"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 40, Default = "cpu" },
+                ["priority"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "-100", Maximum = "100", Default = 0 },
+                ["spec"] = new OpenApiSchema { OneOf = [.. catalogue["kinds"]!.AsArray().Select(k => (IOpenApiSchema)new OpenApiSchemaReference(Name((string)k!["name"]!), document))] },
+            },
+        };
+
+        static OpenApiSchema Record(OpenApiDocument document, JsonArray fields, string? type, string? description)
+        {
+            var properties = new Dictionary<string, IOpenApiSchema>();
+            if (type is not null) properties["type"] = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [type] };
+            foreach (var field in fields) properties[(string)field!["name"]!] = Field(document, field.AsObject());
+            return new OpenApiSchema
+            {
+                Type = JsonSchemaType.Object,
+                Title = type,
+                Description = description,
+                AdditionalPropertiesAllowed = false,
+                Properties = properties,
+                Required = new HashSet<string>([.. type is null ? [] : (string[])["type"], .. fields.Where(f => (bool)f!["required"]!).Select(f => (string)f!["name"]!)]),
+            };
+        }
+
+        static IOpenApiSchema Field(OpenApiDocument document, JsonObject field)
+        {
+            var type = (string)field["type"]!;
+            IOpenApiSchema schema = type is "task" or "optimizer" or "learned optimizer"
+                ? new OpenApiSchemaReference(Name(type), document)
+                : type == "object" ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"]) : Scalar(field, type);
+            if (!(bool)field["list"]!) return schema;
+            return new OpenApiSchema
+            {
+                Type = JsonSchemaType.Array,
+                Items = schema,
+                Description = (string?)field["description"],
+                MinItems = (int?)field["minLength"],
+                MaxItems = (int?)field["maxLength"],
+                Default = field["default"]?.DeepClone(),
+            };
+        }
+
+        static OpenApiSchema Scalar(JsonObject field, string type)
+        {
+            var (isText, list) = (type is "string" or "uuid" or "choice", (bool)field["list"]!);
+            return new OpenApiSchema
+            {
+                Type = (type switch { "integer" => JsonSchemaType.Integer, "number" => JsonSchemaType.Number, "boolean" => JsonSchemaType.Boolean, _ => JsonSchemaType.String })
+                    | ((bool)field["nullable"]! ? JsonSchemaType.Null : 0),
+                Format = type == "uuid" ? "uuid" : null,
+                Description = list ? null : (string?)field["description"],
+                Minimum = isText ? null : field["min"]?.ToJsonString(),
+                Maximum = isText ? null : field["max"]?.ToJsonString(),
+                MinLength = isText && !list ? (int?)field["minLength"] : null,
+                MaxLength = isText && !list ? (int?)field["maxLength"] : null,
+                Enum = type == "choice" ? [.. field["choices"]!.AsArray().Select(c => c!.DeepClone())] : null,
+                Default = list ? null : field["default"]?.DeepClone(),
+            };
+        }
+
+        static string Name(string kind) => string.Concat(kind.Split(' ', '-').Select(word => char.ToUpperInvariant(word[0]) + word[1..])) + "Spec";
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace MetaOpt.Api.Problems;
+
+/// <summary>Reads what a client sent, trusting nothing.</summary>
+static class Request
+{
+    static readonly JsonDocumentOptions s_strict = new() { MaxDepth = 32 };
+
+    /// <summary>The body as one closed record; every error is a <see cref="ProblemException"/>.</summary>
+    public static async Task<T> ReadAsync<T>(this HttpRequest request) where T : class
+    {
+        using var document = await request.ReadJsonAsync();
+        return SpecReader.Read<T>(document.RootElement);
+    }
+
+    public static async Task<JsonDocument> ReadJsonAsync(this HttpRequest request)
+    {
+        if (!request.HasJsonContentType())
+            throw new ProblemException(415, "unsupported-media-type", $"Send application/json; got \"{request.ContentType ?? "no content type"}\".");
+        var bytes = await ReadBytesAsync(request);
+        if (!Utf8.IsValid(bytes)) throw new ProblemException(400, "malformed-json", "The body is not valid UTF-8.");
+        try
+        {
+            var document = JsonDocument.Parse(bytes, s_strict);
+            CheckText(document.RootElement);
+            return document;
+        }
+        catch (JsonException error)
+        {
+            throw new ProblemException(400, "malformed-json",
+                $"The body is not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}. At most 32 levels may be nested.");
+        }
+        catch (InvalidOperationException)
+        {
+            throw new ProblemException(400, "malformed-json", "The body has a text with half a surrogate pair, such as \\ud800.");
+        }
+    }
+
+    static async Task<byte[]> ReadBytesAsync(HttpRequest request)
+    {
+        using var body = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        for (int read; (read = await request.Body.ReadAsync(buffer, request.HttpContext.RequestAborted)) > 0;)
+        {
+            body.Write(buffer, 0, read);
+            if (body.Length > ApiSettings.MaxBodyBytes)
+                throw new ProblemException(413, "body-too-large", $"The body may have {ApiSettings.MaxBodyBytes} bytes at most.");
+        }
+        return body.ToArray();
+    }
+
+    /// <summary>Decodes every text once: .NET refuses half surrogate pairs only then.</summary>
+    static void CheckText(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.String) _ = element.GetString();
+        else if (element.ValueKind == JsonValueKind.Array)
+            foreach (var entry in element.EnumerateArray()) CheckText(entry);
+        else if (element.ValueKind == JsonValueKind.Object)
+            foreach (var property in element.EnumerateObject())
+            {
+                _ = property.Name;
+                CheckText(property.Value);
+            }
+    }
+
+    /// <summary>A whole number in the query, or null when it is absent.</summary>
+    public static long? QueryNumber(this HttpRequest request, string name, long min, long max)
+    {
+        if (request.QueryText(name) is not { } text) return null;
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            ? value
+            : throw ProblemException.BadParameter(name, $"must be a whole number between {min} and {max}, got \"{Shorten(text)}\".");
+    }
+
+    /// <summary>One of a few words in the query, or null when it is absent.</summary>
+    public static string? QueryChoice(this HttpRequest request, string name, IEnumerable<string> choices)
+    {
+        if (request.QueryText(name) is not { } text) return null;
+        return choices.Contains(text) ? text : throw ProblemException.BadParameter(name, $"must be {string.Join(", ", choices)}, got \"{Shorten(text)}\".");
+    }
+
+    /// <summary>A short text in the query, or null when it is absent.</summary>
+    public static string? QueryText(this HttpRequest request, string name)
+    {
+        if (!request.Query.TryGetValue(name, out var values)) return null;
+        if (values.Count != 1) throw ProblemException.BadParameter(name, "is given more than once.");
+        var text = values[0] ?? "";
+        return text.Length <= 200 && !text.Any(c => char.IsControl(c) || char.IsSurrogate(c) || c == '\uFFFD')
+            ? text
+            : throw ProblemException.BadParameter(name, "must be at most 200 ordinary characters.");
+    }
+
+    /// <summary>Query parameters that this endpoint does not know are refused.</summary>
+    public static void AllowQuery(this HttpRequest request, params string[] names)
+    {
+        if (request.Query.Keys.FirstOrDefault(k => !names.Contains(k)) is { } unknown)
+            throw ProblemException.BadParameter(Shorten(unknown), names.Length == 0
+                ? "is not known; this address takes none."
+                : $"is not known; known: {string.Join(", ", names)}.");
+    }
+
+    static string Shorten(string text) => new([.. text.Take(60).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)]);
+}

@@ -1,0 +1,56 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+
+namespace MetaOpt.Api.Runs;
+
+/// <summary>A run as clients see it.</summary>
+static class RunDocument
+{
+    /// <summary>What lists show.</summary>
+    public static JsonObject Brief(Run run) => new()
+    {
+        ["id"] = run.Id.ToString(),
+        ["kind"] = run.Kind,
+        ["name"] = run.Name,
+        ["tags"] = new JsonArray([.. run.Tags.Select(t => (JsonNode)t)]),
+        ["state"] = StateName(run.State),
+        ["owner"] = run.Owner,
+        ["pool"] = run.Pool,
+        ["priority"] = run.Priority,
+        ["createdAt"] = run.CreatedAt,
+        ["startedAt"] = run.StartedAt,
+        ["finishedAt"] = run.FinishedAt,
+        ["attempt"] = run.Attempt,
+        ["progress"] = Node(run.Progress),
+        ["error"] = run.ErrorCode is null ? null : new JsonObject { ["code"] = run.ErrorCode, ["detail"] = run.ErrorDetail },
+        ["cancelRequested"] = run.CancelRequestedAt is not null,
+    };
+
+    public static JsonObject Whole(Run run, WaitReason? waiting)
+    {
+        var document = Brief(run);
+        document["notes"] = run.Notes;
+        document["spec"] = JsonNode.Parse(run.Spec.GetRawText());
+        document["specSha256"] = run.SpecSha256;
+        document["result"] = Node(run.Result);
+        document["waitingFor"] = waiting is null ? null : new JsonObject { ["position"] = waiting.Position, ["reason"] = waiting.Reason };
+        document["attempts"] = new JsonArray([.. run.Attempts.OrderBy(a => a.Number).Select(a => new JsonObject
+        {
+            ["number"] = a.Number,
+            ["worker"] = a.Worker,
+            ["startedAt"] = a.StartedAt,
+            ["endedAt"] = a.EndedAt,
+            ["outcome"] = a.Outcome,
+            ["detail"] = a.Detail,
+            ["resumedFromStep"] = a.ResumedFromStep,
+            ["facts"] = JsonNode.Parse(a.Facts.GetRawText()),
+        })]);
+        return document;
+    }
+
+    public static string StateName(RunState state) => state.ToString().ToLowerInvariant();
+
+    static JsonNode? Node(JsonElement? json) => json is { ValueKind: not JsonValueKind.Undefined } value ? JsonNode.Parse(value.GetRawText()) : null;
+}

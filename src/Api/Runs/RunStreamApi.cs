@@ -1,0 +1,143 @@
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Runs;
+
+/// <summary>
+/// A run, live, as server-sent events: <c>state</c>, <c>progress</c>, <c>point</c> (new points of one series, downsampled when
+/// they are many), <c>end</c>. The id of an event says how far each series was sent, so that Last-Event-ID continues without gap
+/// or repetition, whatever process answers.
+/// </summary>
+static class RunStreamApi
+{
+    const int MostStreams = 200, MostPoints = 500;
+    static readonly TimeSpan s_tick = TimeSpan.FromSeconds(1), s_heartbeat = TimeSpan.FromSeconds(15);
+    static int s_streams;
+
+    public static void MapRunStream(this RouteGroupBuilder v1) =>
+        v1.MapGet("/runs/{id:guid}/stream", StreamAsync).WithTags("Runs").WithSummary("The run as server-sent events; Last-Event-ID continues a lost stream.");
+
+    static async Task StreamAsync(
+        Guid id, HttpContext context, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases,
+        IHostApplicationLifetime lifetime, CancellationToken aborted)
+    {
+        context.Request.AllowQuery();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
+        if (await FindAsync(databases, id, stop.Token) is null) throw ProblemException.NotFound($"run {id}");
+        if (Interlocked.Increment(ref s_streams) > MostStreams)
+        {
+            Interlocked.Decrement(ref s_streams);
+            throw new ProblemException(429, "too-many-streams", $"{MostStreams} streams are open already; poll the run instead.") { RetryAfter = 5 };
+        }
+        try
+        {
+            context.Response.ContentType = "text/event-stream";
+            context.Response.Headers["X-Accel-Buffering"] = "no";
+            await FollowAsync(new Writer(context.Response, ReadId(context.Request.Headers["Last-Event-ID"].ToString())), id, changes, series, databases, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The client left, or the server stops: the client comes back with its Last-Event-ID.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref s_streams);
+        }
+    }
+
+    static async Task FollowAsync(
+        Writer writer, Guid id, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases, CancellationToken stop)
+    {
+        (string? State, string? Progress) sent = default;
+        var quiet = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            // Asked before the points are read: a final run's points are then all there.
+            var run = await FindAsync(databases, id, stop);
+            if (run is null) return;
+            var state = new JsonObject { ["state"] = RunDocument.StateName(run.State), ["attempt"] = run.Attempt, ["cancelRequested"] = run.CancelRequestedAt is not null }.ToJsonString();
+            var wrote = state != sent.State;
+            if (wrote) await writer.WriteAsync("state", state, stop);
+            if (run.Progress is { } progress && progress.GetRawText() is var text && text != sent.Progress)
+            {
+                await writer.WriteAsync("progress", text, stop);
+                (sent.Progress, wrote) = (text, true);
+            }
+            sent.State = state;
+            wrote |= await WritePointsAsync(writer, id, series, stop);
+            if (run.State.IsFinal())
+            {
+                await writer.WriteAsync("end", state, stop);
+                return;
+            }
+            if (wrote) quiet = TimeProvider.System.GetTimestamp();
+            else if (TimeProvider.System.GetElapsedTime(quiet) > s_heartbeat)
+            {
+                await writer.CommentAsync(stop);
+                quiet = TimeProvider.System.GetTimestamp();
+            }
+            await changes.WaitAsync(id, s_tick, stop);
+        }
+    }
+
+    static async Task<bool> WritePointsAsync(Writer writer, Guid id, SeriesStore series, CancellationToken stop)
+    {
+        var wrote = false;
+        foreach (var info in await series.ListAsync(id, stop))
+        {
+            var seen = writer.Sent.GetValueOrDefault(info.Name, -1);
+            // A resumed attempt went back behind what was sent; the same points come again.
+            if (info.LastStep is not { } last || last <= seen) continue;
+            if (await series.ReadAsync(id, info.Name, seen + 1, null, MostPoints, stop) is not { Buckets: [.., var newest] } data) continue;
+            writer.Sent[info.Name] = newest.LastStep;
+            var point = new JsonObject { ["series"] = info.Name, ["raw"] = data.Raw, ["points"] = new JsonArray([.. data.Buckets.Select(b => SeriesApi.Point(b, data.Raw))]) };
+            await writer.WriteAsync("point", point.ToJsonString(), stop);
+            wrote = true;
+        }
+        return wrote;
+    }
+
+    static async Task<Run?> FindAsync(IDbContextFactory<MetaOptDb> databases, Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel);
+    }
+
+    /// <summary>Anything that is not one of our ids starts from the beginning.</summary>
+    static Dictionary<string, long> ReadId(string id)
+    {
+        try
+        {
+            return id.Length is 0 or > 8000 ? [] : JsonSerializer.Deserialize<Dictionary<string, long>>(Base64Url.DecodeFromChars(id)) ?? [];
+        }
+        catch (Exception error) when (error is FormatException or JsonException)
+        {
+            return [];
+        }
+    }
+
+    sealed class Writer(HttpResponse response, Dictionary<string, long> sent)
+    {
+        /// <summary>Last step that was sent of each series.</summary>
+        public Dictionary<string, long> Sent => sent;
+
+        public async Task WriteAsync(string type, string data, CancellationToken stop)
+        {
+            var id = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(sent));
+            await response.WriteAsync($"event: {type}\nid: {id}\ndata: {data}\n\n", Encoding.UTF8, stop);
+            await response.Body.FlushAsync(stop);
+        }
+
+        public async Task CommentAsync(CancellationToken stop)
+        {
+            await response.WriteAsync(": still here\n\n", stop);
+            await response.Body.FlushAsync(stop);
+        }
+    }
+}

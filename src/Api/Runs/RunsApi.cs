@@ -1,0 +1,167 @@
+using System.Buffers.Text;
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Runs;
+
+/// <summary>Submit, list, look, change, cancel, delete.</summary>
+static class RunsApi
+{
+    const int DefaultPage = 50, LargestPage = 200;
+
+    public static void MapRuns(this RouteGroupBuilder v1)
+    {
+        var runs = v1.MapGroup("").WithTags("Runs");
+        runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
+        runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
+        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, limit, cursor.");
+        runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
+        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags or notes.");
+        runs.MapPost("/runs/{id:guid}/cancel", CancelAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Cancels a run: at once when it waits, at its next step when it runs.");
+        runs.MapDelete("/runs/{id:guid}", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a finished run with its series and checkpoints.");
+    }
+
+    static async Task<IResult> SubmitAsync(
+        HttpContext context, ApiSettings settings, RunQueue queue, CheckpointStore checkpoints, AuditLog audit, MetaOptDb db, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var submission = await context.Request.ReadAsync<Submission>();
+        var (spec, _) = await submission.ResolveAsync(settings, checkpoints, cancel);
+        Guid id;
+        try
+        {
+            id = await queue.SubmitAsync(new NewRun(submission.Kind, submission.Name ?? submission.Kind, context.CallerName(), SpecReader.Write(spec))
+            {
+                Tags = submission.Tags,
+                Notes = submission.Notes,
+                Pool = submission.Pool,
+                Priority = submission.Priority,
+                IdempotencyKey = IdempotencyKey(context.Request),
+            }, cancel);
+        }
+        catch (IdempotencyConflictException conflict)
+        {
+            throw new ProblemException(422, "idempotency-conflict", conflict.Message);
+        }
+        await audit.AppendAsync(context.CallerName(), "run.submit", id.ToString(), null, cancel);
+        return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, db, queue, id, cancel));
+    }
+
+    static string? IdempotencyKey(HttpRequest request)
+    {
+        if (!request.Headers.TryGetValue("Idempotency-Key", out var values)) return null;
+        var key = values.ToString();
+        return key.Length is > 0 and <= 200 && key.All(c => c is > ' ' and <= '~')
+            ? key
+            : throw new ProblemException(400, "bad-idempotency-key", "Idempotency-Key must be 1 to 200 visible ASCII characters.");
+    }
+
+    static async Task<IResult> ValidateAsync(HttpRequest request, ApiSettings settings, CheckpointStore checkpoints, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        var submission = await request.ReadAsync<Submission>();
+        var (spec, cost) = await submission.ResolveAsync(settings, checkpoints, cancel);
+        return Results.Json(new JsonObject
+        {
+            ["valid"] = true,
+            ["kind"] = submission.Kind,
+            ["spec"] = SpecReader.Write(spec),
+            ["prediction"] = new JsonObject { ["bytes"] = cost.Bytes, ["seconds"] = Math.Round(cost.Seconds, 1) },
+        });
+    }
+
+    static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
+    {
+        request.AllowQuery("state", "kind", "tag", "owner", "limit", "cursor");
+        var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
+        var runs = db.Runs.AsNoTracking();
+        if (request.QueryChoice("state", Enum.GetValues<RunState>().Select(RunDocument.StateName)) is { } state)
+        {
+            var wanted = Enum.Parse<RunState>(state, true);
+            runs = runs.Where(r => r.State == wanted);
+        }
+        if (request.QueryChoice("kind", SpecReader.Kinds.Keys) is { } kind) runs = runs.Where(r => r.Kind == kind);
+        if (request.QueryText("tag") is { } tag) runs = runs.Where(r => r.Tags.Contains(tag));
+        if (request.QueryText("owner") is { } owner) runs = runs.Where(r => r.Owner == owner);
+        if (request.QueryText("cursor") is { } cursor)
+        {
+            var before = ReadCursor(cursor);
+            runs = runs.Where(r => r.Id.CompareTo(before) < 0);
+        }
+        var page = await runs.OrderByDescending(r => r.Id).Take(limit + 1).ToListAsync(cancel);
+        return Results.Json(new JsonObject
+        {
+            ["items"] = new JsonArray([.. page.Take(limit).Select(RunDocument.Brief)]),
+            ["nextCursor"] = page.Count > limit ? Base64Url.EncodeToString(page[limit - 1].Id.ToByteArray()) : null,
+        });
+    }
+
+    static Guid ReadCursor(string cursor)
+    {
+        var bytes = new byte[16];
+        return Base64Url.IsValid(cursor) && Base64Url.TryDecodeFromChars(cursor, bytes, out var written) && written == 16
+            ? new Guid(bytes)
+            : throw ProblemException.BadParameter("cursor", "must be the nextCursor of an earlier answer.");
+    }
+
+    static async Task<IResult> GetAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var document = await DocumentAsync(context, db, queue, id, cancel);
+        var etag = context.Response.Headers.ETag.ToString();
+        // What a waiting run waits for changes without the run.
+        return (string?)document["state"] != "queued" && context.Request.Headers.IfNoneMatch.ToString() is var known && (known == etag || known == "*")
+            ? Results.StatusCode(304)
+            : Results.Json(document);
+    }
+
+    static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel)
+    {
+        var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        context.Response.Headers.ETag = $"\"{run.Version}\"";
+        if (!run.State.IsFinal() && HttpMethods.IsGet(context.Request.Method)) context.Response.Headers.RetryAfter = "1";
+        return RunDocument.Whole(run, run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
+    }
+
+    static async Task<IResult> ChangeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var change = await context.Request.ReadAsync<RunChange>();
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        context.RequireOwner(run.Owner);
+        var (name, tags, notes) = (change.Name ?? run.Name, change.Tags?.ToList() ?? run.Tags, change.Notes ?? run.Notes);
+        var expected = context.Request.Headers.IfMatch.ToString();
+        if (expected is not ("" or "*") && expected != $"\"{run.Version}\"")
+            throw new ProblemException(412, "changed-meanwhile", $"The run's ETag is now \"{run.Version}\"; read it again and repeat the change.");
+        await db.Runs.Where(r => r.Id == id && (expected == "" || expected == "*" || r.Version == run.Version))
+            .ExecuteUpdateAsync(s => s.SetProperty(r => r.Name, name).SetProperty(r => r.Tags, tags).SetProperty(r => r.Notes, notes), cancel);
+        await audit.AppendAsync(context.CallerName(), "run.change", id.ToString(), null, cancel);
+        return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
+    }
+
+    static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var owner = await db.Runs.Where(r => r.Id == id).Select(r => r.Owner).FirstOrDefaultAsync(cancel) ?? throw ProblemException.NotFound($"run {id}");
+        context.RequireOwner(owner);
+        await queue.RequestCancelAsync(id, cancel);
+        await audit.AppendAsync(context.CallerName(), "run.cancel", id.ToString(), null, cancel);
+        return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, db, queue, id, cancel));
+    }
+
+    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        context.RequireOwner(run.Owner);
+        if (!run.State.IsFinal())
+            throw new ProblemException(409, "not-final", $"The run is {RunDocument.StateName(run.State)}; cancel it first and delete it when it has stopped.");
+        await db.Runs.Where(r => r.Id == id).ExecuteDeleteAsync(cancel);
+        await audit.AppendAsync(context.CallerName(), "run.delete", id.ToString(), new JsonObject { ["name"] = run.Name }, cancel);
+        return Results.NoContent();
+    }
+}
