@@ -9,8 +9,8 @@ public sealed partial class LeasedRun
     public const int ChunkSize = 4 << 20;
 
     /// <summary>
-    /// Stores where a later attempt can go on from, in place of the previous one. The count of deaths starts again when
-    /// <paramref name="step"/> is beyond the previous one's.
+    /// Stores where a later attempt can go on from, in place of the previous one. The count of deaths starts again
+    /// when it is new: its step is beyond the previous one's, or the same with other bytes.
     /// </summary>
     public async Task SaveResumePointAsync(long step, byte[] bytes, CancellationToken cancel)
     {

@@ -122,18 +122,21 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task Only_a_resume_point_further_on_forgives_deaths()
+    public async Task Only_a_new_resume_point_forgives_deaths()
     {
         var pool = Fresh("pool");
         var id = await storage.SubmitAsync(pool);
-        async Task<int> DieAfter(long step)
+        async Task<int> DieAfter(long step, byte state = 1)
         {
             var run = storage.Of(await storage.ClaimAsync(pool));
             await run.BeginAttemptAsync([], default);
-            await run.SaveResumePointAsync(step, [1, 2, 3], default);
+            await run.SaveResumePointAsync(step, [state], default);
             await run.ReportDeathAsync("killed", default);
             return (await storage.RowAsync(id)).Deaths;
         }
+        Assert.Equal(1, await DieAfter(0));
+        Assert.Equal(1, await DieAfter(0, state: 2));
+        Assert.Equal(2, await DieAfter(0, state: 2));
         Assert.Equal(1, await DieAfter(10));
         Assert.Equal(1, await DieAfter(20));
         Assert.Equal(2, await DieAfter(20));

@@ -62,7 +62,7 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
 
     public void SaveResumePoint(long step)
     {
-        if (step > (ResumeStep ?? 0))
+        if (step > (ResumeStep ?? -1))
             Deaths = 0;
         ResumeStep = step;
     }
