@@ -17,7 +17,8 @@ sealed class Contest : IDisposable
     readonly RunInputs _inputs;
     readonly InnerRuns _runs;
     readonly List<Contestant> _contestants;
-    readonly List<Trial> _trials;
+    readonly List<Trial> _trials = [];
+    Tuning _tuning; // of the contestant that comes next
 
     sealed record Contestant(string Name, OptimizerOptions? Baseline, FrozenOptimizer? Learned);
 
@@ -26,7 +27,8 @@ sealed class Contest : IDisposable
         (_spec, _inputs) = (spec, inputs);
         _runs = new InnerRuns(inputs.Kernels, spec.Task.Create(inputs.Datasets), spec.Task.PredictCost());
         _contestants = Name([.. spec.Contestants.Select((c, i) => Prepare(c, i))]);
-        _trials = inputs.ResumePoint is { } saved ? [.. JsonNode.Parse(saved)!["trials"]!.AsArray().Select(t => Trial.Load(t!))] : [];
+        _tuning = new Tuning(spec, _runs);
+        if (inputs.ResumePoint is { } saved) Resume(saved);
     }
 
     Contestant Prepare(ContestantSpec contestant, int index)
@@ -67,21 +69,16 @@ sealed class Contest : IDisposable
         while (_trials.Count < _contestants.Count)
         {
             var contestant = _contestants[_trials.Count];
-            yield return new RunEvent.Progress($"measure {contestant.Name}", _trials.Count, _contestants.Count);
-            Trial? trial = null;
-            try
-            {
-                trial = Measure(contestant, cancel);
-            }
-            catch (OperationCanceledException)
-            {
-                // The finished trials are handed out first.
-            }
-            if (trial is not null) _trials.Add(trial);
+            var quarter = IsOpen(contestant) ? _tuning.Next() : null;
+            var phase = quarter is null ? $"test {contestant.Name}" : $"tune {contestant.Name}";
+            var work = quarter is { } rate ? _tuning.Try(contestant.Baseline!, rate, cancel) : Test(contestant, cancel);
+            var (done, total) = Units();
+            yield return new RunEvent.Progress(phase, done, total);
+            using (var portions = work.GetEnumerator())
+                while (Advance(portions)) yield return new RunEvent.Progress(phase, done + portions.Current, total);
             yield return ResumePoint();
             cancel.ThrowIfCancellationRequested();
         }
-        yield return new RunEvent.Progress("report", _contestants.Count, _contestants.Count);
         for (var step = 1; step <= _spec.Horizon; step++)
             foreach (var trial in _trials)
                 for (var band = 0; band < Trial.BandNames.Count; band++)
@@ -89,25 +86,71 @@ sealed class Contest : IDisposable
         yield return new RunEvent.Result(Report.Write(_spec, _trials));
     }
 
-    /// <summary>Step 0: all series come at the end, so none of their points lies before a resume point.</summary>
-    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () =>
-        System.Text.Encoding.UTF8.GetBytes(new JsonObject { ["trials"] = new JsonArray([.. _trials.Select(t => t.Save())]) }.ToJsonString()));
-
-    Trial Measure(Contestant contestant, CancellationToken cancel)
+    /// <summary>False at the end, and after a cancel request: what is finished is handed out first.</summary>
+    static bool Advance(IEnumerator<int> portions)
     {
-        var (rate, grid) = (contestant.Baseline?.LearningRate, (IReadOnlyList<TunedRate>?)null);
-        if (contestant.Baseline is { } baseline && rate is null)
+        try
         {
-            grid = new Tuning(_spec, _runs).Search(baseline, cancel);
-            rate = grid.MinBy(g => g.Score)!.LearningRate;
+            return portions.MoveNext();
         }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    static bool IsOpen(Contestant contestant) => contestant.Baseline is { LearningRate: null };
+
+    /// <summary>Inner runs done, and in all as far as can be foreseen: an extended grid adds to them.</summary>
+    (long Done, long Total) Units()
+    {
+        var (tune, test, planned) = ((long)_spec.Tuning.Instances, (long)_spec.Instances, Tuning.PlannedRates(_spec.Tuning));
+        var done = _trials.Sum(t => test + tune * (t.Grid?.Count ?? 0)) + tune * _tuning.Grid.Count;
+        var total = done;
+        for (var i = _trials.Count; i < _contestants.Count; i++)
+        {
+            var tried = i == _trials.Count ? _tuning.Grid.Count : 0;
+            total += test + (!IsOpen(_contestants[i]) ? 0 : tune * (tried < planned ? planned - tried : _tuning.Next() is null ? 0 : 1));
+        }
+        return (done, total);
+    }
+
+    /// <summary>Step 0: all series come at the end, so none of their points lies before a resume point.</summary>
+    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => System.Text.Encoding.UTF8.GetBytes(new JsonObject
+    {
+        ["kernels"] = KernelSet,
+        ["trials"] = new JsonArray([.. _trials.Select(t => t.Save())]),
+        ["tuning"] = _tuning.Save(),
+    }.ToJsonString()));
+
+    string KernelSet => $"{_inputs.Kernels.Name} {_inputs.Kernels.VectorBits}";
+
+    /// <summary>What another kernel set measured is measured again: contestants are compared under the same arithmetic.</summary>
+    void Resume(byte[] saved)
+    {
+        var parts = JsonNode.Parse(saved)!;
+        if ((string?)parts["kernels"] != KernelSet) return;
+        _trials.AddRange(parts["trials"]!.AsArray().Select(t => Trial.Load(t!)));
+        _tuning.Load(parts["tuning"]!.AsArray());
+    }
+
+    IEnumerable<int> Test(Contestant contestant, CancellationToken cancel)
+    {
+        var rate = IsOpen(contestant) ? _tuning.Best : contestant.Baseline?.LearningRate;
         IOptimizer optimizer = contestant.Learned ?? (contestant.Baseline! with { LearningRate = rate }).Create();
         var losses = new float[_spec.Horizon + 1][];
         for (var step = 0; step < losses.Length; step++) losses[step] = new float[_spec.Instances];
         var watch = Stopwatch.StartNew();
-        _runs.Run(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
-            (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel);
-        return Summarise(contestant, rate, grid, losses, watch.Elapsed.TotalSeconds / _spec.Horizon / _spec.Instances);
+        foreach (var done in _runs.Run(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
+            (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel))
+        {
+            watch.Stop(); // what others do with the event is no part of the measurement
+            yield return done;
+            watch.Start();
+        }
+        var seconds = watch.Elapsed.TotalSeconds / _spec.Horizon / _spec.Instances;
+        _trials.Add(Summarise(contestant, rate, IsOpen(contestant) ? _tuning.Grid : null, losses, seconds));
+        _tuning = new Tuning(_spec, _runs);
     }
 
     static Trial Summarise(Contestant contestant, double? rate, IReadOnlyList<TunedRate>? grid, float[][] losses, double secondsPerStep)
@@ -120,9 +163,9 @@ sealed class Contest : IDisposable
         {
             for (var i = 0; i < instances; i++)
             {
-                sorted[i] = losses[step][i];
-                average[i] += losses[step][i];
-                diverged[i] |= !(losses[step][i] <= Tuning.DivergenceFactor * Math.Max(losses[0][i], 1e-30));
+                sorted[i] = Statistics.Score(losses[step][i]);
+                average[i] += sorted[i];
+                diverged[i] |= Tuning.HasDiverged(losses[step][i], losses[0][i]);
             }
             bands[0][step - 1] = Statistics.Mean(sorted);
             Array.Sort(sorted);
@@ -138,7 +181,7 @@ sealed class Contest : IDisposable
             LearningRate = rate,
             Grid = grid,
             Bands = bands,
-            Final = [.. losses[^1].Select(x => (double)x)],
+            Final = [.. losses[^1].Select(x => Statistics.Score(x))],
             Average = average,
             Diverged = diverged.Count(d => d),
             SecondsPerStep = secondsPerStep,

@@ -34,7 +34,7 @@ public sealed record EvaluationSpec : RunSpec
     /// <inheritdoc/>
     /// <remarks>
     /// Bytes: every contestant's losses and one portion of instances. Seconds: evaluations of the task at a measured rate, a
-    /// learned contestant counted as a two-layer LSTM of 20 units.
+    /// learned contestant counted as a two-layer LSTM of 20 units; and the bootstrap's additions.
     /// </remarks>
     public override CostPrediction PredictCost()
     {
@@ -44,7 +44,8 @@ public sealed record EvaluationSpec : RunSpec
         var learned = Contestants.Count(c => c.Checkpoint is not null);
         var evaluations = (double)Horizon * (tuned * ratesOfAGrid * Tuning.Instances + (double)Contestants.Count * Instances);
         var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
-            + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9;
+            + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
+            + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
         var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances) + 8L * BootstrapResamples * 2 * Contestants.Count
             + task.BytesPerInstance + 400L * task.Coordinates;
         return new(bytes + (400L << 20), 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);

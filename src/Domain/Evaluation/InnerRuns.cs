@@ -19,12 +19,19 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// <summary>What is told of instances <paramref name="first"/> .. at inner step <paramref name="step"/>: f(theta_step) of each.</summary>
     public delegate void Visitor(int step, int first, ReadOnlySpan<float> losses);
 
-    /// <summary>Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions.</summary>
-    public void Run(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
+    /// <summary>
+    /// Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions. Lazy: a portion is
+    /// done each time the next element, how many instances are done, is asked for.
+    /// </summary>
+    public IEnumerable<int> Run(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
     {
         var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + 400L * task.Coordinates), 1, count);
         for (var first = 0; first < count; first += portion)
-            RunPortion(optimizer, seed, split, first, Math.Min(portion, count - first), horizon, visit, cancel);
+        {
+            var size = Math.Min(portion, count - first);
+            RunPortion(optimizer, seed, split, first, size, horizon, visit, cancel);
+            yield return first + size;
+        }
     }
 
     void RunPortion(IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel)

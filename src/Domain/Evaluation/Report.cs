@@ -37,7 +37,7 @@ static class Report
         {
             ["criterion"] = spec.Tuning.Criterion == Criterion.Final ? "final" : "average",
             ["instances"] = spec.Tuning.Instances,
-            ["grid"] = new JsonArray([.. trial.Grid.Select(g => new JsonObject { ["learningRate"] = g.LearningRate, ["score"] = Number(g.Score) })]),
+            ["grid"] = new JsonArray([.. trial.Grid.Select(g => new JsonObject { ["learningRate"] = g.LearningRate, ["score"] = Number(g.Score), ["diverged"] = g.Diverged })]),
         },
         ["finalMean"] = Number(Statistics.Mean(trial.Final)),
         ["finalMeanCi95"] = Interval(means.Select(m => m[final])),

@@ -11,9 +11,12 @@ public static class Statistics
         if (sorted.IsEmpty || double.IsNaN(sorted[0])) return double.NaN; // NaN sorts first
         var position = q * (sorted.Length - 1);
         var below = (int)position;
-        if (below + 1 >= sorted.Length || position == below) return sorted[below];
+        if (below + 1 >= sorted.Length || position == below || sorted[below] == sorted[below + 1]) return sorted[below]; // infinity too
         return sorted[below] + (position - below) * (sorted[below + 1] - sorted[below]);
     }
+
+    /// <summary>What is no number counts as infinitely bad: it loses every comparison and sorts last.</summary>
+    public static double Score(double loss) => double.IsFinite(loss) ? loss : double.PositiveInfinity;
 
     /// <summary>The arithmetic mean, summed in order.</summary>
     public static double Mean(ReadOnlySpan<double> values)

@@ -36,7 +36,7 @@ sealed class Trial
         ["name"] = Name,
         ["learned"] = Learned,
         ["learningRate"] = LearningRate,
-        ["grid"] = Grid is null ? null : new JsonArray([.. Grid.Select(g => (JsonNode)Pack([g.LearningRate, g.Score]))]),
+        ["grid"] = Grid is null ? null : new JsonArray([.. Grid.Select(g => (JsonNode)Pack([g.LearningRate, g.Score, g.Diverged]))]),
         ["bands"] = new JsonArray([.. Bands.Select(b => (JsonNode)Pack(b))]),
         ["final"] = Pack(Final),
         ["average"] = Pack(Average),
@@ -50,7 +50,7 @@ sealed class Trial
         Name = (string)saved["name"]!,
         Learned = (bool)saved["learned"]!,
         LearningRate = (double?)saved["learningRate"],
-        Grid = saved["grid"]?.AsArray().Select(g => Unpack(g!)).Select(g => new TunedRate(g[0], g[1])).ToList(),
+        Grid = saved["grid"]?.AsArray().Select(g => Unpack(g!)).Select(g => new TunedRate(g[0], g[1], (int)g[2])).ToList(),
         Bands = [.. saved["bands"]!.AsArray().Select(b => Unpack(b!))],
         Final = Unpack(saved["final"]!),
         Average = Unpack(saved["average"]!),
@@ -58,7 +58,9 @@ sealed class Trial
         SecondsPerStep = (double)saved["secondsPerStep"]!,
     };
 
-    static string Pack(double[] values) => Convert.ToBase64String(MemoryMarshal.AsBytes<double>(values));
+    /// <summary>Doubles, infinities included, in a JSON text.</summary>
+    public static string Pack(double[] values) => Convert.ToBase64String(MemoryMarshal.AsBytes<double>(values));
 
-    static double[] Unpack(JsonNode text) => MemoryMarshal.Cast<byte, double>(Convert.FromBase64String((string)text!)).ToArray();
+    /// <summary>The inverse of <see cref="Pack"/>.</summary>
+    public static double[] Unpack(JsonNode text) => MemoryMarshal.Cast<byte, double>(Convert.FromBase64String((string)text!)).ToArray();
 }

@@ -1,0 +1,254 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Compute;
+using MetaOpt.Domain.Tests.Training;
+using MetaOpt.Evaluation;
+using MetaOpt.Learned;
+using MetaOpt.Optimizers;
+using MetaOpt.Runs;
+using MetaOpt.Tasks;
+using MetaOpt.Training;
+
+namespace MetaOpt.Domain.Tests.Evaluation;
+
+/// <summary>Contests: paired, reproducible, resumable, honest.</summary>
+public class EvaluationTests
+{
+    static readonly Guid s_learned = Guid.Parse("0198c0de-0000-7000-8000-000000000001");
+
+    static readonly EvaluationSpec s_small = new()
+    {
+        Seed = 3,
+        Task = new QuadraticTask.Options { Dimensions = 3 },
+        Horizon = 12,
+        Instances = 40,
+        Tuning = new() { Instances = 30 },
+        BootstrapResamples = 200,
+        Contestants =
+        [
+            new() { Checkpoint = s_learned },
+            new() { Optimizer = new Sgd.Options() },
+            new() { Optimizer = new Adam.Options { LearningRate = 0.1 } },
+            new() { Optimizer = new Adam.Options() },
+        ],
+    };
+
+    static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null)
+    {
+        var spec = new TrainingSpec { Task = s_small.Task, Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.03 } };
+        var checkpoint = LearnedOptimizerCheckpoint.Write(spec, [(float)Math.Log(0.03)]);
+        return new(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]> { [s_learned] = checkpoint }, resumePoint);
+    }
+
+    static List<RunEvent> Run(EvaluationSpec spec, byte[]? resumePoint = null, int threads = 2, string set = "auto")
+    {
+        using var kernels = KernelSets.Create(set, threads);
+        return [.. spec.Execute(Inputs(kernels, resumePoint), default)];
+    }
+
+    /// <summary>The result without its one measurement of time.</summary>
+    static JsonObject Document(IEnumerable<RunEvent> events)
+    {
+        var document = events.OfType<RunEvent.Result>().Single().Document;
+        foreach (var contestant in document["contestants"]!.AsArray())
+        {
+            Assert.True((double)contestant!["secondsPerStep"]! > 0);
+            contestant["secondsPerStep"] = 0;
+        }
+        return document;
+    }
+
+    static JsonNode Contestant(JsonObject document, string name) => document["contestants"]!.AsArray().Single(c => (string?)c!["name"] == name)!;
+
+    [Fact]
+    public void Contestants_are_named_after_their_type_and_told_apart()
+    {
+        var document = Document(Run(s_small));
+        Assert.Equal(["learnable-sgd", "sgd", "adam", "adam 2"], document["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
+        Assert.Equal([true, false, false, false], document["contestants"]!.AsArray().Select(c => (bool)c!["learned"]!));
+        Assert.Null(Contestant(document, "adam")["tuning"]);
+        Assert.Equal(["sgd", "adam", "adam 2"], document["comparisons"]!.AsArray().Select(c => (string?)c!["b"]));
+        Assert.All(document["comparisons"]!.AsArray(), c => Assert.Equal("learnable-sgd", (string?)c!["a"]));
+    }
+
+    [Fact]
+    public void The_order_of_contestants_changes_nothing()
+    {
+        var forward = Document(Run(s_small));
+        var backward = Document(Run(s_small with { Contestants = [.. s_small.Contestants.Take(2).Reverse(), .. s_small.Contestants.Skip(2)] }));
+        foreach (var name in new[] { "learnable-sgd", "sgd", "adam 2" })
+            Assert.Equal(Contestant(forward, name).ToJsonString(), Contestant(backward, name).ToJsonString());
+        Assert.Equal(forward["comparisons"]!.ToJsonString(), backward["comparisons"]!.ToJsonString());
+    }
+
+    [Fact]
+    public void The_same_rule_as_checkpoint_and_as_baseline_ties_exactly()
+    {
+        var document = Document(Run(s_small with { Contestants = [s_small.Contestants[0], new() { Optimizer = new Sgd.Options { LearningRate = 0.03 } }] }));
+        var comparison = document["comparisons"]!.AsArray().Single()!;
+        Assert.Equal(1, (double)comparison["finalRatio"]!, 1e-5);
+        Assert.Equal(1, (double)comparison["averageRatioCi95"]![0]!, 1e-5);
+        Assert.Equal(1, (double)comparison["averageRatioCi95"]![1]!, 1e-5);
+    }
+
+    [Fact]
+    public void Threads_change_nothing() =>
+        Assert.Equal(Document(Run(s_small, threads: 1)).ToJsonString(), Document(Run(s_small, threads: 3)).ToJsonString());
+
+    [Fact]
+    public void The_seed_draws_other_instances() =>
+        Assert.NotEqual(Document(Run(s_small)).ToJsonString(), Document(Run(s_small with { Seed = 4 })).ToJsonString());
+
+    /// <summary>SGD worked out here in double on the same instances: f = |W theta - y|^2, gradient 2 W' (W theta - y).</summary>
+    [Fact]
+    public void The_reported_means_are_those_of_a_plain_loop()
+    {
+        var spec = s_small with { Contestants = [new() { Optimizer = new Sgd.Options { LearningRate = 0.05 } }] };
+        var (final, average, d) = (0.0, 0.0, 3);
+        for (var instance = 0u; instance < 40; instance++)
+        {
+            var (w, y, theta) = (new double[9], new double[3], new double[3]);
+            new RandomStream(3, Split.Test, Purpose.Instance, instance).FillNormal<double>(w, 1);
+            new RandomStream(3, Split.Test, Purpose.Instance, instance, 1).FillNormal<double>(y, 1);
+            new RandomStream(3, Split.Test, Purpose.InitialTheta, instance).FillNormal<double>(theta, 0.01);
+            for (var step = 0; step <= 12; step++)
+            {
+                var r = Enumerable.Range(0, d).Select(i => Enumerable.Range(0, d).Sum(j => w[i * d + j] * theta[j]) - y[i]).ToArray();
+                if (step > 0) average += r.Sum(x => x * x) / 12 / 40;
+                if (step == 12) final += r.Sum(x => x * x) / 40;
+                for (var j = 0; j < d; j++) theta[j] -= 0.05 * 2 * Enumerable.Range(0, d).Sum(i => w[i * d + j] * r[i]);
+            }
+        }
+        var events = Run(spec);
+        var sgd = Contestant(Document(events), "sgd");
+        Assert.Equal(1, (double)sgd["finalMean"]! / final, 1e-4);
+        Assert.Equal(1, (double)sgd["averageLoss"]! / average, 1e-4);
+        Assert.InRange((double)sgd["finalMean"]!, (double)sgd["finalMeanCi95"]![0]!, (double)sgd["finalMeanCi95"]![1]!);
+        var means = events.OfType<RunEvent.Point>().Where(p => p.Series == "sgd/mean").ToList();
+        Assert.Equal(Enumerable.Range(1, 12).Select(i => (long)i), means.Select(p => p.Step));
+        Assert.Equal((double)sgd["finalMean"]!, means[^1].Value, 12);
+    }
+
+    [Fact]
+    public void Rates_are_tuned_on_other_instances_than_those_of_the_report()
+    {
+        var more = Document(Run(s_small with { Tuning = new() { Instances = 31 } }));
+        var (few, tuned) = (Document(Run(s_small)), "sgd");
+        Assert.NotEqual(Contestant(few, tuned)["tuning"]!.ToJsonString(), Contestant(more, tuned)["tuning"]!.ToJsonString());
+        Assert.Equal(Contestant(few, "adam").ToJsonString(), Contestant(more, "adam").ToJsonString());
+        var scored = (double)Contestant(few, tuned)["tuning"]!["grid"]!.AsArray().Min(g => (double?)g!["score"])!;
+        Assert.NotEqual(scored, (double)Contestant(few, tuned)["finalMean"]!);
+    }
+
+    [Theory]
+    [InlineData(-8, -7)]
+    [InlineData(2, 3)]
+    [InlineData(-3, 0)]
+    public void The_grid_grows_until_the_best_rate_is_inside(double from, double to)
+    {
+        var document = Document(Run(s_small with { Tuning = new() { Instances = 30, FromExponent = from, ToExponent = to } }));
+        var sgd = Contestant(document, "sgd");
+        var grid = sgd["tuning"]!["grid"]!.AsArray();
+        var rates = grid.Select(g => (double)g!["learningRate"]!).ToList();
+        var best = grid.Where(g => g!["score"] is not null).MinBy(g => (double)g!["score"]!)!;
+        Assert.Equal((double)best["learningRate"]!, (double)sgd["learningRate"]!);
+        Assert.True(rates[0] < (double)sgd["learningRate"]! && (double)sgd["learningRate"]! < rates[^1], grid.ToJsonString());
+        Assert.All(rates.Zip(rates.Skip(1)), pair => Assert.Equal(Math.Pow(10, 0.25), pair.Second / pair.First, 1e-9));
+        Assert.Contains(grid, g => g!["score"] is null == (int)g["diverged"]! > 0);
+        Assert.All(grid, g => Assert.Equal(g!["score"] is null, (int)g["diverged"]! > 0));
+        Assert.InRange((double)sgd["learningRate"]!, 0.01, 0.2);
+    }
+
+    [Fact]
+    public void A_contestant_that_diverges_is_counted_and_loses()
+    {
+        var document = Document(Run(s_small with
+        {
+            Horizon = 60,
+            Contestants = [s_small.Contestants[0], new() { Optimizer = new Sgd.Options { LearningRate = 1000 } }, new() { Optimizer = new Adam.Options() }],
+        }));
+        var lost = Contestant(document, "sgd");
+        Assert.Equal(40, (int)lost["diverged"]!);
+        Assert.Null(lost["finalMean"]);
+        Assert.Null(lost["averageLossCi95"]![1]);
+        Assert.Equal(1, (double)document["comparisons"]![0]!["winRate"]!);
+        Assert.Equal(0, (int)Contestant(document, "adam")["diverged"]!);
+        Assert.NotNull(Contestant(document, "adam")["finalMean"]);
+    }
+
+    [Fact]
+    public void Every_resume_point_leads_to_the_same_document_and_series()
+    {
+        using var kernels = KernelSets.Create("auto", 2);
+        var (events, points) = (new List<RunEvent>(), new List<byte[]>());
+        foreach (var runEvent in s_small.Execute(Inputs(kernels), default))
+        {
+            events.Add(runEvent);
+            if (runEvent is RunEvent.ResumePoint point) points.Add(point.Bytes());
+        }
+        var document = Document(events).ToJsonString();
+        Assert.True(points.Count > 20); // one for each rate tried, one for each contestant
+        foreach (var point in points.Where((_, i) => i % 5 == 0 || i == points.Count - 1))
+        {
+            var rest = Run(s_small, point);
+            Assert.Equal(document, Document(rest).ToJsonString());
+            Assert.Equal(events.OfType<RunEvent.Point>(), rest.OfType<RunEvent.Point>());
+            Assert.True(rest.Count < events.Count);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(9)]
+    [InlineData(25)]
+    public void A_cancelled_contest_hands_out_a_resume_point_and_goes_on_from_it(int progress)
+    {
+        using var source = new CancellationTokenSource();
+        using var kernels = KernelSets.Create("auto", 2);
+        var (seen, last) = (0, (RunEvent?)null);
+        Assert.Throws<OperationCanceledException>(() =>
+        {
+            foreach (var runEvent in s_small.Execute(Inputs(kernels), source.Token))
+            {
+                if (runEvent is RunEvent.Progress && ++seen == progress) source.Cancel();
+                last = runEvent;
+            }
+        });
+        Assert.Equal(progress, seen);
+        var point = Assert.IsType<RunEvent.ResumePoint>(last);
+        Assert.Equal(Document(Run(s_small)).ToJsonString(), Document(Run(s_small, point.Bytes())).ToJsonString());
+    }
+
+    [Fact]
+    public void What_another_kernel_set_measured_is_measured_again()
+    {
+        var point = Run(s_small, set: "scalar").OfType<RunEvent.ResumePoint>().Last().Bytes();
+        Assert.Equal(Document(Run(s_small, set: "simd")).ToJsonString(), Document(Run(s_small, point, set: "simd")).ToJsonString());
+    }
+
+    [Fact]
+    public void Progress_never_goes_back_and_ends_complete()
+    {
+        var progress = Run(s_small).OfType<RunEvent.Progress>().ToList();
+        Assert.Equal(progress.Select(p => p.Done).Order(), progress.Select(p => p.Done));
+        Assert.All(progress, p => Assert.True(p.Done <= p.Total));
+        Assert.Equal(progress[^1].Total, progress[^1].Done);
+        Assert.Equal(["test learnable-sgd", "tune sgd", "test sgd", "test adam", "tune adam 2", "test adam 2"], progress.Select(p => p.Phase).Distinct());
+    }
+
+    [Fact]
+    public void A_file_that_is_no_checkpoint_is_the_users_mistake()
+    {
+        using var kernels = KernelSets.Create("auto", 1);
+        var inputs = Inputs(kernels) with { Checkpoints = new Dictionary<Guid, byte[]> { [s_learned] = [1, 2, 3] } };
+        var error = Assert.Throws<SpecException>(() => s_small.Execute(inputs, default).Count());
+        Assert.Equal("/contestants/0/checkpoint", error.Errors.Single().Pointer);
+    }
+
+    [Fact]
+    public void A_network_on_images_is_evaluated()
+    {
+        var spec = s_small with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 16 }, Horizon = 30, Instances = 8, Tuning = new() { Instances = 4 } };
+        var adam = Contestant(Document(Run(spec)), "adam 2");
+        Assert.InRange((double)adam["finalMean"]!, 0, 0.9); // ln 3 = 1.10 is guessing
+    }
+}
