@@ -1,8 +1,8 @@
 using System.Text;
+using MetaOpt.Runs;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
-using MetaOpt.Runs;
 
 namespace MetaOpt.Storage;
 
