@@ -30,6 +30,7 @@ public static partial class ApiHost
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
         builder.Services.AddSingleton(settings).AddMetaOptStorage(database);
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
+        builder.Services.AddHostedService<Reaper>();
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddBearerTokens();
         builder.Services.AddRateLimiter(Limit);

@@ -61,6 +61,12 @@ public sealed partial class RunQueue
             {
                 await Task.Delay(ReconnectDelay, stop).ContinueWith(_ => { }, TaskScheduler.Default);
             }
+            catch (Exception fault)
+            {
+                // Whoever listens must hear of it: silence would look like a queue in which nothing happens.
+                heard.TryComplete(fault);
+                return;
+            }
         }
     }
 
