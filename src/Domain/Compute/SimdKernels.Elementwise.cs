@@ -57,7 +57,7 @@ public sealed unsafe partial class SimdKernels
 
     readonly struct MapJob<F>(float* x, float a, float b, float* y, int count) : IWideJob where F : struct, IMapFunction
     {
-        [SkipLocalsInit]
+        [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
         {
             var i = chunk * ElementsPerChunk;
@@ -73,7 +73,7 @@ public sealed unsafe partial class SimdKernels
 
     readonly struct ZipJob<F>(float* x, float* y, float* mask, float* z, int count) : IWideJob where F : struct, IZipFunction
     {
-        [SkipLocalsInit]
+        [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
         {
             var i = chunk * ElementsPerChunk;

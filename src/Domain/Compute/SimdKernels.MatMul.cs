@@ -9,6 +9,8 @@ namespace MetaOpt.Compute;
 public sealed unsafe partial class SimdKernels
 {
     const int ProductsPerChunk = 1 << 18;
+    const int FewestRows = 16;
+    const int FewestRowsWhenPacking = 64; // every chunk packs the right operand for itself
     const int InnerBlock = 256;
     const int TileRows = 4;
     const int TileVectors = 3;
@@ -19,7 +21,8 @@ public sealed unsafe partial class SimdKernels
         var sizes = new MatMulSizes(x.Shape, transposeX, y.Shape, transposeY);
         if (sizes.Batch == 0 || sizes.M == 0 || sizes.N == 0) return;
         var products = Math.Max(1, (long)sizes.M * sizes.N * sizes.K);
-        var parts = (int)Math.Min(Ceiling(products, ProductsPerChunk), Ceiling(sizes.M, TileRows));
+        var fewestRows = transposeY ? FewestRowsWhenPacking : FewestRows;
+        var parts = Math.Min(Ceiling(products, ProductsPerChunk), Ceiling(sizes.M, fewestRows));
         var rows = Ceiling(Ceiling(sizes.M, parts), TileRows) * TileRows;
         var units = new Units(sizes, rows, (int)Math.Max(1, ProductsPerChunk / products));
         if (sizes.N == 1) RunWide(units.Chunks, new MatVecJob(x.Data, transposeX, y.Data, z.Data, units));
@@ -83,6 +86,7 @@ public sealed unsafe partial class SimdKernels
         }
 
         /// <summary>panel [depth, panelWidth] = the transpose of width rows of y.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static float* Pack(float* source, int sourceStride, int width, int depth, int panelWidth, float* panel)
         {
             for (var column = 0; column < width; column++)
@@ -117,6 +121,7 @@ public sealed unsafe partial class SimdKernels
     struct Three : IVectors { public static int Count => 3; }
 
     /// <summary>A tile of 4 rows by C.Count vectors; rows that do not exist repeat the first one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // full speed from the first call; short runs never see tier 1
     static void Tile<V, O, C>(Left left, float* b, int strideB, int depth, Target target)
         where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MetaOpt.Compute;
 
 /// <content>Matrix times vector: rows are dot products, or, for a transposed matrix, columns are accumulated side by side.</content>
@@ -24,6 +26,7 @@ public sealed unsafe partial class SimdKernels
         }
 
         /// <summary>Four rows at a time, one element at a time: horizontal sums would cost more than they save.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void ShortRows(float* a, float* b, int k, float* c, int rows)
         {
             var row = 0;
@@ -48,6 +51,7 @@ public sealed unsafe partial class SimdKernels
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void LongRows<V, O>(float* a, float* b, int k, float* c, int rows) where V : struct where O : IVectorOps<V, float>
         {
             for (var row = 0; row < rows; row++, a += k)
@@ -64,6 +68,7 @@ public sealed unsafe partial class SimdKernels
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static void Columns<V, O>(float* a, int stride, float* b, int k, float* c, int columns)
             where V : struct where O : IVectorOps<V, float>
         {

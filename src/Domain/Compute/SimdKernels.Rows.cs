@@ -54,6 +54,7 @@ public sealed unsafe partial class SimdKernels
         }
 
         /// <summary>Blocks in float lanes, block sums in double.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         static float Row<V, O>(float* source, int count) where V : struct where O : IVectorOps<V, float>
         {
             var sum = 0.0;
@@ -68,6 +69,7 @@ public sealed unsafe partial class SimdKernels
             return (float)sum;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void Columns<V, O>(float* source, float* destination) where V : struct where O : IVectorOps<V, float>
         {
             for (var column = 0; column < inner; column += O.Width)
@@ -86,7 +88,7 @@ public sealed unsafe partial class SimdKernels
 
         public int Rows => rows;
 
-        [SkipLocalsInit]
+        [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
         {
             var lanes = stackalloc float[columns * O.Width]; // [columns, lanes]
@@ -112,6 +114,7 @@ public sealed unsafe partial class SimdKernels
         }
 
         /// <summary>Transposes rows into lanes; returns each row's maximum.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         V Gather<V, O>(int row, int count, float* lanes) where V : struct where O : IVectorOps<V, float>
         {
             for (var r = 0; r < O.Width; r++)
@@ -124,6 +127,7 @@ public sealed unsafe partial class SimdKernels
             return max;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void Scatter<V, O>(int row, int count, float* lanes, V sum) where V : struct where O : IVectorOps<V, float>
         {
             for (var c = 0; c < columns; c++) O.Store(lanes + c * O.Width, O.Divide(O.Load(lanes + c * O.Width), sum));
@@ -144,6 +148,7 @@ public sealed unsafe partial class SimdKernels
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void Row(byte* from, float* to)
         {
             var i = 0;
