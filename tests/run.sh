@@ -27,6 +27,15 @@ check() {
   if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
+# The reader that docs/checkpoint-format.md prints, run as it stands on the committed checkpoint.
+python_with_numpy() { for python in python3 /usr/bin/python3; do "$python" -c 'import numpy' 2>/dev/null && return; done; return 1; }
+
+numpy_reader() {
+  local goldens=$root/tests/Domain.Tests/Learned/goldens
+  sed -n '/^```python$/,/^```$/{/^```/d;p}' "$root/docs/checkpoint-format.md" | "$python" - "$goldens/lstm.safetensors" |
+    diff - "$goldens/lstm.updates.txt"
+}
+
 check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet
 if [[ $failed -eq 0 ]]; then
   METAOPT_KERNELS=simd suite 'Learning, vectorised kernels' Domain.Tests
@@ -39,6 +48,11 @@ if [[ $failed -eq 0 ]]; then
       --filter 'FullyQualifiedName~.Embedded.|FullyQualifiedName~.SchemaTests|FullyQualifiedName~.ClaimTests|FullyQualifiedName~.SeriesTests'
   else
     say "Without npm there is only the system's PostgreSQL to test with."
+  fi
+  if python_with_numpy || { apt_install python3-numpy && python_with_numpy; }; then
+    check "The checkpoint format's NumPy reader" numpy_reader
+  else
+    say "Without NumPy the reader in docs/checkpoint-format.md is not tested."
   fi
   if [[ ${CI:-} == true ]]; then
     check 'Formatting' dotnet format "$root/MetaOpt.sln" --verify-no-changes --no-restore
