@@ -15,15 +15,19 @@ sealed class Validation(IKernels<float> kernels, ITask task, ILearnedOptimizer r
     {
         var (horizon, instances) = (spec.Training.Horizon, spec.Training.Validation.Instances);
         var (final, sum) = (0.0, 0.0);
-        _runs.Run(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, (step, _, losses) =>
+        foreach (var _ in _runs.Run(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, Add, cancel))
+        {
+        }
+        return (FiniteOrInfinity(final / instances), FiniteOrInfinity(sum / instances / horizon));
+
+        void Add(int step, int first, ReadOnlySpan<float> losses)
         {
             foreach (var loss in losses)
             {
                 if (step > 0) sum += loss;
                 if (step == horizon) final += loss;
             }
-        }, cancel);
-        return (FiniteOrInfinity(final / instances), FiniteOrInfinity(sum / instances / horizon));
+        }
     }
 
     static double FiniteOrInfinity(double value) => double.IsFinite(value) ? value : double.PositiveInfinity;
