@@ -83,7 +83,11 @@ public sealed record ContestantSpec : IChecked
 /// <summary>Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior.</summary>
 public sealed record TuningOptions : IChecked
 {
-    /// <summary>Instances, separate from those of training and of the report.</summary>
+    /// <summary>
+    /// Instances, separate from those of training and of the report. Where losses have a heavy tail take many: on the
+    /// 10-dimensional quadratics momentum at 0.0316 diverges on about one function in 3,000, so that 1,000 functions choose it
+    /// more often than not and 20,000 never did.
+    /// </summary>
     [Bounds(1, 100_000)]
     public int Instances { get; init; } = 1000;
 
