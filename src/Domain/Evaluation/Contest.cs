@@ -141,7 +141,7 @@ sealed class Contest : IDisposable
         var losses = new float[_spec.Horizon + 1][];
         for (var step = 0; step < losses.Length; step++) losses[step] = new float[_spec.Instances];
         var watch = Stopwatch.StartNew();
-        foreach (var done in _runs.Run(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
+        foreach (var done in _runs.Portions(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
             (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel))
         {
             watch.Stop(); // what others do with the event is no part of the measurement

@@ -23,7 +23,7 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions. Lazy: a portion is
     /// done each time the next element, how many instances are done, is asked for.
     /// </summary>
-    public IEnumerable<int> Run(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
+    public IEnumerable<int> Portions(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
     {
         var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + 400L * task.Coordinates), 1, count);
         for (var first = 0; first < count; first += portion)

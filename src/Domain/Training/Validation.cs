@@ -15,7 +15,7 @@ sealed class Validation(IKernels<float> kernels, ITask task, ILearnedOptimizer r
     {
         var (horizon, instances) = (spec.Training.Horizon, spec.Training.Validation.Instances);
         var (final, sum) = (0.0, 0.0);
-        foreach (var _ in _runs.Run(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, Add, cancel))
+        foreach (var _ in _runs.Portions(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, Add, cancel))
         {
         }
         return (FiniteOrInfinity(final / instances), FiniteOrInfinity(sum / instances / horizon));
