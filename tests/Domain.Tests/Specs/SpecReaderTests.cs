@@ -82,6 +82,8 @@ public class SpecReaderTests
         { "[20,20]", "20", "/optimizer/layers", "must be a list" },
         { "\"log-and-sign\"", "\"LogAndSign\"", "/optimizer/preprocessing", "none, log-and-sign" },
         { "\"log-and-sign\"", "1", "/optimizer/preprocessing", "got 1" },
+        { "\"outputScale\":0.1", "\"outputScale\":1e-7", "/optimizer/outputScale", "between 1E-06 and 10, got 1e-7" },
+        { "0.003", "1.0000001", "/training/metaOptimizer/learningRate", "between 1E-08 and 1" },
         { "0.003", "true", "/training/metaOptimizer/learningRate", "must be a number" },
         { "\"every\":25", "\"every\":25,\"\\ud800\":1", "/training/validation", "no valid text" },
     };
