@@ -38,11 +38,12 @@ public sealed record EvaluationSpec : RunSpec
     /// </remarks>
     public override CostPrediction PredictCost()
     {
-        const double flopsPerSecond = 2e10, ratesOfAGrid = 16, nanosecondsPerCoordinate = 500;
+        const double flopsPerSecond = 2e10, nanosecondsPerCoordinate = 500;
         var task = Task.PredictCost();
         var tuned = Contestants.Count(c => c.Optimizer is { LearningRate: null });
+        var rates = Evaluation.Tuning.PlannedRates(Tuning) + 3; // a grid is extended by a few
         var learned = Contestants.Count(c => c.Checkpoint is not null);
-        var evaluations = (double)Horizon * (tuned * ratesOfAGrid * Tuning.Instances + (double)Contestants.Count * Instances);
+        var evaluations = (double)Horizon * (tuned * (double)rates * Tuning.Instances + (double)Contestants.Count * Instances);
         var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
             + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
             + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
@@ -62,7 +63,7 @@ public sealed record EvaluationSpec : RunSpec
 /// <summary>A hand-designed optimizer, or a learned one from a checkpoint: exactly one of the two.</summary>
 public sealed record ContestantSpec : IChecked
 {
-    /// <summary>Name in the report; by default the optimizer's type, or <c>learned</c>.</summary>
+    /// <summary>Name in the report; by default the optimizer's type, or that in the checkpoint.</summary>
     [Length(1, 60)]
     public string? Name { get; init; }
 

@@ -246,6 +246,16 @@ public class EvaluationTests
     }
 
     [Fact]
+    public void The_predicted_time_follows_what_makes_the_work()
+    {
+        var seconds = s_small.PredictCost().Seconds;
+        var wide = s_small with { Tuning = new() { Instances = 50_000, FromExponent = -10, ToExponent = 4 } };
+        var narrow = wide with { Tuning = wide.Tuning with { FromExponent = -3, ToExponent = 0 } };
+        Assert.True(wide.PredictCost().Seconds > 3 * (narrow.PredictCost().Seconds - 1));
+        Assert.True((s_small with { Horizon = 100_000, Instances = 100_000 }).PredictCost() is var large && large.Seconds > 100 * seconds && large.Bytes > 40_000_000_000);
+    }
+
+    [Fact]
     public void A_network_on_images_is_evaluated()
     {
         var spec = s_small with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 16 }, Horizon = 30, Instances = 8, Tuning = new() { Instances = 4 } };
