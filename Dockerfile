@@ -22,6 +22,8 @@ USER $APP_UID
 FROM base AS api
 COPY --from=build /app/api /app
 WORKDIR /app
+# A container's loopback is its own; who may reach the port is decided where it is published.
+ENV METAOPT_ALLOW_REMOTE=1
 EXPOSE 5080
 # The image has no curl; bash opens the connection itself.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

@@ -19,7 +19,7 @@ public sealed class LocalServices(Home home, int port)
     /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
     public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
     {
-        var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/'), "--migrate"], home);
+        var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/')], home);
         var worker = new Child("worker", [.. Programs.Find("metaopt-worker", "MetaOpt.Worker"), "--data", home.Data], home);
         foreach (var child in (Child[])[api, worker])
         {

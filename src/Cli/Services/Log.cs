@@ -10,7 +10,14 @@ public static class Log
     {
         if (File.Exists(file) && new FileInfo(file).Length > LargestBytes)
             File.Move(file, $"{file}.1", overwrite: true);
-        var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+        // For its owner only: the first start prints a token.
+        var stream = new FileStream(file, new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
         return TextWriter.Synchronized(new StreamWriter(stream) { AutoFlush = true });
     }
 
