@@ -43,7 +43,7 @@ public sealed class ProgressLine(TextWriter output, bool interactive)
         if (status.Loss is { } loss)
             text.Append(Invariant($"  meta-loss {loss:G4}"));
         if (status.State == "running" && status.Rate is > 0 and var rate)
-            text.Append(Invariant($"  {rate:G3} steps/s"));
+            text.Append(rate < 100 ? Invariant($"  {rate:G3} steps/s") : Invariant($"  {rate:N0} steps/s"));
         if (status.State == "running" && status.SecondsLeft is { } left)
             text.Append($"  {Duration(left)} left");
         return text.ToString();

@@ -16,8 +16,8 @@ public static class ResultTable
             [
                 c.Learned ? $"{c.Name} (learned)" : c.Name,
                 c.LearningRate is { } rate ? Show(rate, "G3") : "-",
-                Show(c.Final, "G3"), Show(c.FinalCi95), Show(c.Final / contest.BestFinal, "F2"),
-                Show(c.Average, "G3"), Show(c.AverageCi95), Show(c.Average / contest.BestAverage, "F2"),
+                Show(c.Final, Loss(c.Final)), Show(c.FinalCi95), Show(c.Final / contest.BestFinal, "F2"),
+                Show(c.Average, Loss(c.Average)), Show(c.AverageCi95), Show(c.Average / contest.BestAverage, "F2"),
             ]),
         ];
         // The first row spans columns, so it does not set their widths.
@@ -40,7 +40,10 @@ public static class ResultTable
     }
 
     static string Show(Interval interval) =>
-        double.IsFinite(interval.Low) ? $"[{Show(interval.Low, "G3")}, {Show(interval.High, "G3")}]" : "-";
+        double.IsFinite(interval.Low) ? $"[{Show(interval.Low, Loss(interval.Low))}, {Show(interval.High, Loss(interval.High))}]" : "-";
+
+    // The same number of decimals down a column, unless a loss is unusual.
+    static string Loss(double value) => value is >= 0.01 and < 1000 ? "F3" : "G3";
 
     static string Show(double value, string format) =>
         double.IsFinite(value) ? value.ToString(format, CultureInfo.InvariantCulture) : "diverged";

@@ -21,7 +21,7 @@ public sealed class ResultTableTests
         var lines = ResultTable.Render(Contest.Read(Result)).ToList();
 
         Assert.Contains("loss at step 100", lines[0], StringComparison.Ordinal);
-        Assert.Equal("lstm (learned)  -  0.28 [0.25, 0.31] 0.70 0.75 [0.7, 0.8] 0.75".Split(' ', StringSplitOptions.RemoveEmptyEntries), Words(lines[2]));
+        Assert.Equal("lstm (learned)  -  0.280 [0.250, 0.310] 0.70 0.750 [0.700, 0.800] 0.75".Split(' ', StringSplitOptions.RemoveEmptyEntries), Words(lines[2]));
         Assert.Equal(["adam", "nag", "sgd"], lines.Skip(3).Take(3).Select(line => Words(line)[0]));
         Assert.Equal("0.316", Words(lines[3])[1]);
     }
@@ -34,7 +34,7 @@ public sealed class ResultTableTests
     public void Columns_are_aligned()
     {
         var rows = ResultTable.Render(Contest.Read(Result)).Skip(2).Take(2).ToList();
-        Assert.Equal(rows[0].IndexOf("0.25", StringComparison.Ordinal), rows[1].IndexOf("0.35", StringComparison.Ordinal));
+        Assert.Equal(rows[0].IndexOf("0.250", StringComparison.Ordinal), rows[1].IndexOf("0.350", StringComparison.Ordinal));
     }
 
     [Fact]
