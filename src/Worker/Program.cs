@@ -1,1 +1,64 @@
-Console.WriteLine("metaopt-worker");
+using System.Runtime.InteropServices;
+using MetaOpt.Storage;
+using MetaOpt.Storage.Embedded;
+using MetaOpt.Worker;
+using MetaOpt.Worker.Execution;
+using MetaOpt.Worker.Supervision;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+if (args is ["execute"]) return ChildProgram.Run();
+if (args is ["--help" or "-h" or "help"])
+{
+    Console.WriteLine(WorkerSettings.Help);
+    return 0;
+}
+try
+{
+    var settings = WorkerSettings.Parse(args);
+    using var stop = new CancellationTokenSource();
+    void Stop(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        stop.Cancel();
+    }
+    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+    ParentProcess.OnEnd(stop.Cancel);
+
+    var given = Environment.GetEnvironmentVariable("METAOPT_DATABASE_URL");
+    var connection = string.IsNullOrEmpty(given) ? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment(), stop.Token) : given;
+    await using var services = new ServiceCollection()
+        .AddLogging(logging => logging
+            .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "yyyy-MM-dd HH:mm:ss'Z' ", true))
+            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning))
+        .AddMetaOptStorage(connection)
+        .BuildServiceProvider();
+    // Heartbeats never wait for a connection that a long write holds.
+    await using var beats = NpgsqlDataSource.Create(
+        new NpgsqlConnectionStringBuilder(connection) { MaxPoolSize = settings.Slots, ApplicationName = "metaopt-heartbeat" }.ConnectionString);
+    await new Supervisor(
+        settings, services.GetRequiredService<RunQueue>(), new RunQueue(beats), services.GetRequiredService<NpgsqlDataSource>(),
+        services.GetRequiredService<CheckpointStore>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("worker")).RunAsync(stop.Token);
+    return 0;
+}
+catch (UsageException wrong)
+{
+    Console.Error.WriteLine(wrong.Message);
+    return 2;
+}
+catch (ArgumentException wrong) when (wrong.StackTrace?.Contains("Npgsql", StringComparison.Ordinal) == true)
+{
+    Console.Error.WriteLine($"METAOPT_DATABASE_URL is not a connection string of PostgreSQL: {wrong.Message} Example: Host=localhost;Database=metaopt;Username=metaopt");
+    return 2;
+}
+catch (EmbeddedPostgresException trouble)
+{
+    Console.Error.WriteLine(trouble.Message);
+    return 1;
+}
+catch (OperationCanceledException)
+{
+    return 0;
+}

@@ -1,0 +1,108 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Compute;
+using MetaOpt.Runs;
+using MetaOpt.Tasks;
+using MetaOpt.Worker.Data;
+
+namespace MetaOpt.Worker.Execution;
+
+/// <summary>
+/// <c>metaopt-worker execute</c>: executes one run. Frames on standard input and output, log lines on standard error, no
+/// database. Exit codes are in <see cref="ChildExit"/>.
+/// </summary>
+static class ChildProgram
+{
+    public static int Run()
+    {
+        var (input, output) = (new BufferedStream(Console.OpenStandardInput()), Console.OpenStandardOutput());
+        // Nobody else may write between the frames.
+        Console.SetOut(Console.Error);
+        using var stop = new CancellationTokenSource();
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        });
+        // Ctrl-C reaches the whole group of a terminal; the worker decides what becomes of its children.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
+        try
+        {
+            var job = Job.Parse(Frame.Read(input));
+            var (resume, checkpoints) = ReadInputs(input);
+            new ParentLink(input, TimeSpan.FromSeconds(job.SilenceSeconds)).Watch();
+            var outbox = new Outbox(output, TimeSpan.FromSeconds(job.ResumeSeconds), stop.Token);
+            outbox.Hello();
+            return Execute(job, resume, checkpoints, outbox, stop.Token);
+        }
+        catch (IOException gone)
+        {
+            Console.Error.WriteLine($"The worker is gone: {gone.Message}");
+            return ChildExit.Abandoned;
+        }
+    }
+
+    static int Execute(Job job, byte[]? resume, Dictionary<Guid, byte[]> checkpoints, Outbox outbox, CancellationToken stop)
+    {
+        try
+        {
+            var spec = SpecReader.Read(job.Kind, job.Spec);
+            var hashes = new JsonObject();
+            var folder = new DataFolder(job.DataFolder);
+            Dataset Read(string name)
+            {
+                var dataset = folder.Read(name);
+                hashes[name] = dataset.Sha256;
+                outbox.Send(new RunEvent.Metadata(new JsonObject { ["datasets"] = hashes.DeepClone() }));
+                return dataset;
+            }
+            outbox.Send(new RunEvent.Metadata(new JsonObject { ["seed"] = spec.Seed }));
+            using var kernels = KernelSets.Create(JsonNamingPolicy.KebabCaseLower.ConvertName(spec.Kernels.ToString()), job.Threads);
+            foreach (var runEvent in spec.Execute(new RunInputs(kernels, Read, checkpoints, resume), stop)) outbox.Send(runEvent);
+            outbox.Flush();
+            return ChildExit.Done;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            outbox.Flush();
+            return ChildExit.Stopped;
+        }
+        catch (SpecException wrong)
+        {
+            outbox.Fail(FailureKind.User, wrong.Message);
+            return ChildExit.Done;
+        }
+        catch (Exception fault)
+        {
+            // When it is the pipe that broke, the next write says so, and the caller knows what that means.
+            Console.Error.WriteLine(fault);
+            outbox.Fail(FailureKind.Fault, $"{fault.GetType().Name}: {fault.Message}");
+            return ChildExit.Fault;
+        }
+    }
+
+    static (byte[]? Resume, Dictionary<Guid, byte[]> Checkpoints) ReadInputs(Stream input)
+    {
+        byte[]? resume = null;
+        var checkpoints = new Dictionary<Guid, byte[]>();
+        while (true)
+        {
+            var frame = Frame.Read(input) ?? throw new EndOfStreamException("The input ended before the start.");
+            switch (frame.Kind)
+            {
+                case FrameKind.Resume:
+                    resume = frame.Payload;
+                    break;
+                case FrameKind.Input:
+                    var (id, bytes) = Messages.ReadInput(frame);
+                    checkpoints[id] = bytes;
+                    break;
+                case FrameKind.Start:
+                    return (resume, checkpoints);
+                default:
+                    throw new InvalidDataException($"A {frame.Kind} frame before the start.");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using MetaOpt.Worker.Execution;
+using Microsoft.Extensions.Logging;
+
+namespace MetaOpt.Worker.Supervision;
+
+/// <summary>What an attempt needs besides its claim.</summary>
+sealed record AttemptServices(
+    WorkerSettings Settings, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, ILogger Log);
+
+/// <summary>One attempt at a run: a child computes, the recorder stores, and at the end the run is finished or given up.</summary>
+sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services, CancellationToken stopping)
+{
+    const long BufferBytes = 64 << 20;
+
+    readonly LeasedRun _run = new(services.Database, claim.Lease);
+    readonly ILogger _log = services.Log;
+
+    WorkerSettings Settings => services.Settings;
+
+    /// <summary>Executes it to whatever end. Never throws for what happens to the run.</summary>
+    public async Task ExecuteAsync()
+    {
+        // A stopping worker stores what there is, but waits for no database that stays away.
+        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(heartbeat.Lost);
+        using var hurry = stopping.Register(() => giveUp.CancelAfter(Settings.Grace + TimeSpan.FromSeconds(10)));
+        var recorder = new Recorder(_run, heartbeat, _log);
+        try
+        {
+            await LeaveAsync(recorder, await ComputeAsync(recorder, giveUp.Token), giveUp.Token);
+        }
+        catch (SpecException wrong)
+        {
+            await TryLeaveAsync(recorder, new Ending.Failed(new("invalid-spec", wrong.Message)), giveUp.Token);
+        }
+        catch (LeaseLostException)
+        {
+            _log.RunLost(claim.Lease.RunId);
+        }
+        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+        {
+            _log.RunLost(claim.Lease.RunId);
+        }
+        catch (Exception fault)
+        {
+            _log.AttemptFault(fault, claim.Lease.RunId);
+            await TryLeaveAsync(recorder, new Ending.Died($"worker {claim.Lease.Worker}: {fault.GetType().Name}: {fault.Message}"), giveUp.Token);
+        }
+    }
+
+    /// <summary>How an attempt ends, when the run is still ours.</summary>
+    abstract record Ending
+    {
+        public sealed record Succeeded(JsonObject Result) : Ending;
+        public sealed record Failed(RunError Error) : Ending;
+        public sealed record Cancelled : Ending;
+        public sealed record HandedBack : Ending;
+        public sealed record Died(string Reason) : Ending;
+    }
+
+    async Task<Ending> ComputeAsync(Recorder recorder, CancellationToken cancel)
+    {
+        var resume = await recorder.StoreAsync(c => _run.BeginAttemptAsync((JsonObject)services.Facts.DeepClone(), c), cancel);
+        _log.AttemptStarted(claim.Lease.RunId, claim.Attempt, resume?.Step);
+        var inputs = await ReadCheckpointsAsync(recorder, cancel);
+        if (inputs.Missing is { } missing) return new Ending.Failed(missing);
+        if (stopping.IsCancellationRequested) return new Ending.HandedBack();
+
+        await using var child = ChildProcess.Start(line => _log.ChildSaid(claim.Lease.RunId, line));
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var kill = cancel.Register(child.Kill);
+        var buffer = new EventBuffer(BufferBytes);
+        var reading = child.ReadAsync(buffer, ended.Token);
+        var job = new Job(claim.Kind, claim.Spec, Settings.Threads, Settings.DataFolder, Settings.ResumeInterval.TotalSeconds, Settings.Lease.TotalSeconds);
+        var living = Task.Run(async () =>
+        {
+            await child.FeedAsync(job, resume?.Bytes, inputs.Checkpoints, ended.Token);
+            await child.KeepAliveAsync(Settings.Lease / 3, ended.Token);
+        });
+        // Watched only now: a request that came earlier fires at once.
+        using var stop = stopping.Register(() => _ = child.StopAsync(Settings.Grace));
+        using var cancelled = heartbeat.CancelRequested.Register(() => _ = child.StopAsync(Settings.Grace));
+        try
+        {
+            await recorder.RecordAsync(buffer, cancel);
+            return Judge(recorder, child, await child.ExitAsync());
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            child.Kill();
+            await Task.WhenAll(reading, living.ContinueWith(_ => { }, TaskScheduler.Default));
+        }
+    }
+
+    Ending Judge(Recorder recorder, ChildProcess child, int exitCode)
+    {
+        if (recorder.Result is { } result && exitCode == ChildExit.Done) return new Ending.Succeeded(result);
+        if (recorder.Failure is { Kind: FailureKind.User } wrong) return new Ending.Failed(new("invalid-spec", wrong.Detail));
+        // A child that was asked to stop may have needed SIGKILL, or SIGTERM met it before it listened: it stopped all the same.
+        if (heartbeat.CancelRequested.IsCancellationRequested) return new Ending.Cancelled();
+        if (stopping.IsCancellationRequested && recorder.Failure is null) return new Ending.HandedBack();
+        return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.Describe(exitCode)})" : child.Describe(exitCode));
+    }
+
+    async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder, CancellationToken cancel)
+    {
+        List<(Guid, byte[])> inputs = [];
+        foreach (var (pointer, id) in SpecReader.Read(claim.Kind, claim.Spec).RequiredCheckpoints.DistinctBy(c => c.Checkpoint))
+        {
+            try
+            {
+                inputs.Add((id, await recorder.StoreAsync(c => services.Checkpoints.ReadAllAsync(id, c), cancel)));
+            }
+            catch (KeyNotFoundException)
+            {
+                return ([], new("checkpoint-missing", $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another."));
+            }
+        }
+        return (inputs, null);
+    }
+
+    async Task LeaveAsync(Recorder recorder, Ending ending, CancellationToken cancel)
+    {
+        var name = ending.GetType().Name.ToLowerInvariant();
+        await recorder.StoreAsync(c => ending switch
+        {
+            Ending.Succeeded(var result) => _run.FinishAsync(RunState.Succeeded, result, null, c),
+            Ending.Failed(var error) => _run.FinishAsync(RunState.Failed, null, error, c),
+            Ending.Cancelled => _run.FinishAsync(RunState.Cancelled, null, null, c),
+            Ending.HandedBack => _run.HandBackAsync(c),
+            Ending.Died(var reason) => _run.ReportDeathAsync(reason, c),
+            _ => throw new InvalidOperationException(name),
+        }, cancel);
+        if (ending is Ending.Died died)
+            _log.AttemptDied(claim.Lease.RunId, claim.Attempt, died.Reason);
+        else
+            _log.AttemptEnded(claim.Lease.RunId, claim.Attempt, name);
+    }
+
+    async Task TryLeaveAsync(Recorder recorder, Ending ending, CancellationToken cancel)
+    {
+        try
+        {
+            await LeaveAsync(recorder, ending, cancel);
+        }
+        catch (Exception trouble) when (trouble is LeaseLostException or OperationCanceledException or Npgsql.NpgsqlException)
+        {
+            // Then the lease runs out, and another worker goes on.
+            _log.RunLost(claim.Lease.RunId);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using MetaOpt.Worker.Execution;
+
+namespace MetaOpt.Worker.Supervision;
+
+/// <summary>The worker's side of one child: starts and feeds it, reads its frames and its log, signals it, knows how it ended.</summary>
+sealed class ChildProcess : IAsyncDisposable
+{
+    const int KeptLines = 20;
+
+    readonly Process _process;
+    readonly SemaphoreSlim _input = new(1);
+    readonly Queue<string> _lines = new();
+    readonly Task _log;
+
+    ChildProcess(Process process, Action<string> log)
+    {
+        _process = process;
+        _log = ReadLogAsync(log);
+    }
+
+    /// <summary>Its process id.</summary>
+    public int Id => _process.Id;
+
+    /// <summary>Starts a child that waits for its job.</summary>
+    /// <param name="log">Receives its log lines.</param>
+    public static ChildProcess Start(Action<string> log)
+    {
+        var start = new ProcessStartInfo
+        {
+            FileName = Environment.ProcessPath!,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        // Started as "dotnet metaopt-worker.dll", the program is the argument.
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
+            start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"));
+        start.ArgumentList.Add("execute");
+        // It has no business with the database.
+        start.Environment.Remove("METAOPT_DATABASE_URL");
+        return new(Process.Start(start)!, log);
+    }
+
+    /// <summary>Sends job, resume point and checkpoints, and the start. A child that died meanwhile is no error here.</summary>
+    public async Task FeedAsync(Job job, byte[]? resume, IEnumerable<(Guid Id, byte[] Bytes)> checkpoints, CancellationToken cancel)
+    {
+        await SendAsync(job.ToFrame(), cancel);
+        if (resume is not null) await SendAsync(new(FrameKind.Resume, resume), cancel);
+        foreach (var (id, bytes) in checkpoints) await SendAsync(Messages.Input(id, bytes), cancel);
+        await SendAsync(new(FrameKind.Start, []), cancel);
+    }
+
+    /// <summary>Says that the worker lives, every <paramref name="interval"/>, whatever the database does.</summary>
+    public async Task KeepAliveAsync(TimeSpan interval, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(interval);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel)) await SendAsync(new(FrameKind.KeepAlive, []), cancel);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    /// <summary>Reads its frames into <paramref name="buffer"/> until the end, whose reason it passes on.</summary>
+    public async Task ReadAsync(EventBuffer buffer, CancellationToken cancel)
+    {
+        try
+        {
+            var output = new BufferedStream(_process.StandardOutput.BaseStream, 1 << 16);
+            while (await Frame.ReadAsync(output, cancel) is { } frame) await buffer.AddAsync(frame, cancel);
+            buffer.Complete();
+        }
+        catch (Exception broken) when (broken is IOException)
+        {
+            // It was killed in mid-frame; its exit code tells the rest.
+            buffer.Complete();
+        }
+        catch (Exception reason)
+        {
+            buffer.Complete(reason);
+        }
+    }
+
+    /// <summary>SIGTERM now, SIGKILL after <paramref name="grace"/>.</summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        Signal(Native.SigTerm);
+        using var patience = new CancellationTokenSource(grace);
+        try
+        {
+            await _process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            Kill();
+        }
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill() => Signal(Native.SigKill);
+
+    /// <summary>Its exit code, once it ended; 128 + signal when a signal killed it.</summary>
+    public async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync();
+        await _log;
+        return _process.ExitCode;
+    }
+
+    /// <summary>How it ended, for people: exit code or signal, and its last log lines.</summary>
+    public string Describe(int exitCode)
+    {
+        var how = exitCode switch
+        {
+            ChildExit.Abandoned => "the child lost its worker",
+            > 128 and <= 192 => $"the child was killed by signal {exitCode - 128}" + (exitCode == 137 ? " (SIGKILL; out of memory?)" : ""),
+            _ => $"the child exited with code {exitCode}",
+        };
+        lock (_lines) return _lines.Count == 0 ? how : $"{how}; its last lines: {string.Join(" | ", _lines)}";
+    }
+
+    /// <summary>Kills it if it still lives.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Kill();
+        await ExitAsync();
+        _process.Dispose();
+        _input.Dispose();
+    }
+
+    // Process.HasExited keeps the id from being another process's: it is reaped by this very object only.
+    void Signal(int signal)
+    {
+        if (!_process.HasExited) _ = Native.Signal(_process.Id, signal);
+    }
+
+    async Task SendAsync(Frame frame, CancellationToken cancel)
+    {
+        await _input.WaitAsync(cancel);
+        try
+        {
+            await frame.WriteAsync(_process.StandardInput.BaseStream, cancel);
+        }
+        catch (IOException)
+        {
+            // It is gone; reading its output and its exit code says so in order.
+        }
+        finally
+        {
+            _input.Release();
+        }
+    }
+
+    async Task ReadLogAsync(Action<string> log)
+    {
+        while (await _process.StandardError.ReadLineAsync() is { } line)
+        {
+            if (line.Length > 500) line = line[..500];
+            log(line);
+            lock (_lines)
+            {
+                _lines.Enqueue(line);
+                if (_lines.Count > KeptLines) _lines.Dequeue();
+            }
+        }
+    }
+}

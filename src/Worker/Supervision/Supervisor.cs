@@ -1,0 +1,114 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using MetaOpt.Worker.Data;
+using Microsoft.Extensions.Logging;
+
+namespace MetaOpt.Worker.Supervision;
+
+/// <summary>
+/// The worker: claims runs for its slots, woken by the database's notifications and, in case one was missed, by the clock.
+/// </summary>
+/// <param name="settings">How it was started.</param>
+/// <param name="queue">For claims.</param>
+/// <param name="beats">For heartbeats, on connections of their own.</param>
+/// <param name="database">For what attempts store.</param>
+/// <param name="checkpoints">For what evaluations read.</param>
+/// <param name="log">Its log.</param>
+sealed class Supervisor(
+    WorkerSettings settings, RunQueue queue, RunQueue beats, Npgsql.NpgsqlDataSource database, CheckpointStore checkpoints, ILogger log)
+{
+    readonly ConcurrentDictionary<Guid, Heartbeat> _held = new();
+    readonly SemaphoreSlim _work = new(0);
+    readonly DataFolder _data = new(settings.DataFolder);
+    readonly JsonObject _facts = new()
+    {
+        ["commit"] = Commit,
+        ["host"] = Environment.MachineName,
+        ["os"] = RuntimeInformation.OSDescription,
+        ["architecture"] = RuntimeInformation.ProcessArchitecture.ToString(),
+        ["runtime"] = RuntimeInformation.FrameworkDescription,
+        ["cores"] = Environment.ProcessorCount,
+        ["threads"] = settings.Threads,
+    };
+
+    /// <summary>The source this was built from; the SDK bakes it in.</summary>
+    public static string Commit =>
+        typeof(Supervisor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit]
+            ? commit : "unknown";
+
+    // Also how soon an expired lease of another worker is noticed.
+    TimeSpan Poll => TimeSpan.FromSeconds(Math.Min(5, settings.Lease.TotalSeconds / 3));
+
+    /// <summary>Works until <paramref name="stop"/> fires and every run has been handed back.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        log.Started(settings.Name, settings.Pool, settings.Slots, settings.Threads, string.Join(", ", _data.Names));
+        var listening = ListenAsync(stop);
+        await Task.WhenAll(Enumerable.Range(0, settings.Slots).Select(_ => Task.Run(() => FillSlotAsync(stop), CancellationToken.None)));
+        await listening;
+        log.Stopped(settings.Name);
+    }
+
+    async Task FillSlotAsync(CancellationToken stop)
+    {
+        var away = false;
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                var asked = Stopwatch.GetTimestamp();
+                var identity = new WorkerIdentity(settings.Name, settings.Pool, _data.Names, _facts);
+                // Not stopped in the middle: a claim that was made must be known here.
+                if (await queue.ClaimAsync(identity, settings.Lease, CancellationToken.None) is { } claim)
+                    await ExecuteAsync(claim, asked, stop);
+                else
+                    await _work.WaitAsync(Poll, stop);
+                away = false;
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception trouble)
+            {
+                if (!away) log.DatabaseAway(trouble.Message);
+                away = true;
+                await Task.Delay(TimeSpan.FromSeconds(1), stop).ContinueWith(_ => { }, TaskScheduler.Default);
+            }
+        }
+    }
+
+    async Task ExecuteAsync(Claim claim, long asked, CancellationToken stop)
+    {
+        using var heartbeat = new Heartbeat(beats, claim.Lease, asked, settings.Lease, log);
+        _held[claim.Lease.RunId] = heartbeat;
+        try
+        {
+            await new Attempt(claim, heartbeat, new(settings, database, checkpoints, _facts, log), stop).ExecuteAsync();
+        }
+        finally
+        {
+            _held.TryRemove(claim.Lease.RunId, out _);
+        }
+    }
+
+    async Task ListenAsync(CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var change in queue.ListenAsync(stop))
+            {
+                if (change.State == RunState.Queued && _work.CurrentCount < settings.Slots) _work.Release();
+                if (change.CancelRequested && _held.TryGetValue(change.RunId, out var heartbeat)) heartbeat.Wake();
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+        }
+    }
+}
