@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace MetaOpt.Worker;
+namespace MetaOpt.Workers;
 
 /// <summary>What .NET does not offer of the operating system.</summary>
 static partial class Native

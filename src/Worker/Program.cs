@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
-using MetaOpt.Worker;
-using MetaOpt.Worker.Execution;
-using MetaOpt.Worker.Supervision;
+using MetaOpt.Workers;
+using MetaOpt.Workers.Execution;
+using MetaOpt.Workers.Supervision;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace MetaOpt.Worker;
+namespace MetaOpt.Workers;
 
 /// <summary>Everything a worker says.</summary>
 static partial class WorkerLog

@@ -1,7 +1,7 @@
 using System.Globalization;
 using MetaOpt.Storage.Embedded;
 
-namespace MetaOpt.Worker;
+namespace MetaOpt.Workers;
 
 /// <summary>The command line is wrong; the message is for the user.</summary>
 sealed class UsageException(string message) : Exception(message);

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using MetaOpt.Tasks;
 
-namespace MetaOpt.Worker.Data;
+namespace MetaOpt.Workers.Data;
 
 /// <summary>
 /// The datasets of this machine: <c>NAME/</c> in the data folder with the four files of MNIST's naming, plain or .gz; also

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 
-namespace MetaOpt.Worker.Data;
+namespace MetaOpt.Workers.Data;
 
 /// <summary>
 /// The IDX format of bytes (LeCun's MNIST page): two zeros, type 8, number of dimensions, the dimensions as big-endian 32-bit

@@ -4,9 +4,9 @@ using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
-using MetaOpt.Worker.Data;
+using MetaOpt.Workers.Data;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>
 /// <c>metaopt-worker execute</c>: executes one run. Frames on standard input and output, log lines on standard error, no

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>What a frame carries. Job to KeepAlive go to the child, the others come from it.</summary>
 enum FrameKind : byte

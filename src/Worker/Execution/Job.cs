@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>What the child is to do: the JSON of the first frame.</summary>
 /// <param name="Kind">Kind of the run.</param>

@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>Whose mistake ended an execution.</summary>
 enum FailureKind

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using MetaOpt.Runs;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>
 /// The child's output: run events in order, points in batches, progress now and then, the bytes of a resume point only when

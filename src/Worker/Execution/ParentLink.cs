@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace MetaOpt.Worker.Execution;
+namespace MetaOpt.Workers.Execution;
 
 /// <summary>
 /// The child's side of its input after the job: frames that say that the worker lives. At their end, or after too long a

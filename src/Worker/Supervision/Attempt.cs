@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
-using MetaOpt.Worker.Execution;
+using MetaOpt.Workers.Execution;
 using Microsoft.Extensions.Logging;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>What an attempt needs besides its claim.</summary>
 sealed record AttemptServices(

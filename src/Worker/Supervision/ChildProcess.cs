@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using MetaOpt.Worker.Execution;
+using MetaOpt.Workers.Execution;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>The worker's side of one child: starts and feeds it, reads its frames and its log, signals it, knows how it ended.</summary>
 sealed class ChildProcess : IAsyncDisposable

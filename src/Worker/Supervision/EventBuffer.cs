@@ -1,7 +1,7 @@
 using System.Threading.Channels;
-using MetaOpt.Worker.Execution;
+using MetaOpt.Workers.Execution;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>
 /// What a child sent and nobody stored yet, at most about <paramref name="limit"/> bytes: beyond that the producer waits, the

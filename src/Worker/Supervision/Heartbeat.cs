@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MetaOpt.Storage;
 using Microsoft.Extensions.Logging;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>
 /// Keeps one lease alive from a thread of its own, every third of its duration. Without success for 0.8 of it the lease is in

@@ -2,11 +2,11 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
-using MetaOpt.Worker.Execution;
+using MetaOpt.Workers.Execution;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>
 /// Stores what a child sends, in order: points in batches of about a second, everything else after the points before it.

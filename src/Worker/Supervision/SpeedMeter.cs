@@ -2,7 +2,7 @@ using System.Diagnostics;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>Smoothed steps per second and the time left, from one observation after another.</summary>
 sealed class SpeedMeter

@@ -5,10 +5,10 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
-using MetaOpt.Worker.Data;
+using MetaOpt.Workers.Data;
 using Microsoft.Extensions.Logging;
 
-namespace MetaOpt.Worker.Supervision;
+namespace MetaOpt.Workers.Supervision;
 
 /// <summary>
 /// The worker: claims runs for its slots, woken by the database's notifications and, in case one was missed, by the clock.

@@ -1,0 +1,99 @@
+using System.IO.Compression;
+using MetaOpt.Workers;
+using MetaOpt.Workers.Data;
+using Xunit;
+
+namespace MetaOpt.Service.Tests.Workers;
+
+public class DataFolderTests
+{
+    readonly string _folder = TestFolders.New("data");
+
+    [Fact]
+    public void A_dataset_reads_the_same_and_hashes_the_same_plain_and_packed()
+    {
+        Assert.DoesNotContain("mnist", new DataFolder(_folder).Names);
+        Write(packed: false);
+        Assert.Contains("mnist", new DataFolder(_folder).Names);
+        var plain = new DataFolder(_folder).Read("mnist");
+        Assert.Equal((3, 2, 28, 10), (plain.Train.Count, plain.Test.Count, plain.Rows, plain.Classes));
+        Assert.Equal([0, 1, 2], plain.Train.Labels);
+        Assert.Equal(3 * 784, plain.Train.Pixels.Length);
+        Assert.Equal(17, plain.Train.Pixels[17]);
+
+        Directory.Delete(Path.Combine(_folder, "mnist"), recursive: true);
+        Write(packed: true);
+        Assert.Equal(plain.Sha256, new DataFolder(_folder).Read("mnist").Sha256);
+    }
+
+    [Theory]
+    [InlineData("00000803", 2, "promises")]         // cut
+    [InlineData("00000803", 4, "goes on after")]    // too long
+    [InlineData("00000802", 3, "begins with")]      // wrong rank
+    [InlineData("00000d03", 3, "begins with")]      // floats
+    public void A_damaged_file_is_refused_with_its_name_and_what_is_wrong(string magic, int images, string what)
+    {
+        Write(packed: false);
+        var path = Path.Combine(_folder, "mnist", "train-images-idx3-ubyte");
+        File.WriteAllBytes(path, [.. Convert.FromHexString(magic), 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28, .. new byte[images * 784]]);
+        var wrong = Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist"));
+        Assert.Contains(path, wrong.Message);
+        Assert.Contains(what, wrong.Message);
+    }
+
+    [Fact]
+    public void A_header_that_promises_the_earth_takes_no_memory()
+    {
+        Write(packed: false);
+        File.WriteAllBytes(Path.Combine(_folder, "mnist", "train-images-idx3-ubyte"),
+            [0, 0, 8, 3, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+        Assert.Contains("claims dimensions", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+    }
+
+    [Fact]
+    public void Labels_that_do_not_fit_are_refused()
+    {
+        Write(packed: false);
+        var labels = Path.Combine(_folder, "mnist", "train-labels-idx1-ubyte");
+        File.WriteAllBytes(labels, [0, 0, 8, 1, 0, 0, 0, 3, 0, 10, 2]);
+        Assert.Contains("label 1 is 10", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        File.WriteAllBytes(labels, [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
+        Assert.Contains("3 images", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+    }
+
+    [Theory]
+    [InlineData("--slots", "0")]
+    [InlineData("--slots", "1.5")]
+    [InlineData("--lease-seconds", "NaN")]
+    [InlineData("--resume-seconds", "-1")]
+    [InlineData("--threads", "many")]
+    [InlineData("--name", "")]
+    public void A_setting_out_of_range_is_refused_with_its_value_and_range(string option, string value) =>
+        Assert.Contains($"'{value}'", Assert.Throws<UsageException>(() => WorkerSettings.Parse([option, value])).Message);
+
+    [Fact]
+    public void Unknown_options_are_refused_and_defaults_fill_the_rest()
+    {
+        Assert.Contains("--slot'", Assert.Throws<UsageException>(() => WorkerSettings.Parse(["--slot", "2"])).Message);
+        Assert.Contains("--slots", Assert.Throws<UsageException>(() => WorkerSettings.Parse(["--slots"])).Message);
+        var settings = WorkerSettings.Parse(["--slots=2", "--threads", "3", "--lease-seconds", "2.5"]);
+        Assert.Equal((2, 3, 2.5, "cpu"), (settings.Slots, settings.Threads, settings.Lease.TotalSeconds, settings.Pool));
+    }
+
+    void Write(bool packed)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "mnist")).FullName;
+        foreach (var (part, count) in new[] { ("train", 3), ("t10k", 2) })
+        {
+            Save($"{part}-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, (byte)count, 0, 0, 0, 28, 0, 0, 0, 28, .. Enumerable.Range(0, count * 784).Select(i => (byte)i)]);
+            Save($"{part}-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, (byte)count, .. Enumerable.Range(0, count).Select(i => (byte)i)]);
+        }
+
+        void Save(string name, byte[] bytes)
+        {
+            using var file = File.Create(Path.Combine(folder, packed ? name + ".gz" : name));
+            using Stream stream = packed ? new GZipStream(file, CompressionLevel.Fastest) : file;
+            stream.Write(bytes);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using MetaOpt.Storage.Embedded;
+using Xunit;
+using static MetaOpt.Service.Tests.Workers.WorkerFixture;
+
+namespace MetaOpt.Service.Tests.Workers;
+
+/// <summary>Whatever dies, and whenever: the run ends with the same bytes, and little is computed twice.</summary>
+public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
+{
+    // What was computed and not stored when a kill came, in seconds: the batch interval of the child, and the way to the database.
+    const double Unstored = 0.6;
+
+    readonly string _pool = Fresh("pool");
+
+    [Fact]
+    public async Task Ten_runs_killed_once_each_end_with_the_bytes_of_undisturbed_ones()
+    {
+        const int epochs = 8000;
+        var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
+        var (resumed, computed) = (0, 0.0);
+        var gate = new Lock();
+        await Parallel.ForAsync(0, 10, new ParallelOptions { MaxDegreeOfParallelism = 2 }, async (i, _) =>
+        {
+            var pool = Fresh("kill");
+            var worker = fixture.Start(pool);
+            var id = await fixture.SubmitAsync(pool, epochs);
+            var moment = Random.Shared.NextInt64(steps / 20, steps * 3 / 4);
+            var done = await KillAsync(pool, worker, id, moment, child: i % 2 == 0);
+            var run = await fixture.EndAsync(id);
+            Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
+            Assert.Equal(2, run.Attempts.Count);
+            Assert.Equal(undisturbed, await fixture.FinalSha256Async(id));
+            await fixture.AssertEveryStepOnceAsync(id, steps);
+            lock (gate)
+            {
+                resumed += run.Attempts[1].ResumedFromStep > 0 ? 1 : 0;
+                computed += done + steps - (run.Attempts[1].ResumedFromStep ?? 0);
+            }
+        });
+        Assert.InRange(resumed, 8, 10);
+        Assert.InRange(computed / (10 * steps), 1.0, 1.5);
+    }
+
+    [Fact]
+    public async Task A_run_killed_ten_times_ends_with_the_bytes_of_an_undisturbed_one()
+    {
+        const int epochs = 30_000;
+        var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
+        var worker = fixture.Start(_pool);
+        var id = await fixture.SubmitAsync(_pool, epochs, maxDeaths: 20);
+        var (from, computed) = (0L, 0.0);
+        for (var kill = 0; kill < 10; kill++)
+        {
+            var done = await KillAsync(_pool, worker, id, steps * (2 * kill + 1) / 22, child: kill % 2 == 0, replace: w => worker = w);
+            computed += done - from;
+            await UntilAsync(async () => (await fixture.RowAsync(id)).Attempts is { } a && a.Count == kill + 2 && a[^1].Facts.GetRawText() != "{}", "the next attempt");
+            from = (await fixture.RowAsync(id)).Attempts[^1].ResumedFromStep ?? 0;
+        }
+        var run = await fixture.EndAsync(id);
+        Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
+        Assert.Equal(11, run.Attempts.Count);
+        Assert.Equal(undisturbed, await fixture.FinalSha256Async(id));
+        await fixture.AssertEveryStepOnceAsync(id, steps);
+        Assert.InRange((computed + steps - from) / steps, 1.0, 1.5);
+    }
+
+    [Fact]
+    public async Task A_worker_that_was_stopped_past_its_lease_writes_nothing_when_it_goes_on()
+    {
+        var sleeper = fixture.Start(_pool);
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        await UntilAsync(async () => await fixture.ResumeStepAsync(id) > 0, "a resume point");
+        sleeper.Signal(WorkerProcess.Stop);
+        var other = fixture.Start(_pool);
+        await UntilAsync(async () => (await fixture.RowAsync(id)).Attempts.Count == 2, "the other worker's attempt");
+        sleeper.Signal(WorkerProcess.Continue);
+        await UntilAsync(() => Task.FromResult(sleeper.Log.Contains("no longer ours")), "the sleeper to notice");
+        await UntilAsync(() => Task.FromResult(sleeper.Children.Count == 0), "the sleeper's child to end");
+        var run = await fixture.RowAsync(id);
+        Assert.Equal((RunState.Running, 2), (run.State, run.Attempts.Count));
+        await fixture.Queue.RequestCancelAsync(id, default);
+        Assert.Equal(RunState.Cancelled, (await fixture.EndAsync(id)).State);
+        await fixture.AssertEveryStepOnceAsync(id, await fixture.StepAsync(id));
+        other.Dispose();
+        sleeper.Dispose();
+    }
+
+    [Fact]
+    public async Task A_database_that_restarts_in_mid_run_costs_no_attempt()
+    {
+        const int epochs = 20_000;
+        var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("restarted") };
+        var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
+        await using (var source = Npgsql.NpgsqlDataSource.Create(connection)) await Migrations.ApplyAsync(source, default);
+        var own = WorkerFixture.On(connection);
+        try
+        {
+            var worker = own.Start(_pool);
+            var id = await own.SubmitAsync(_pool, epochs);
+            await UntilAsync(async () => await own.StepAsync(id) > 0, "the first points");
+            await EmbeddedPostgres.StopAsync(options, default);
+            await UntilAsync(() => Task.FromResult(worker.Log.Contains("is tried again")), "the worker to notice");
+            await EmbeddedPostgres.EnsureStartedAsync(options, default);
+            Npgsql.NpgsqlConnection.ClearAllPools();
+            var run = await own.EndAsync(id);
+            Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
+            Assert.Single(run.Attempts);
+            Assert.Equal(0, run.Deaths);
+            await own.AssertEveryStepOnceAsync(id, 2 * epochs);
+        }
+        finally
+        {
+            await own.DisposeAsync();
+            await EmbeddedPostgres.StopAsync(options, default);
+        }
+    }
+
+    async Task<string> UndisturbedAsync(int epochs)
+    {
+        var pool = Fresh("undisturbed");
+        using var worker = fixture.Start(pool);
+        var id = await fixture.SubmitAsync(pool, epochs);
+        await fixture.EndAsync(id);
+        return await fixture.FinalSha256Async(id);
+    }
+
+    /// <summary>
+    /// Kills the run's child or its worker, who gets a successor, once <paramref name="moment"/> is stored; how many steps were
+    /// done by then at most.
+    /// </summary>
+    async Task<double> KillAsync(string pool, WorkerProcess worker, Guid id, long moment, bool child, Action<WorkerProcess>? replace = null)
+    {
+        await UntilAsync(async () => await fixture.StepAsync(id) >= moment && worker.Children.Count == 1, $"step {moment}");
+        if (child)
+            WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Kill);
+        else
+            worker.Signal(WorkerProcess.Kill);
+        var speed = (await fixture.RowAsync(id)).Progress?.GetProperty("stepsPerSecond").GetDouble() ?? 0;
+        var done = await fixture.StepAsync(id) + Unstored * speed;
+        if (!child)
+        {
+            var next = fixture.Start(pool);
+            replace?.Invoke(next);
+        }
+        return done;
+    }
+}

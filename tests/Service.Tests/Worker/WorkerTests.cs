@@ -1,0 +1,129 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Xunit;
+using static MetaOpt.Service.Tests.Workers.WorkerFixture;
+
+namespace MetaOpt.Service.Tests.Workers;
+
+public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
+{
+    readonly string _pool = Fresh("pool");
+
+    [Fact]
+    public async Task A_run_succeeds_with_result_checkpoint_points_and_the_facts_of_its_attempt()
+    {
+        using var worker = fixture.Start(_pool);
+        var id = await fixture.SubmitAsync(_pool, 200);
+        var run = await fixture.EndAsync(id);
+        Assert.True(run.State == RunState.Succeeded, $"{run.State}: {run.ErrorDetail}\n{worker.Log}");
+        await fixture.AssertEveryStepOnceAsync(id, 400);
+        Assert.Equal(64, (await fixture.FinalSha256Async(id)).Length);
+        var facts = Assert.Single(run.Attempts).Facts;
+        foreach (var name in (string[])["commit", "host", "os", "runtime", "kernels", "vectorBits", "threads", "seed"])
+            Assert.True(facts.TryGetProperty(name, out _), $"{name} is missing in {facts}");
+        Assert.Empty(worker.Children);
+    }
+
+    [Fact]
+    public async Task A_running_run_is_cancelled_and_its_resume_point_is_kept()
+    {
+        using var worker = fixture.Start(_pool, "--resume-seconds", "1000");
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        await UntilAsync(async () => await fixture.StepAsync(id) > 0, "the first points");
+        await fixture.Queue.RequestCancelAsync(id, default);
+        Assert.Equal(RunState.Cancelled, (await fixture.EndAsync(id)).State);
+        Assert.Equal(await fixture.StepAsync(id), await fixture.ResumeStepAsync(id));
+        Assert.Empty(worker.Children);
+    }
+
+    [Fact]
+    public async Task A_specification_that_cannot_be_executed_fails_at_once_with_the_reason()
+    {
+        using var worker = fixture.Start(_pool);
+        // Past the door that would have refused it.
+        var wrong = await fixture.Queue.SubmitAsync(new NewRun("meta-training", "test", "ada", new JsonObject { ["seed"] = -1 }) { Pool = _pool }, default);
+        var run = await fixture.EndAsync(wrong);
+        Assert.Equal((RunState.Failed, "invalid-spec"), (run.State, run.ErrorCode));
+        Assert.Contains("/seed", run.ErrorDetail);
+        Assert.Single(run.Attempts);
+
+        var checkpoint = Guid.NewGuid();
+        var orphan = await fixture.SubmitAsync(_pool, 0, kind: "evaluation", spec:
+            $$"""{"seed":1,"task":{"type":"quadratic"},"horizon":10,"instances":10,"contestants":[{"checkpoint":"{{checkpoint}}"}]}""");
+        run = await fixture.EndAsync(orphan);
+        Assert.Equal((RunState.Failed, "checkpoint-missing"), (run.State, run.ErrorCode));
+        Assert.Contains(checkpoint.ToString(), run.ErrorDetail);
+    }
+
+    [Fact]
+    public async Task A_run_whose_dataset_no_worker_has_waits()
+    {
+        using var worker = fixture.Start(_pool, "--data", TestFolders.New("no-data"));
+        var waiting = await fixture.SubmitAsync(_pool, 0, spec:
+            """{"seed":1,"task":{"type":"mlp-classification","dataset":"mnist"},"optimizer":{"type":"lstm"}}""");
+        // Claimed after it, by the same worker: it was passed over.
+        var other = await fixture.SubmitAsync(_pool, 10);
+        Assert.Equal(RunState.Succeeded, (await fixture.EndAsync(other)).State);
+        Assert.Equal(RunState.Queued, (await fixture.RowAsync(waiting)).State);
+        Assert.Contains("dataset 'mnist'", (await fixture.Queue.WhyWaitingAsync(waiting, default))!.Reason);
+    }
+
+    [Fact]
+    public async Task Two_workers_execute_50_runs_exactly_once_each()
+    {
+        var runs = new List<Guid>();
+        for (var i = 0; i < 50; i++) runs.Add(await fixture.SubmitAsync(_pool, 2, seed: i));
+        using var one = fixture.Start(_pool, "--slots", "2", "--lease-seconds", "30");
+        using var other = fixture.Start(_pool, "--slots", "2", "--lease-seconds", "30");
+        var workers = new HashSet<string>();
+        foreach (var id in runs)
+        {
+            var run = await fixture.EndAsync(id);
+            Assert.Equal(RunState.Succeeded, run.State);
+            workers.Add(Assert.Single(run.Attempts).Worker);
+            await fixture.AssertEveryStepOnceAsync(id, 4);
+        }
+        Assert.Equal(2, workers.Count);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_asked_to_stop_hands_its_run_back_and_another_finishes_it_bit_identically()
+    {
+        const int epochs = 6000;
+        using var first = fixture.Start(_pool, "--resume-seconds", "1000");
+        var id = await fixture.SubmitAsync(_pool, epochs);
+        await UntilAsync(async () => await fixture.StepAsync(id) > 100, "some points");
+        first.Signal(WorkerProcess.Term);
+        Assert.Equal(0, await first.ExitAsync());
+        var handed = await fixture.RowAsync(id);
+        Assert.Equal(RunState.Queued, handed.State);
+        Assert.Equal(0, handed.Deaths);
+        Assert.Equal(await fixture.StepAsync(id), await fixture.ResumeStepAsync(id));
+
+        using var second = fixture.Start(_pool);
+        var run = await fixture.EndAsync(id);
+        Assert.True(run.Attempts[^1].ResumedFromStep > 100);
+        await fixture.AssertEveryStepOnceAsync(id, 2 * epochs);
+        var undisturbed = await fixture.SubmitAsync(_pool, epochs);
+        await fixture.EndAsync(undisturbed);
+        Assert.Equal(await fixture.FinalSha256Async(undisturbed), await fixture.FinalSha256Async(id));
+    }
+
+    [Fact]
+    public async Task A_run_that_dies_three_times_without_a_new_resume_point_fails_with_the_reason()
+    {
+        using var worker = fixture.Start(_pool, "--resume-seconds", "1000");
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        var killed = new HashSet<int>();
+        await UntilAsync(async () =>
+        {
+            foreach (var child in worker.Children)
+                if (killed.Add(child)) WorkerProcess.SignalProcess(child, WorkerProcess.Kill);
+            return (await fixture.RowAsync(id)).State == RunState.Failed;
+        }, "the third death");
+        var run = await fixture.RowAsync(id);
+        Assert.Equal(("died", 3), (run.ErrorCode, run.Attempts.Count));
+        Assert.Contains("signal 9", run.ErrorDetail);
+    }
+}
