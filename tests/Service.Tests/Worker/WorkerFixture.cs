@@ -58,8 +58,8 @@ public sealed class WorkerFixture : IAsyncLifetime
     public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null, string? spec = null)
     {
         spec ??= $$"""
-            {"seed":{{seed}},"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[6]},
-             "training":{"horizon":20,"unroll":10,"metaBatch":8,"validation":{"every":100,"instances":8},"metaEpochs":{{metaEpochs}} } }
+            {"seed":{{seed}},"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
+             "training":{"horizon":20,"unroll":10,"metaBatch":2,"validation":{"every":100,"instances":8},"metaEpochs":{{metaEpochs}} } }
             """;
         kind ??= "meta-training";
         var normalised = SpecReader.Write(SpecReader.Read(kind, JsonElement.Parse(spec)));

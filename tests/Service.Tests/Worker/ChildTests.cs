@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Text.Json;
+using MetaOpt.Workers.Execution;
+using Xunit;
+
+namespace MetaOpt.Service.Tests.Workers;
+
+/// <summary>The child alone, as a process: no database, no worker but this test.</summary>
+public class ChildTests
+{
+    [Fact]
+    public async Task A_child_stopped_by_SIGTERM_goes_on_from_its_resume_point_and_ends_with_the_same_bytes()
+    {
+        var whole = await new Child(Job(60)).ToEndAsync();
+        Assert.Equal(ChildExit.Done, whole.ExitCode);
+
+        var stopped = await new Child(Job(60)).ToEndAsync(stopAt: FrameKind.Points);
+        Assert.Equal(ChildExit.Stopped, stopped.ExitCode);
+        Assert.Equal(FrameKind.ResumePoint, stopped.Frames[^1].Kind);
+        var (step, bytes) = Messages.ReadResumePoint(stopped.Frames[^1]);
+        Assert.Equal(Enumerable.Range(1, (int)step).Select(i => (long)i), stopped.Steps);
+
+        var resumed = await new Child(Job(60), bytes).ToEndAsync();
+        Assert.Equal(Enumerable.Range(1, 120).Select(i => (long)i), stopped.Steps.Concat(resumed.Steps));
+        Assert.Equal(whole.Checkpoint, resumed.Checkpoint);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_child_whose_worker_is_gone_or_silent_exits_by_itself(bool silent)
+    {
+        var end = await new Child(Job(1_000_000, silence: silent ? 1 : 3600)).ToEndAsync(closeAt: silent ? null : FrameKind.Metadata);
+        Assert.Equal(ChildExit.Abandoned, end.ExitCode);
+    }
+
+    [Fact]
+    public async Task An_impossible_specification_is_the_users_failure()
+    {
+        var end = await new Child(Job(1) with { Spec = JsonElement.Parse("""{"seed":-1}""") }).ToEndAsync();
+        Assert.Equal((ChildExit.Done, FrameKind.Failed), (end.ExitCode, end.Frames[^1].Kind));
+        var failure = Messages.ReadFailed(end.Frames[^1]);
+        Assert.Equal(FailureKind.User, failure.Kind);
+        Assert.Contains("/seed", failure.Detail);
+    }
+
+    static Job Job(int metaEpochs, double silence = 3600) => new("meta-training", JsonElement.Parse(
+        $$"""
+        {"seed":1,"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
+         "training":{"horizon":20,"unroll":10,"metaBatch":2,"validation":{"every":10,"instances":8},"metaEpochs":{{metaEpochs}} } }
+        """), 1, "/nonexistent", 3600, silence);
+
+    sealed record End(int ExitCode, IReadOnlyList<Frame> Frames)
+    {
+        public IEnumerable<long> Steps => Frames.Where(f => f.Kind == FrameKind.Points)
+            .SelectMany(Messages.ReadPoints).Where(p => p.Series == "meta-loss").Select(p => p.Step);
+
+        public string Checkpoint => Convert.ToHexString(Messages.ReadCheckpoint(Frames.Single(f => f.Kind == FrameKind.Checkpoint)).Bytes);
+    }
+
+    sealed class Child(Job job, byte[]? resume = null)
+    {
+        /// <summary>Runs it; a SIGTERM or the end of its input follows the first frame of a kind.</summary>
+        public async Task<End> ToEndAsync(FrameKind? stopAt = null, FrameKind? closeAt = null)
+        {
+            using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), "execute"])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            })!;
+            var input = process.StandardInput.BaseStream;
+            job.ToFrame().Write(input);
+            if (resume is not null) new Frame(FrameKind.Resume, resume).Write(input);
+            new Frame(FrameKind.Start, []).Write(input);
+            var frames = new List<Frame>();
+            while (await Frame.ReadAsync(process.StandardOutput.BaseStream, default) is { } frame)
+            {
+                frames.Add(frame);
+                if (frame.Kind == stopAt) WorkerProcess.SignalProcess(process.Id, WorkerProcess.Term);
+                if (frame.Kind == closeAt) input.Close();
+            }
+            await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+            return new(process.ExitCode, frames);
+        }
+    }
+}
