@@ -11,17 +11,17 @@ public class ChildTests
     [Fact]
     public async Task A_child_stopped_by_SIGTERM_goes_on_from_its_resume_point_and_ends_with_the_same_bytes()
     {
-        var whole = await new Child(Job(60)).ToEndAsync();
+        var whole = await new Child(Job(400)).ToEndAsync();
         Assert.Equal(ChildExit.Done, whole.ExitCode);
 
-        var stopped = await new Child(Job(60)).ToEndAsync(stopAt: FrameKind.Points);
+        var stopped = await new Child(Job(400)).ToEndAsync(stopAt: FrameKind.Points);
         Assert.Equal(ChildExit.Stopped, stopped.ExitCode);
         Assert.Equal(FrameKind.ResumePoint, stopped.Frames[^1].Kind);
         var (step, bytes) = Messages.ReadResumePoint(stopped.Frames[^1]);
         Assert.Equal(Enumerable.Range(1, (int)step).Select(i => (long)i), stopped.Steps);
 
-        var resumed = await new Child(Job(60), bytes).ToEndAsync();
-        Assert.Equal(Enumerable.Range(1, 120).Select(i => (long)i), stopped.Steps.Concat(resumed.Steps));
+        var resumed = await new Child(Job(400), bytes).ToEndAsync();
+        Assert.Equal(Enumerable.Range(1, 800).Select(i => (long)i), stopped.Steps.Concat(resumed.Steps));
         Assert.Equal(whole.Checkpoint, resumed.Checkpoint);
     }
 
