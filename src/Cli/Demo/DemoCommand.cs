@@ -14,15 +14,25 @@ public static class DemoCommand
             .Between(0, 9007199254740991);
         var json = new Option<string?>("--json") { Description = "Write the result and the times to this file, then exit." };
         var output = new Option<string?>("--out") { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
-        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output };
+        // For trying out other numbers, and for the tests.
+        var preset = new Option<FileInfo?>("--preset") { Description = "A preset's document instead of the built-in one.", Hidden = true };
+        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output, preset };
         command.SetAction(async (arguments, cancel) =>
         {
             var settings = new DemoSettings(
                 arguments.GetValue(name)!, arguments.GetValue(seed), arguments.GetValue(json),
                 arguments.GetValue(output) ?? Path.Combine(Checkout(), "demo-out"));
-            await new Demonstration(settings, Home.FromEnvironment().Prepare()).RunAsync(cancel);
+            await new Demonstration(settings, Load(arguments.GetValue(preset), settings.Preset), Home.FromEnvironment().Prepare()).RunAsync(cancel);
         });
         return command;
+    }
+
+    static Preset Load(FileInfo? file, string name)
+    {
+        if (file is null)
+            return Preset.Load(name);
+        using var stream = file.OpenRead();
+        return Preset.Parse(stream);
     }
 
     // The folder with the solution, above the build output; the current one when the program was installed elsewhere.

@@ -7,10 +7,9 @@ using MetaOpt.Cli.Services;
 namespace MetaOpt.Cli.Demo;
 
 /// <summary>Trains, evaluates and reports; starts the services it needs, unless <c>metaopt up</c> already has.</summary>
-public sealed class Demonstration(DemoSettings settings, Home home)
+public sealed class Demonstration(DemoSettings settings, Preset preset, Home home)
 {
     readonly PhaseClock clock = PhaseClock.FromEnvironment();
-    readonly Preset preset = Preset.Load(settings.Preset);
     string? unfinished;
 
     /// <summary>The whole demonstration; returns when it is over, or on Ctrl-C.</summary>
