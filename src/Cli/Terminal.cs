@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net.Sockets;
+using MetaOpt.Cli.Client;
 using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli;
@@ -63,7 +64,7 @@ public static class Terminal
             Console.Error.WriteLine($"No answer from the server: {e.Message} Start one with: ./metaopt up   (or set METAOPT_URL)");
             return ExitCode.Unreachable;
         }
-        catch (Exception e) when (e is EmbeddedPostgresException or IOException or UnauthorizedAccessException or SocketException)
+        catch (Exception e) when (e is ApiException or EmbeddedPostgresException or IOException or UnauthorizedAccessException or SocketException)
         {
             Console.Error.WriteLine(e.Message);
             return ExitCode.Failure;

@@ -45,6 +45,14 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_refusal_of_the_server_is_a_failure_and_not_a_crash()
+    {
+        var command = new System.CommandLine.Command("test");
+        command.SetAction((_, _) => Task.FromException(new ApiException(HttpStatusCode.NotFound, "{}")));
+        Assert.Equal(1, await MetaOpt.Cli.Terminal.RunAsync(command, []));
+    }
+
+    [Fact]
     public async Task Up_on_a_taken_port_says_so_and_starts_nothing()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
