@@ -17,7 +17,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task Ten_runs_killed_once_each_end_with_the_bytes_of_undisturbed_ones()
     {
-        const int epochs = 2000;
+        const int epochs = 5000;
         var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
         var (resumed, computed) = (0, 0.0);
         var gate = new Lock();
@@ -46,7 +46,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_run_killed_ten_times_ends_with_the_bytes_of_an_undisturbed_one()
     {
-        const int epochs = 6000;
+        const int epochs = 12000;
         var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
         var worker = fixture.Start(_pool);
         var id = await fixture.SubmitAsync(_pool, epochs, maxDeaths: 20);
@@ -90,7 +90,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_database_that_restarts_in_mid_run_costs_no_attempt()
     {
-        const int epochs = 4000;
+        const int epochs = 10000;
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("restarted") };
         var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
         await using (var source = Npgsql.NpgsqlDataSource.Create(connection)) await Migrations.ApplyAsync(source, default);
