@@ -1,0 +1,120 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using MetaOpt.Storage;
+using MetaOpt.Storage.Embedded;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Xunit;
+
+namespace MetaOpt.Service.Tests.Api;
+
+/// <summary>Who gets in, what Swagger promises, and what happens without a database.</summary>
+public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
+{
+    IEnumerable<(string Method, string Path)> Routes() =>
+        from source in api.App.Services.GetServices<EndpointDataSource>()
+        from endpoint in source.Endpoints.OfType<RouteEndpoint>()
+        let pattern = endpoint.RoutePattern.RawText!
+        where pattern.StartsWith("/api/v1", StringComparison.Ordinal)
+        from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods
+        select (method, "/" + pattern.Trim('/').Replace("{id:guid}", Guid.CreateVersion7().ToString()).Replace("{id}", "aaaaaaaa").Replace("{*name}", "x"));
+
+    [Fact]
+    public async Task Every_route_asks_for_a_token_and_every_change_for_the_right_to_write()
+    {
+        using var reader = api.WithToken(await api.TokenAsync(Scopes.RunsRead));
+        var routes = Routes().ToList();
+        Assert.True(routes.Count >= 19, $"{routes.Count} routes");
+        foreach (var (method, path) in routes)
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, (await api.Nobody.SendAsync(new HttpRequestMessage(new HttpMethod(method), path))).StatusCode);
+            var changes = method is not ("GET" or "HEAD") && !path.EndsWith(":validate", StringComparison.Ordinal);
+            using var request = new HttpRequestMessage(new HttpMethod(method), path);
+            var status = (await reader.SendAsync(request)).StatusCode;
+            Assert.True(changes == (status == HttpStatusCode.Forbidden), $"{method} {path}: {status}");
+        }
+    }
+
+    [Fact]
+    public async Task A_token_has_at_most_its_makers_scopes_is_listed_without_its_secret_and_is_refused_once_revoked()
+    {
+        var text = await api.TokenAsync(Scopes.RunsRead, Scopes.RunsWrite);
+        using var client = api.WithToken(text);
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/me")).StatusCode);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity,
+            (await client.PostAsync("/api/v1/me/tokens", ApiFixture.Json("""{"name":"more","scopes":["admin"]}"""))).StatusCode);
+        var list = (await api.GetAsync("/api/v1/me/tokens")).ToJsonString();
+        Assert.DoesNotContain(text[12..], list);
+        var id = text.Split('_')[1];
+        Assert.Equal(HttpStatusCode.NoContent, (await api.Admin.DeleteAsync($"/api/v1/me/tokens/{id}")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
+    }
+
+    [Fact]
+    public async Task The_first_token_lies_in_a_file_that_only_its_owner_reads() =>
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(api.Home, "admin-token")) & await Task.FromResult((UnixFileMode)0x1FF));
+
+    [Fact]
+    public async Task Swagger_holds_every_route_and_its_examples_run_as_they_stand()
+    {
+        var document = JsonNode.Parse(await api.Nobody.GetStringAsync("/swagger/v1/swagger.json"))!;
+        var paths = document["paths"]!.AsObject();
+        var served = paths.SelectMany(p => p.Value!.AsObject().Select(o => o.Key)).Count();
+        Assert.Equal(Routes().Count(), served - paths.Count(p => p.Key.StartsWith("/healthz", StringComparison.Ordinal)));
+        var run = await api.SubmitAsync();
+        var examples = 0;
+        foreach (var (path, operations) in paths)
+            foreach (var (method, operation) in operations!.AsObject())
+                foreach (var (_, example) in operation!["requestBody"]?["content"]?["application/json"]?["examples"]?.AsObject() ?? [])
+                {
+                    using var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), path.Replace("{id}", run.ToString()))
+                    {
+                        Content = ApiFixture.Json(example!["value"]!.ToJsonString()),
+                    };
+                    var answer = await api.Admin.SendAsync(request);
+                    Assert.True(answer.IsSuccessStatusCode, $"{method} {path}: {await answer.Content.ReadAsStringAsync()}");
+                    examples++;
+                }
+        Assert.True(examples >= 6, $"{examples} examples");
+        Assert.Contains("\"maximum\": 4096", document["components"]!["schemas"]!["TaskSpec"]!.ToJsonString(new() { WriteIndented = true }));
+        Assert.Equal(HttpStatusCode.OK, (await api.Nobody.GetAsync("/swagger/index.html")).StatusCode);
+    }
+
+    [Fact]
+    public async Task The_catalogue_describes_every_entry_with_sentences_from_the_documentation()
+    {
+        var catalogue = await api.GetAsync("/api/v1/catalogue");
+        Assert.Equal(Catalog.Tasks.Entries.Select(e => e.Name), catalogue["tasks"]!.AsArray().Select(t => (string)t!["name"]!));
+        Assert.All(catalogue["optimizers"]!.AsArray().SelectMany(o => o!["fields"]!.AsArray()), f => Assert.False(string.IsNullOrEmpty((string?)f!["description"])));
+    }
+
+    [Fact]
+    public async Task Without_its_database_the_API_answers_503_and_recovers_by_itself()
+    {
+        var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("gone") };
+        var own = new ApiFixture();
+        await own.StartAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default));
+        try
+        {
+            Assert.Equal(HttpStatusCode.OK, (await own.Nobody.GetAsync("/healthz/ready")).StatusCode);
+            await EmbeddedPostgres.StopAsync(options, default);
+            NpgsqlConnection.ClearAllPools();
+            var answer = await own.Admin.GetAsync("/api/v1/runs");
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            Assert.NotNull(answer.Headers.RetryAfter);
+            Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await own.Nobody.GetAsync("/healthz/ready")).StatusCode);
+            Assert.Equal(HttpStatusCode.OK, (await own.Nobody.GetAsync("/healthz/live")).StatusCode);
+            await EmbeddedPostgres.EnsureStartedAsync(options, default);
+            own.Database.Clear();
+            Assert.Equal(HttpStatusCode.OK, (await own.Admin.GetAsync("/api/v1/runs")).StatusCode);
+            Assert.Equal(HttpStatusCode.OK, (await own.Nobody.GetAsync("/healthz/ready")).StatusCode);
+        }
+        finally
+        {
+            await own.DisposeAsync();
+            await EmbeddedPostgres.StopAsync(options, default);
+        }
+    }
+}
