@@ -18,7 +18,7 @@ public class LstmTests
     };
 
     static ILearnedOptimizer Rule(int[] layers, Preprocessing preprocessing) =>
-        new CoordinatewiseLstm.Options { Layers = layers, Preprocessing = preprocessing }.Create();
+        new CoordinatewiseLstm.Options { Layers = layers, Preprocessing = preprocessing, ZeroOutput = false }.Create();
 
     static float[] Phi(ILearnedOptimizer rule, ulong seed)
     {

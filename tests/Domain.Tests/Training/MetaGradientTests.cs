@@ -63,7 +63,7 @@ public class MetaGradientTests
     static void AssertAgree(ITask task, Preprocessing preprocessing, LossWeights weights, int batch)
     {
         using var kernels = new ScalarKernels<double>();
-        var rule = new CoordinatewiseLstm.Options { Layers = [4, 3], Preprocessing = preprocessing }.Create();
+        var rule = new CoordinatewiseLstm.Options { Layers = [4, 3], Preprocessing = preprocessing, ZeroOutput = false }.Create();
         var phi = Phi(rule);
         var doubles = Array.ConvertAll(phi, x => (double)x);
         using var decoupled = new DecoupledBptt<double>(kernels, task, rule, batch, 5, weights);
@@ -95,7 +95,7 @@ public class MetaGradientTests
     {
         using var kernels = new ScalarKernels<double>();
         var task = new QuadraticTask.Options { Dimensions = 4 }.Create(_ => throw new InvalidOperationException());
-        var rule = new CoordinatewiseLstm.Options { Layers = [3], Preprocessing = Preprocessing.None }.Create();
+        var rule = new CoordinatewiseLstm.Options { Layers = [3], Preprocessing = Preprocessing.None, ZeroOutput = false }.Create();
         var phi = Array.ConvertAll(Phi(rule), x => (double)x);
         double[] With(bool second)
         {
