@@ -154,9 +154,15 @@ public sealed class TapeTests
         using var arena = new Arena<float>();
         var (memory, gradient) = (arena.Zeros(new Shape(400, 300)), new Tensor<float>[1]);
         for (var round = 0; round < 3; round++) Step();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var round = 0; round < 20; round++) Step();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // What a step allocates, every batch of steps does; what the runtime does once (it compiles again, a lock grows), only one.
+        Assert.Contains(0, Enumerable.Range(0, 5).Select(_ => AllocatedByTwenty()));
+
+        long AllocatedByTwenty()
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var round = 0; round < 20; round++) Step();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         void Step()
         {
