@@ -225,9 +225,14 @@ public class OptimizerContractTests
         using var state = Create(name).Start(kernels, 4, 100);
         using var arena = kernels.NewArena();
         var (theta, gradient) = (arena.Zeros(new Shape(4, 100)), arena.Zeros(new Shape(4, 100)));
-        for (var step = 0; step < 100; step++) state.Step(theta, gradient);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var step = 0; step < 100; step++) state.Step(theta, gradient);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // What a step allocates, every batch of steps does; what the runtime does once (it compiles again), only one.
+        Assert.Contains(0, Enumerable.Range(0, 5).Select(_ => AllocatedByHundred()));
+
+        long AllocatedByHundred()
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var step = 0; step < 100; step++) state.Step(theta, gradient);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
     }
 }

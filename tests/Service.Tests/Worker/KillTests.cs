@@ -46,7 +46,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_run_killed_ten_times_ends_with_the_bytes_of_an_undisturbed_one()
     {
-        const int epochs = 12000;
+        const int epochs = 30000;
         var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
         var worker = fixture.Start(_pool);
         var id = await fixture.SubmitAsync(_pool, epochs, maxDeaths: 20);
