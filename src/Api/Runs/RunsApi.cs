@@ -133,12 +133,19 @@ static class RunsApi
         var change = await context.Request.ReadAsync<RunChange>();
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
-        var (name, tags, notes) = (change.Name ?? run.Name, change.Tags?.ToList() ?? run.Tags, change.Notes ?? run.Notes);
         var expected = context.Request.Headers.IfMatch.ToString();
-        if (expected is not ("" or "*") && expected != $"\"{run.Version}\"")
-            throw new ProblemException(412, "changed-meanwhile", $"The run's ETag is now \"{run.Version}\"; read it again and repeat the change.");
-        await db.Runs.Where(r => r.Id == id && (expected == "" || expected == "*" || r.Version == run.Version))
-            .ExecuteUpdateAsync(s => s.SetProperty(r => r.Name, name).SetProperty(r => r.Tags, tags).SetProperty(r => r.Notes, notes), cancel);
+        var any = expected is "" or "*";
+        var matches = any || expected == $"\"{run.Version}\"";
+        // Only what was sent is written: changes of different fields at the same time both hold.
+        if (matches && change is not { Name: null, Tags: null, Notes: null })
+            matches = await db.Runs.Where(r => r.Id == id && (any || r.Version == run.Version)).ExecuteUpdateAsync(set =>
+            {
+                if (change.Name is { } name) set.SetProperty(r => r.Name, name);
+                if (change.Tags?.ToList() is { } tags) set.SetProperty(r => r.Tags, tags);
+                if (change.Notes is { } notes) set.SetProperty(r => r.Notes, notes);
+            }, cancel) == 1;
+        if (!matches)
+            throw new ProblemException(412, "changed-meanwhile", "The run was changed meanwhile; read it again and repeat the change with its new ETag.");
         await audit.AppendAsync(context.CallerName(), "run.change", id.ToString(), null, cancel);
         return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
     }

@@ -52,8 +52,8 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     [Fact]
-    public async Task The_first_token_lies_in_a_file_that_only_its_owner_reads() =>
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(api.Home, "admin-token")) & await Task.FromResult((UnixFileMode)0x1FF));
+    public void The_first_token_lies_in_a_file_that_only_its_owner_reads() =>
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(api.Home, "admin-token")));
 
     [Fact]
     public async Task Swagger_holds_every_route_and_its_examples_run_as_they_stand()
