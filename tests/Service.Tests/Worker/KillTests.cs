@@ -17,7 +17,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task Ten_runs_killed_once_each_end_with_the_bytes_of_undisturbed_ones()
     {
-        const int epochs = 5000;
+        var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(10));
         var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
         var (resumed, computed) = (0, 0.0);
         var gate = new Lock();
@@ -26,7 +26,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             var pool = Fresh("kill");
             var worker = fixture.Start(pool);
             var id = await fixture.SubmitAsync(pool, epochs);
-            var moment = Random.Shared.NextInt64(steps / 20, steps * 3 / 4);
+            var moment = Random.Shared.NextInt64(steps / 20, steps * 3 / 5);
             var done = await KillAsync(pool, worker, id, moment, child: i % 2 == 0);
             var run = await fixture.EndAsync(id);
             Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
@@ -46,7 +46,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_run_killed_ten_times_ends_with_the_bytes_of_an_undisturbed_one()
     {
-        const int epochs = 30000;
+        var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(30));
         var (undisturbed, steps) = (await UndisturbedAsync(epochs), 2L * epochs);
         var worker = fixture.Start(_pool);
         var id = await fixture.SubmitAsync(_pool, epochs, maxDeaths: 20);
@@ -90,7 +90,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_database_that_restarts_in_mid_run_costs_no_attempt()
     {
-        const int epochs = 10000;
+        const int epochs = 30_000;
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("restarted") };
         var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
         await using (var source = Npgsql.NpgsqlDataSource.Create(connection)) await Migrations.ApplyAsync(source, default);
@@ -132,7 +132,11 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     /// </summary>
     async Task<double> KillAsync(string pool, WorkerProcess worker, Guid id, long moment, bool child, Action<WorkerProcess>? replace = null)
     {
-        await UntilAsync(async () => await fixture.StepAsync(id) >= moment && worker.Children.Count == 1, $"step {moment}");
+        await UntilAsync(async () =>
+        {
+            Assert.False((await fixture.RowAsync(id)).State is RunState.Succeeded, "The run ended before the kill: it is too short.");
+            return await fixture.StepAsync(id) >= moment && worker.Children.Count == 1;
+        }, $"step {moment}");
         if (child)
             WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Kill);
         else

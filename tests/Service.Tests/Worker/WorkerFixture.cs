@@ -13,7 +13,7 @@ namespace MetaOpt.Service.Tests.Workers;
 /// <summary>Real worker processes on a database of their own. Tests use pools of their own; nothing survives the class.</summary>
 public sealed class WorkerFixture : IAsyncLifetime
 {
-    static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+    static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
 
     readonly ConcurrentBag<WorkerProcess> _workers = [];
     ServiceProvider _services = null!;
@@ -83,6 +83,25 @@ public sealed class WorkerFixture : IAsyncLifetime
         $"select coalesce(max(p.step), 0) from series_points p join series s on s.id = p.series_id where s.run_id = '{run}' and s.name = 'meta-loss'");
 
     public Task<long> ResumeStepAsync(Guid run) => ScalarAsync<long>($"select step from resume_points where run_id = '{run}'");
+
+    /// <summary>
+    /// How many meta-epochs take about so long on this machine: a kill costs seconds, whatever the machine does in them, so a run
+    /// of fixed length would be over before the kill on a fast one.
+    /// </summary>
+    public async Task<int> EpochsLastingAsync(TimeSpan duration)
+    {
+        var pool = Fresh("calibrate");
+        using var worker = Start(pool);
+        var id = await SubmitAsync(pool, 1_000_000);
+        // Behind the just-in-time compiler's first seconds.
+        await UntilAsync(async () => await StepAsync(id) > 4000, "the first points");
+        var (begun, from) = (Stopwatch.StartNew(), await StepAsync(id));
+        await UntilAsync(async () => begun.Elapsed > TimeSpan.FromSeconds(4) && await StepAsync(id) > from, "more points");
+        var speed = (await StepAsync(id) - from) / begun.Elapsed.TotalSeconds;
+        await Queue.RequestCancelAsync(id, default);
+        await EndAsync(id);
+        return (int)Math.Ceiling(speed * duration.TotalSeconds / 2);
+    }
 
     /// <summary>Waits for a final state.</summary>
     public async Task<Run> EndAsync(Guid id)

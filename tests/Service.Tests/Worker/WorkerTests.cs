@@ -91,7 +91,7 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_worker_that_is_asked_to_stop_hands_its_run_back_and_another_finishes_it_bit_identically()
     {
-        const int epochs = 8000;
+        var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(8));
         using var first = fixture.Start(_pool, "--resume-seconds", "1000");
         var id = await fixture.SubmitAsync(_pool, epochs);
         await UntilAsync(async () => await fixture.StepAsync(id) > 100, "some points");
