@@ -4,130 +4,59 @@ using System.Runtime.CompilerServices;
 namespace MetaOpt.Compute;
 
 /// <summary>
-/// The coordinatewise LSTM on one block of 32 coordinates, forward and backward through time. Everything is rows of 32
-/// elements: a layer's input panel is [inputs | own previous output | ones], so that one product gives the four gates with
-/// their biases. Widths differ by <typeparamref name="V"/> alone; with V = double it is the reference.
+/// The coordinatewise LSTM on a few coordinates: one layer, one step, forward and back. Everything is rows of
+/// <see cref="Lanes"/> elements; a layer's gates are the rows i, f, g, o of its units each (without forget gates i, g, o), padded
+/// to a multiple of four. Widths differ by <typeparamref name="V"/> alone; with V = double it is the reference. The loops are
+/// short on purpose: products in tiles of 4 rows by 2 vectors fill the 16 registers of AVX2 and hide the latency of the adds,
+/// and the elementwise passes have few enough constants to keep several vectors in flight.
 /// </summary>
 static unsafe class LstmBlock<V, O, E>
     where V : struct
     where O : IVectorOps<V, E>
     where E : unmanaged, IBinaryFloatingPointIeee754<E>
 {
-    const int Block = LstmShape.Block;
+    const MethodImplOptions Full = MethodImplOptions.AggressiveOptimization;
 
     static int Pair => 2 * O.Width;
 
     /// <summary>
-    /// Features of 32 gradients, rows of <paramref name="panel"/>: appendix A's formula written with clamps,
+    /// Coordinates that are worked on together: few, so that the activations of an unroll stay in the second cache level.
+    /// Divides <see cref="LstmShape.Block"/>.
+    /// </summary>
+    public static int Lanes => Math.Max(16, Pair);
+
+    /// <summary>
+    /// Features of the gradients, rows of <paramref name="panel"/>: appendix A's formula written with clamps,
     /// log(max(|g|, e^-p)) / p and clamp(e^p g, -1, 1).
     /// </summary>
     public static void Preprocess(LstmShape shape, E* gradient, E* panel)
     {
         if (shape.PreprocessingExponent == 0)
         {
-            new ReadOnlySpan<E>(gradient, Block).CopyTo(new Span<E>(panel, Block));
+            new ReadOnlySpan<E>(gradient, Lanes).CopyTo(new Span<E>(panel, Lanes));
             return;
         }
         V p = O.Constant(shape.PreprocessingExponent), threshold = O.Constant(Math.Exp(-shape.PreprocessingExponent));
         V growth = O.Constant(Math.Exp(shape.PreprocessingExponent)), one = O.Constant(1);
-        for (var lane = 0; lane < Block; lane += O.Width)
+        for (var lane = 0; lane < Lanes; lane += O.Width)
         {
             var g = O.Load(gradient + lane);
             O.Store(panel + lane, O.Divide(O.Log(O.Max(O.Abs(g), threshold)), p));
-            O.Store(panel + Block + lane, O.Max(O.Negate(one), O.Min(one, O.Multiply(g, growth))));
+            O.Store(panel + Lanes + lane, O.Clamp(O.Multiply(g, growth), O.Negate(one), one));
         }
     }
 
-    /// <summary>
-    /// One layer, one step. Reads <paramref name="panel"/> and the old cells, writes the new cells and the output to two
-    /// places; keeps gates i, f, g, o and tanh(c) when <paramref name="gates"/> is not null.
-    /// </summary>
-    public static void Layer(
-        E* weights, int rows, int units, E* panel, E* oldCells, E* newCells, E* output, E* output2, E* gates, E* tanhCells)
+    /// <summary>gates [count] = weights [count / 4][bias, rows][4] times panel [rows]; count is a multiple of four.</summary>
+    [MethodImpl(Full)]
+    public static void Products(E* weights, int rows, int count, E* panel, E* gates)
     {
-        for (var unit = 0; unit < units; unit++, weights += rows * 4)
-            for (var lane = 0; lane < Block; lane += Pair)
+        for (; count > 0; count -= 4, weights += 4 * (rows + 1), gates += 4 * Lanes)
+            for (var lane = 0; lane < Lanes; lane += Pair)
             {
-                V i0 = O.Zero, i1 = O.Zero, f0 = O.Zero, f1 = O.Zero, g0 = O.Zero, g1 = O.Zero, o0 = O.Zero, o1 = O.Zero;
-                E* w = weights, x = panel + lane;
-                for (var row = 0; row < rows; row++, w += 4, x += Block)
-                {
-                    V x0 = O.Load(x), x1 = O.Load(x + O.Width), weight = O.Broadcast(w[0]);
-                    (i0, i1) = (O.FusedMultiplyAdd(weight, x0, i0), O.FusedMultiplyAdd(weight, x1, i1));
-                    weight = O.Broadcast(w[1]);
-                    (f0, f1) = (O.FusedMultiplyAdd(weight, x0, f0), O.FusedMultiplyAdd(weight, x1, f1));
-                    weight = O.Broadcast(w[2]);
-                    (g0, g1) = (O.FusedMultiplyAdd(weight, x0, g0), O.FusedMultiplyAdd(weight, x1, g1));
-                    weight = O.Broadcast(w[3]);
-                    (o0, o1) = (O.FusedMultiplyAdd(weight, x0, o0), O.FusedMultiplyAdd(weight, x1, o1));
-                }
-                var at = unit * Block + lane;
-                Cell(i0, f0, g0, o0, oldCells, newCells, output, output2, gates, tanhCells, at, unit);
-                Cell(i1, f1, g1, o1, oldCells, newCells, output, output2, gates, tanhCells, at + O.Width, unit);
-            }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Cell(V i, V f, V g, V o, E* oldCells, E* newCells, E* output, E* output2, E* gates, E* tanhCells, int at, int unit)
-    {
-        (i, f, g, o) = (O.Sigmoid(i), O.Sigmoid(f), O.Tanh(g), O.Sigmoid(o));
-        var cell = O.FusedMultiplyAdd(f, O.Load(oldCells + at), O.Multiply(i, g));
-        var squashed = O.Tanh(cell);
-        var hidden = O.Multiply(o, squashed);
-        O.Store(newCells + at, cell);
-        O.Store(output + at, hidden);
-        O.Store(output2 + at, hidden);
-        if (gates == null) return;
-        O.Store(tanhCells + at, squashed);
-        gates += at + 3 * unit * Block;
-        O.Store(gates, i);
-        O.Store(gates + Block, f);
-        O.Store(gates + 2 * Block, g);
-        O.Store(gates + 3 * Block, o);
-    }
-
-    /// <summary>update = scale * (w . panel): 32 elements.</summary>
-    public static void Output(E* weights, int rows, E scale, E* panel, E* update)
-    {
-        for (var lane = 0; lane < Block; lane += O.Width)
-        {
-            var sum = O.Zero;
-            for (var row = 0; row < rows; row++) sum = O.FusedMultiplyAdd(O.Broadcast(weights[row]), O.Load(panel + row * Block + lane), sum);
-            O.Store(update + lane, O.Multiply(O.Broadcast(scale), sum));
-        }
-    }
-
-    /// <summary>
-    /// Adjoints of one layer at one step, the gates: from dh and the adjoint of the new cell to that of the four gate inputs
-    /// (over <paramref name="gates"/>) and of the old cell (over <paramref name="cellAdjoint"/>).
-    /// </summary>
-    public static void GateAdjoints(int units, E* outputAdjoint, E* cellAdjoint, E* oldCells, E* tanhCells, E* gates)
-    {
-        var one = O.Broadcast(E.One);
-        for (var unit = 0; unit < units; unit++, gates += 4 * Block)
-            for (var lane = 0; lane < Block; lane += O.Width)
-            {
-                var at = unit * Block + lane;
-                V i = O.Load(gates + lane), f = O.Load(gates + Block + lane), g = O.Load(gates + 2 * Block + lane), o = O.Load(gates + 3 * Block + lane);
-                V dh = O.Load(outputAdjoint + at), tanh = O.Load(tanhCells + at);
-                var dc = O.FusedMultiplyAdd(O.Multiply(dh, o), O.Subtract(one, O.Multiply(tanh, tanh)), O.Load(cellAdjoint + at));
-                O.Store(gates + lane, O.Multiply(O.Multiply(dc, g), O.Multiply(i, O.Subtract(one, i))));
-                O.Store(gates + Block + lane, O.Multiply(O.Multiply(dc, O.Load(oldCells + at)), O.Multiply(f, O.Subtract(one, f))));
-                O.Store(gates + 2 * Block + lane, O.Multiply(O.Multiply(dc, i), O.Subtract(one, O.Multiply(g, g))));
-                O.Store(gates + 3 * Block + lane, O.Multiply(O.Multiply(dh, tanh), O.Multiply(o, O.Subtract(one, o))));
-                O.Store(cellAdjoint + at, O.Multiply(dc, f));
-            }
-    }
-
-    /// <summary>Adjoints of a layer's panel: result [rows, 32] = transposed weights times gate adjoints; rows is a multiple of four.</summary>
-    public static void PanelAdjoints(E* transposed, int rows, int units, E* gates, E* result)
-    {
-        for (var row = 0; row < rows; row += 4, transposed += 16 * units)
-            for (var lane = 0; lane < Block; lane += Pair)
-            {
-                V a0 = O.Zero, a1 = O.Zero, b0 = O.Zero, b1 = O.Zero, c0 = O.Zero, c1 = O.Zero, d0 = O.Zero, d1 = O.Zero;
-                E* w = transposed, x = gates + lane;
-                for (var k = 0; k < 4 * units; k++, w += 4, x += Block)
+                V a0 = O.Broadcast(weights[0]), b0 = O.Broadcast(weights[1]), c0 = O.Broadcast(weights[2]), d0 = O.Broadcast(weights[3]);
+                V a1 = a0, b1 = b0, c1 = c0, d1 = d0;
+                E* w = weights + 4, x = panel + lane;
+                for (var end = w + 4 * rows; w < end; w += 4, x += Lanes)
                 {
                     V x0 = O.Load(x), x1 = O.Load(x + O.Width), weight = O.Broadcast(w[0]);
                     (a0, a1) = (O.FusedMultiplyAdd(weight, x0, a0), O.FusedMultiplyAdd(weight, x1, a1));
@@ -138,59 +67,109 @@ static unsafe class LstmBlock<V, O, E>
                     weight = O.Broadcast(w[3]);
                     (d0, d1) = (O.FusedMultiplyAdd(weight, x0, d0), O.FusedMultiplyAdd(weight, x1, d1));
                 }
-                var to = result + row * Block + lane;
-                O.Store(to, a0);
-                O.Store(to + O.Width, a1);
-                O.Store(to + Block, b0);
-                O.Store(to + Block + O.Width, b1);
-                O.Store(to + 2 * Block, c0);
-                O.Store(to + 2 * Block + O.Width, c1);
-                O.Store(to + 3 * Block, d0);
-                O.Store(to + 3 * Block + O.Width, d1);
+                Store(gates + lane, a0, a1, b0, b1, c0, c1, d0, d1);
             }
     }
 
-    /// <summary>
-    /// Adds the gradients of one layer's weights over all steps of the block: sums [unit, gate][row] of whole vectors (reduced
-    /// once, by the caller), from gate adjoints [steps][4 units, 32] and panels [steps][rows, 32].
-    /// </summary>
-    public static void AddWeightGradients(E* gates, E* panels, int steps, int rows, int units, E* sums)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Store(E* rows, V a0, V a1, V b0, V b1, V c0, V c1, V d0, V d1)
     {
-        for (var unit = 0; unit < units; unit++)
-            for (var row = 0; row < rows; row += 2)
+        O.Store(rows, a0);
+        O.Store(rows + O.Width, a1);
+        O.Store(rows + Lanes, b0);
+        O.Store(rows + Lanes + O.Width, b1);
+        O.Store(rows + 2 * Lanes, c0);
+        O.Store(rows + 2 * Lanes + O.Width, c1);
+        O.Store(rows + 3 * Lanes, d0);
+        O.Store(rows + 3 * Lanes + O.Width, d1);
+    }
+
+    /// <summary>
+    /// From the products (those of i, f, o are -1 / ln 2 times the gates' inputs) to the gates, in place, to the new cells
+    /// c' = f c + i g, tanh c' and the output h = o tanh c'.
+    /// </summary>
+    public static void Gates(int units, bool forget, E* gates, E* oldCells, E* newCells, int cellStride, E* tanhCells, E* output)
+    {
+        var candidates = gates + (forget ? 2 : 1) * units * Lanes;
+        var outputs = candidates + units * Lanes;
+        Denominators(gates, candidates);
+        Denominators(outputs, outputs + units * Lanes);
+        if (forget) CellsThatForget(units, gates, gates + units * Lanes, candidates, oldCells, newCells, cellStride);
+        else Cells(units, gates, candidates, oldCells, newCells, cellStride);
+        Outputs(units, newCells, cellStride, outputs, tanhCells, output);
+    }
+
+    /// <summary>x = 1 + 2^x, the denominator of a sigmoid.</summary>
+    [MethodImpl(Full)]
+    static void Denominators(E* x, E* end)
+    {
+        for (; x < end; x += O.Width) O.Store(x, O.OnePlusPowerOfTwo(O.Load(x)));
+    }
+
+    [MethodImpl(Full)]
+    static void CellsThatForget(int units, E* inputs, E* forgets, E* candidates, E* oldCells, E* newCells, int cellStride)
+    {
+        for (; units > 0; units--, inputs += Lanes, forgets += Lanes, candidates += Lanes, oldCells += cellStride, newCells += cellStride)
+            for (var lane = 0; lane < Lanes; lane += O.Width)
             {
-                var last = row + 1 == rows ? 0 : 1;
-                var s = sums + (unit * 4 * rows + row) * O.Width;
-                var stride = rows * O.Width;
-                V a0 = O.Load(s), b0 = O.Load(s + stride), c0 = O.Load(s + 2 * stride), d0 = O.Load(s + 3 * stride);
-                V a1 = O.Zero, b1 = O.Zero, c1 = O.Zero, d1 = O.Zero;
-                for (var step = 0; step < steps; step++)
-                {
-                    var g = gates + (step * units + unit) * 4 * Block;
-                    var x = panels + (step * rows + row) * Block;
-                    for (var lane = 0; lane < Block; lane += O.Width, g += O.Width, x += O.Width)
-                    {
-                        V x0 = O.Load(x), x1 = O.Load(x + last * Block);
-                        var gate = O.Load(g);
-                        (a0, a1) = (O.FusedMultiplyAdd(gate, x0, a0), O.FusedMultiplyAdd(gate, x1, a1));
-                        gate = O.Load(g + Block);
-                        (b0, b1) = (O.FusedMultiplyAdd(gate, x0, b0), O.FusedMultiplyAdd(gate, x1, b1));
-                        gate = O.Load(g + 2 * Block);
-                        (c0, c1) = (O.FusedMultiplyAdd(gate, x0, c0), O.FusedMultiplyAdd(gate, x1, c1));
-                        gate = O.Load(g + 3 * Block);
-                        (d0, d1) = (O.FusedMultiplyAdd(gate, x0, d0), O.FusedMultiplyAdd(gate, x1, d1));
-                    }
-                }
-                O.Store(s, a0);
-                O.Store(s + stride, b0);
-                O.Store(s + 2 * stride, c0);
-                O.Store(s + 3 * stride, d0);
-                if (last == 0) continue;
-                s += O.Width;
-                O.Store(s, O.Add(O.Load(s), a1));
-                O.Store(s + stride, O.Add(O.Load(s + stride), b1));
-                O.Store(s + 2 * stride, O.Add(O.Load(s + 2 * stride), c1));
-                O.Store(s + 3 * stride, O.Add(O.Load(s + 3 * stride), d1));
+                var forget = O.Divide(O.Constant(1), O.Load(forgets + lane));
+                O.Store(forgets + lane, forget);
+                var opened = Opened(inputs + lane, candidates + lane, out var input);
+                O.Store(newCells + lane, O.FusedMultiplyAdd(input, opened, O.Multiply(forget, O.Load(oldCells + lane))));
             }
+    }
+
+    [MethodImpl(Full)]
+    static void Cells(int units, E* inputs, E* candidates, E* oldCells, E* newCells, int cellStride)
+    {
+        for (; units > 0; units--, inputs += Lanes, candidates += Lanes, oldCells += cellStride, newCells += cellStride)
+            for (var lane = 0; lane < Lanes; lane += O.Width)
+            {
+                var opened = Opened(inputs + lane, candidates + lane, out var input);
+                O.Store(newCells + lane, O.FusedMultiplyAdd(input, opened, O.Load(oldCells + lane)));
+            }
+    }
+
+    /// <summary>i = 1 / denominator and g = tanh(its input) share one division; both replace what they come from.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static V Opened(E* inputAt, E* candidateAt, out V input)
+    {
+        var below = O.Load(inputAt);
+        var candidateAbove = O.TanhFraction(O.Load(candidateAt), out var candidateBelow);
+        var quotient = O.Divide(O.Constant(1), O.Multiply(below, candidateBelow));
+        input = O.Multiply(quotient, candidateBelow);
+        var candidate = O.Multiply(candidateAbove, O.Multiply(quotient, below));
+        O.Store(inputAt, input);
+        O.Store(candidateAt, candidate);
+        return candidate;
+    }
+
+    /// <summary>o = 1 / denominator and tanh c share one division.</summary>
+    [MethodImpl(Full)]
+    static void Outputs(int units, E* cells, int cellStride, E* outputs, E* tanhCells, E* output)
+    {
+        for (; units > 0; units--, cells += cellStride, outputs += Lanes, tanhCells += Lanes, output += Lanes)
+            for (var lane = 0; lane < Lanes; lane += O.Width)
+            {
+                var below = O.Load(outputs + lane);
+                var above = O.TanhFraction(O.Load(cells + lane), out var cellBelow);
+                var quotient = O.Divide(O.Constant(1), O.Multiply(below, cellBelow));
+                var opening = O.Multiply(quotient, cellBelow);
+                var squashed = O.Multiply(above, O.Multiply(quotient, below));
+                O.Store(outputs + lane, opening);
+                O.Store(tanhCells + lane, squashed);
+                O.Store(output + lane, O.Multiply(opening, squashed));
+            }
+    }
+
+    /// <summary>update = scale * (w . panel + bias); the bias follows the weights.</summary>
+    public static void Output(E* weights, int rows, E scale, E* panel, E* update)
+    {
+        for (var lane = 0; lane < Lanes; lane += O.Width)
+        {
+            var sum = O.Broadcast(weights[rows]);
+            for (var row = 0; row < rows; row++) sum = O.FusedMultiplyAdd(O.Broadcast(weights[row]), O.Load(panel + row * Lanes + lane), sum);
+            O.Store(update + lane, O.Multiply(O.Broadcast(scale), sum));
+        }
     }
 }

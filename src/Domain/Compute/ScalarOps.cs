@@ -19,6 +19,7 @@ public readonly struct ScalarOps<E> : IVectorOps<E, E> where E : unmanaged, IBin
     public static E FusedMultiplyAdd(E a, E b, E c) => E.FusedMultiplyAdd(a, b, c);
     public static E Max(E a, E b) => E.Max(a, b);
     public static E Min(E a, E b) => E.Min(a, b);
+    public static E Clamp(E x, E low, E high) => x < low ? low : x > high ? high : x;
     public static E Negate(E x) => -x;
     public static E Abs(E x) => E.Abs(x);
     public static E CopySign(E magnitude, E sign) => E.CopySign(magnitude, sign);
@@ -28,6 +29,12 @@ public readonly struct ScalarOps<E> : IVectorOps<E, E> where E : unmanaged, IBin
     public static E Log(E x) => E.Log(x);
     public static E Tanh(E x) => E.Tanh(x);
     public static E Sigmoid(E x) => E.Exp(-E.Abs(x)) is var e && x >= E.Zero ? E.One / (E.One + e) : e / (E.One + e);
+    public static E OnePlusPowerOfTwo(E x) => E.One + E.Exp2(Clamp(x, Constant(-62), Constant(62)));
+    public static E TanhFraction(E x, out E denominator)
+    {
+        denominator = E.One;
+        return E.Tanh(x);
+    }
     public static E Sum(E x) => x;
 #pragma warning restore CS1591
 }

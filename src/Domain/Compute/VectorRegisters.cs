@@ -33,6 +33,9 @@ public readonly struct V512 : IVectorOps<Vector512<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Vector512.Min(a, b);
     [MethodImpl(Inline)]
+    public static Vector512<float> Clamp(Vector512<float> x, Vector512<float> low, Vector512<float> high) =>
+        Vector512.MinNative(high, Vector512.MaxNative(low, x)); // a NaN in the second operand stays
+    [MethodImpl(Inline)]
     public static Vector512<float> Negate(Vector512<float> x) => -x;
     [MethodImpl(Inline)]
     public static Vector512<float> Abs(Vector512<float> x) => Vector512.Abs(x);
@@ -53,6 +56,11 @@ public readonly struct V512 : IVectorOps<Vector512<float>, float>, IFloatBits<Ve
     public static Vector512<float> Tanh(Vector512<float> x) => VectorMaths<Vector512<float>, V512>.Tanh(x);
     [MethodImpl(Inline)]
     public static Vector512<float> Sigmoid(Vector512<float> x) => VectorMaths<Vector512<float>, V512>.Sigmoid(x);
+    [MethodImpl(Inline)]
+    public static Vector512<float> OnePlusPowerOfTwo(Vector512<float> x) => VectorMaths<Vector512<float>, V512>.OnePlusPowerOfTwo(x);
+    [MethodImpl(Inline)]
+    public static Vector512<float> TanhFraction(Vector512<float> x, out Vector512<float> denominator) =>
+        VectorMaths<Vector512<float>, V512>.TanhFraction(x, out denominator);
 
     public static float Sum(Vector512<float> x)
     {
@@ -70,6 +78,10 @@ public readonly struct V512 : IVectorOps<Vector512<float>, float>, IFloatBits<Ve
         var first = Vector512.ShiftLeft(half + bias, 23).AsSingle();
         return value * first * Vector512.ShiftLeft(n - half + bias, 23).AsSingle();
     }
+
+    [MethodImpl(Inline)]
+    public static Vector512<float> PowerOfTwo(Vector512<float> shifted) =>
+        (Vector512.ShiftLeft(shifted.AsInt32(), 23) + Vector512.Create(0x3F800000)).AsSingle();
 
     [MethodImpl(Inline)]
     public static Vector512<float> SplitMantissa(Vector512<float> x, out Vector512<float> exponent)
@@ -113,6 +125,9 @@ public readonly struct V256 : IVectorOps<Vector256<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Vector256.Min(a, b);
     [MethodImpl(Inline)]
+    public static Vector256<float> Clamp(Vector256<float> x, Vector256<float> low, Vector256<float> high) =>
+        Vector256.MinNative(high, Vector256.MaxNative(low, x)); // a NaN in the second operand stays
+    [MethodImpl(Inline)]
     public static Vector256<float> Negate(Vector256<float> x) => -x;
     [MethodImpl(Inline)]
     public static Vector256<float> Abs(Vector256<float> x) => Vector256.Abs(x);
@@ -133,6 +148,11 @@ public readonly struct V256 : IVectorOps<Vector256<float>, float>, IFloatBits<Ve
     public static Vector256<float> Tanh(Vector256<float> x) => VectorMaths<Vector256<float>, V256>.Tanh(x);
     [MethodImpl(Inline)]
     public static Vector256<float> Sigmoid(Vector256<float> x) => VectorMaths<Vector256<float>, V256>.Sigmoid(x);
+    [MethodImpl(Inline)]
+    public static Vector256<float> OnePlusPowerOfTwo(Vector256<float> x) => VectorMaths<Vector256<float>, V256>.OnePlusPowerOfTwo(x);
+    [MethodImpl(Inline)]
+    public static Vector256<float> TanhFraction(Vector256<float> x, out Vector256<float> denominator) =>
+        VectorMaths<Vector256<float>, V256>.TanhFraction(x, out denominator);
 
     public static float Sum(Vector256<float> x)
     {
@@ -150,6 +170,10 @@ public readonly struct V256 : IVectorOps<Vector256<float>, float>, IFloatBits<Ve
         var first = Vector256.ShiftLeft(half + bias, 23).AsSingle();
         return value * first * Vector256.ShiftLeft(n - half + bias, 23).AsSingle();
     }
+
+    [MethodImpl(Inline)]
+    public static Vector256<float> PowerOfTwo(Vector256<float> shifted) =>
+        (Vector256.ShiftLeft(shifted.AsInt32(), 23) + Vector256.Create(0x3F800000)).AsSingle();
 
     [MethodImpl(Inline)]
     public static Vector256<float> SplitMantissa(Vector256<float> x, out Vector256<float> exponent)
@@ -193,6 +217,9 @@ public readonly struct V128 : IVectorOps<Vector128<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.Min(a, b);
     [MethodImpl(Inline)]
+    public static Vector128<float> Clamp(Vector128<float> x, Vector128<float> low, Vector128<float> high) =>
+        Vector128.MinNative(high, Vector128.MaxNative(low, x)); // a NaN in the second operand stays
+    [MethodImpl(Inline)]
     public static Vector128<float> Negate(Vector128<float> x) => -x;
     [MethodImpl(Inline)]
     public static Vector128<float> Abs(Vector128<float> x) => Vector128.Abs(x);
@@ -213,6 +240,11 @@ public readonly struct V128 : IVectorOps<Vector128<float>, float>, IFloatBits<Ve
     public static Vector128<float> Tanh(Vector128<float> x) => VectorMaths<Vector128<float>, V128>.Tanh(x);
     [MethodImpl(Inline)]
     public static Vector128<float> Sigmoid(Vector128<float> x) => VectorMaths<Vector128<float>, V128>.Sigmoid(x);
+    [MethodImpl(Inline)]
+    public static Vector128<float> OnePlusPowerOfTwo(Vector128<float> x) => VectorMaths<Vector128<float>, V128>.OnePlusPowerOfTwo(x);
+    [MethodImpl(Inline)]
+    public static Vector128<float> TanhFraction(Vector128<float> x, out Vector128<float> denominator) =>
+        VectorMaths<Vector128<float>, V128>.TanhFraction(x, out denominator);
 
     public static float Sum(Vector128<float> x)
     {
@@ -230,6 +262,10 @@ public readonly struct V128 : IVectorOps<Vector128<float>, float>, IFloatBits<Ve
         var first = Vector128.ShiftLeft(half + bias, 23).AsSingle();
         return value * first * Vector128.ShiftLeft(n - half + bias, 23).AsSingle();
     }
+
+    [MethodImpl(Inline)]
+    public static Vector128<float> PowerOfTwo(Vector128<float> shifted) =>
+        (Vector128.ShiftLeft(shifted.AsInt32(), 23) + Vector128.Create(0x3F800000)).AsSingle();
 
     [MethodImpl(Inline)]
     public static Vector128<float> SplitMantissa(Vector128<float> x, out Vector128<float> exponent)

@@ -37,6 +37,8 @@ public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
     static abstract V Max(V a, V b);
     /// <summary>The smaller; NaN if one is NaN.</summary>
     static abstract V Min(V a, V b);
+    /// <summary>x held between two bounds; NaN stays NaN.</summary>
+    static abstract V Clamp(V x, V low, V high);
     /// <summary>-x.</summary>
     static abstract V Negate(V x);
     /// <summary>|x|.</summary>
@@ -55,6 +57,10 @@ public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
     static abstract V Tanh(V x);
     /// <summary>1 / (1 + e^-x), without overflow; relative error below 4e-7 in float.</summary>
     static abstract V Sigmoid(V x);
+    /// <summary>1 + 2^x, with x held within -62..62 so that a product of two is finite; relative error below 3e-7 in float.</summary>
+    static abstract V OnePlusPowerOfTwo(V x);
+    /// <summary>tanh x as a quotient that is still to be divided; the denominator lies in 1..500. Relative error below 4e-7 in float.</summary>
+    static abstract V TanhFraction(V x, out V denominator);
     /// <summary>The lanes added in index order.</summary>
     static abstract E Sum(V x);
 }
@@ -64,19 +70,20 @@ public interface IFloatBits<V> where V : struct
 {
     /// <summary>value 2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -150 &lt;= n &lt;= 129; rounds to subnormals and infinity.</summary>
     static abstract V ScaleByPowerOfTwo(V value, V shifted);
+    /// <summary>2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -126 &lt;= n &lt;= 127.</summary>
+    static abstract V PowerOfTwo(V shifted);
     /// <summary>x = mantissa 2^exponent with mantissa in [sqrt(1/2), sqrt(2)), for normal positive x.</summary>
     static abstract V SplitMantissa(V x, out V exponent);
 }
 
-/// <summary>Elementary functions in float by range reduction and minimax polynomials (coefficients: Cephes, Moshier 1989).</summary>
+/// <summary>Elementary functions in float by range reduction and minimax polynomials (coefficients of e^x and ln x: Cephes, Moshier 1989).</summary>
 public static class VectorMaths<V, O> where V : struct where O : IVectorOps<V, float>, IFloatBits<V>
 {
     /// <summary>e^x = 2^n e^r with |r| at most ln(2) / 2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp(V x)
     {
-        var clamped = O.SelectGreaterEqual(x, O.Constant(89), O.Constant(89), x);
-        clamped = O.SelectGreaterEqual(O.Constant(-104), clamped, O.Constant(-104), clamped);
+        var clamped = O.Clamp(x, O.Constant(-104), O.Constant(89));
         var shifted = O.FusedMultiplyAdd(clamped, O.Constant(1.44269504088896341), O.Constant(12582912));
         var n = O.Subtract(shifted, O.Constant(12582912));
         var r = O.FusedMultiplyAdd(n, O.Constant(-0.693359375), clamped);
@@ -116,20 +123,44 @@ public static class VectorMaths<V, O> where V : struct where O : IVectorOps<V, f
         return O.SelectGreaterEqual(O.Negate(O.Abs(x)), O.Zero, O.Constant(double.NegativeInfinity), result);
     }
 
-    /// <summary>A polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above.</summary>
+    /// <summary>2^x = 2^n 2^r with |r| at most 1/2; a minimax polynomial of degree 5.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V OnePlusPowerOfTwo(V x)
+    {
+        x = O.Clamp(x, O.Constant(-62), O.Constant(62));
+        var shifted = O.Add(x, O.Constant(12582912));
+        var r = O.Subtract(x, O.Subtract(shifted, O.Constant(12582912)));
+        var p = O.FusedMultiplyAdd(O.Constant(1.326472731307149e-3), r, O.Constant(9.671512991189957e-3));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(5.550733581185341e-2));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(0.24022242426872253));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(0.6931470036506653));
+        p = O.FusedMultiplyAdd(p, r, O.Constant(1));
+        return O.FusedMultiplyAdd(p, O.PowerOfTwo(shifted), O.Constant(1));
+    }
+
+    /// <summary>x P(x^2) / Q(x^2), a minimax quotient of degrees 4 and 4 on |x| up to 9.02, where tanh rounds to 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V TanhFraction(V x, out V denominator)
+    {
+        x = O.Clamp(x, O.Constant(-9.02), O.Constant(9.02));
+        var z = O.Multiply(x, x);
+        var p = O.FusedMultiplyAdd(O.Constant(1.3319028707793225e-8), z, O.Constant(2.0583449375173485e-5));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(3.4940325814618183e-3));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(0.13379716257424581));
+        p = O.FusedMultiplyAdd(p, z, O.Constant(0.9999999790104253));
+        var q = O.FusedMultiplyAdd(O.Constant(7.762001561927209e-7), z, O.Constant(3.2830896348548576e-4));
+        q = O.FusedMultiplyAdd(q, z, O.Constant(2.5871065622432597e-2));
+        q = O.FusedMultiplyAdd(q, z, O.Constant(0.46713031495987545));
+        denominator = O.FusedMultiplyAdd(q, z, O.Constant(1));
+        return O.Multiply(x, p);
+    }
+
+    /// <summary>The quotient of <see cref="TanhFraction"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Tanh(V x)
     {
-        var z = O.Multiply(x, x);
-        var p = O.FusedMultiplyAdd(O.Constant(-5.70498872745e-3), z, O.Constant(2.06390887954e-2));
-        p = O.FusedMultiplyAdd(p, z, O.Constant(-5.37397155531e-2));
-        p = O.FusedMultiplyAdd(p, z, O.Constant(1.33314422036e-1));
-        p = O.FusedMultiplyAdd(p, z, O.Constant(-3.33332819422e-1));
-        var small = O.FusedMultiplyAdd(O.Multiply(p, z), x, x);
-        var absolute = O.Abs(x);
-        var e = O.Exp(O.Add(absolute, absolute));
-        var large = O.Subtract(O.Constant(1), O.Divide(O.Constant(2), O.Add(e, O.Constant(1))));
-        return O.SelectGreaterEqual(absolute, O.Constant(0.625), O.CopySign(large, x), small);
+        var numerator = O.TanhFraction(x, out var denominator);
+        return O.Divide(numerator, denominator);
     }
 
     /// <summary>1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below.</summary>

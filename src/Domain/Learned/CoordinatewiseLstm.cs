@@ -15,7 +15,7 @@ public enum Preprocessing
 
 /// <summary>
 /// The paper's optimizer: one small LSTM, shared by all coordinates, each with its own state (Andrychowicz et al., 2016,
-/// section 2.1), in Gers' form with forget gates.
+/// section 2.1), with or without forget gates.
 /// </summary>
 public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILearnedOptimizer
 {
@@ -44,6 +44,11 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         public double OutputScale { get; init; } = 0.1;
 
         /// <summary>
+        /// Gers' cells, c' = f c + i g. Without: the cells of Hochreiter and Schmidhuber (1997), c' = c + i g, as in Hochreiter et al. (2001).
+        /// </summary>
+        public bool ForgetGates { get; init; } = true;
+
+        /// <summary>
         /// Initial weights of the output layer are zero, so that meta-training starts from an optimizer that does nothing. With random
         /// ones some seeds walk every network into saturation before they learn anything (measured on MNIST).
         /// </summary>
@@ -56,7 +61,8 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     readonly LstmShape _shape = new(
         [.. options.Layers],
         options.Preprocessing == Preprocessing.LogAndSign ? options.PreprocessingExponent : 0,
-        options.OutputScale);
+        options.OutputScale,
+        options.ForgetGates);
 
     /// <inheritdoc/>
     public IReadOnlyList<ParameterTensor> MetaParameters { get; } = Tensors(options).ToList();
@@ -66,12 +72,12 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
 
     static IEnumerable<ParameterTensor> Tensors(Options options)
     {
-        var inputs = options.Preprocessing == Preprocessing.LogAndSign ? 2 : 1;
+        var (inputs, gates) = (options.Preprocessing == Preprocessing.LogAndSign ? 2 : 1, options.ForgetGates ? 4 : 3);
         for (var l = 0; l < options.Layers.Count; l++)
         {
             var units = options.Layers[l];
-            yield return new($"lstm.{l}.weight", new Shape(4 * units, inputs + units));
-            yield return new($"lstm.{l}.bias", new Shape(4 * units));
+            yield return new($"lstm.{l}.weight", new Shape(gates * units, inputs + units));
+            yield return new($"lstm.{l}.bias", new Shape(gates * units));
             inputs = units;
         }
         yield return new("output.weight", new Shape(1, inputs));
@@ -90,7 +96,7 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
             values.Clear();
             if (shape.Rank == 2 && !(isOutput && options.ZeroOutput))
                 new RandomStream(seed, Split.Train, Purpose.MetaParameters, tensor).FillNormal(values, 1 / Math.Sqrt(shape.D1));
-            else if (shape.Rank == 1 && !isOutput)
+            else if (shape.Rank == 1 && !isOutput && options.ForgetGates)
                 values.Slice(shape.Count / 4, shape.Count / 4).Fill(1);
             tensor++;
         }
@@ -109,11 +115,12 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
             var cell = tape.Slice(state, 0, row, units);
             var hidden = tape.Slice(state, 0, row + units, units);
             var gates = tape.Add(tape.MatMul(phi[2 * l], tape.Concat(x, hidden, 0)), Columns(tape, phi[2 * l + 1], n));
+            var (candidates, outputs) = ((_shape.Gates - 2) * units, (_shape.Gates - 1) * units);
             var input = tape.Sigmoid(tape.Slice(gates, 0, 0, units));
-            var forget = tape.Sigmoid(tape.Slice(gates, 0, units, units));
-            var candidate = tape.Tanh(tape.Slice(gates, 0, 2 * units, units));
-            var output = tape.Sigmoid(tape.Slice(gates, 0, 3 * units, units));
-            cell = tape.Add(tape.Multiply(forget, cell), tape.Multiply(input, candidate));
+            var candidate = tape.Tanh(tape.Slice(gates, 0, candidates, units));
+            var output = tape.Sigmoid(tape.Slice(gates, 0, outputs, units));
+            if (_shape.ForgetGates) cell = tape.Multiply(tape.Sigmoid(tape.Slice(gates, 0, units, units)), cell);
+            cell = tape.Add(cell, tape.Multiply(input, candidate));
             x = tape.Multiply(output, tape.Tanh(cell));
             var layerState = tape.Concat(cell, x, 0);
             newState = l == 0 ? layerState : tape.Concat(newState, layerState, 0);

@@ -2,12 +2,12 @@ using MetaOpt.Compute;
 
 namespace MetaOpt.Domain.Tests.Compute;
 
-/// <summary>What every kernel set of <see cref="KernelSets.Names"/> must do: agree with the plain loops in double.</summary>
+/// <summary>What every kernel set of <see cref="KernelSets.Every"/> must do: agree with the plain loops in double.</summary>
 public sealed class KernelContractTests
 {
     static readonly int[] s_sizes = [0, 1, 7, 8, 9, 31, 33, 100, 70_001];
 
-    public static TheoryData<string> Sets => [.. KernelSets.Names];
+    public static TheoryData<string> Sets => [.. KernelSets.Every];
 
     public static TheoryData<string, MapOp> SetsAndMaps => Pairs<MapOp>();
 
@@ -252,7 +252,7 @@ public sealed class KernelContractTests
     static TheoryData<string, TOp> Pairs<TOp>() where TOp : struct, Enum
     {
         var data = new TheoryData<string, TOp>();
-        foreach (var set in KernelSets.Names)
+        foreach (var set in KernelSets.Every)
             foreach (var op in Enum.GetValues<TOp>())
                 data.Add(set, op);
         return data;

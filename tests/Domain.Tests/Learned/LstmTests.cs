@@ -6,19 +6,22 @@ namespace MetaOpt.Domain.Tests.Learned;
 /// <summary>The fused LSTM against the tape, finite differences and itself.</summary>
 public class LstmTests
 {
-    public static TheoryData<int[], Preprocessing, int> Shapes => new()
+    public static TheoryData<int[], Preprocessing, bool, int> Shapes => new()
     {
-        { [20, 20], Preprocessing.LogAndSign, 37 },
-        { [20, 20], Preprocessing.None, 64 },
-        { [5], Preprocessing.LogAndSign, 1 },
-        { [1, 3, 2], Preprocessing.None, 33 },
-        { [7, 4], Preprocessing.LogAndSign, 100 },
-        { [], Preprocessing.None, 10 },
-        { [], Preprocessing.LogAndSign, 31 },
+        { [20, 20], Preprocessing.LogAndSign, true, 37 },
+        { [20, 20], Preprocessing.None, true, 64 },
+        { [5], Preprocessing.LogAndSign, true, 1 },
+        { [1, 3, 2], Preprocessing.None, true, 33 },
+        { [7, 4], Preprocessing.LogAndSign, false, 100 },
+        { [20, 20], Preprocessing.LogAndSign, false, 33 },
+        { [3, 1, 5], Preprocessing.None, false, 15 },
+        { [64, 1, 33], Preprocessing.LogAndSign, true, 17 },
+        { [], Preprocessing.None, true, 10 },
+        { [], Preprocessing.LogAndSign, true, 31 },
     };
 
-    static ILearnedOptimizer Rule(int[] layers, Preprocessing preprocessing) =>
-        new CoordinatewiseLstm.Options { Layers = layers, Preprocessing = preprocessing, ZeroOutput = false }.Create();
+    static ILearnedOptimizer Rule(int[] layers, Preprocessing preprocessing, bool forgetGates = true) =>
+        new CoordinatewiseLstm.Options { Layers = layers, Preprocessing = preprocessing, ForgetGates = forgetGates, ZeroOutput = false }.Create();
 
     static float[] Phi(ILearnedOptimizer rule, ulong seed)
     {
@@ -31,9 +34,9 @@ public class LstmTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Fused_meta_gradient_in_double_agrees_with_central_differences(int[] layers, Preprocessing preprocessing, int coordinates)
+    public void Fused_meta_gradient_in_double_agrees_with_central_differences(int[] layers, Preprocessing preprocessing, bool forgetGates, int coordinates)
     {
-        var replay = Replay.Random(Rule(layers, preprocessing), coordinates, 6, 1);
+        var replay = Replay.Random(Rule(layers, preprocessing, forgetGates), coordinates, 6, 1);
         var phi = Phi(replay.Rule, 2);
         using var kernels = new ScalarKernels<double>();
         var gradient = replay.Gradient(kernels, phi);
@@ -58,22 +61,47 @@ public class LstmTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Fused_meta_gradient_is_the_tapes(int[] layers, Preprocessing preprocessing, int coordinates)
+    public void Fused_meta_gradient_is_the_tapes(int[] layers, Preprocessing preprocessing, bool forgetGates, int coordinates)
     {
-        var replay = Replay.Random(Rule(layers, preprocessing), coordinates, 20, 3);
+        var replay = Replay.Random(Rule(layers, preprocessing, forgetGates), coordinates, 20, 3);
         var phi = Phi(replay.Rule, 4);
         using var kernels = new ScalarKernels<double>();
         Assert.InRange(replay.WorstRelativeError(replay.Gradient(kernels, phi), replay.TapeGradient(phi)), 0, 1e-11);
     }
 
-    [Theory, MemberData(nameof(Shapes))]
-    public void Every_kernel_set_in_float_agrees_with_double(int[] layers, Preprocessing preprocessing, int coordinates)
+    /// <summary>Any sizes from 1 to 64, up to three layers, any number of coordinates and steps.</summary>
+    [Fact]
+    public void Fused_and_tape_agree_on_random_networks_in_every_kernel_set()
     {
-        var replay = Replay.Random(Rule(layers, preprocessing), coordinates, 20, 5);
+        using var kernels = new ScalarKernels<double>();
+        foreach (var seed in Enumerable.Range(1, 20))
+        {
+            var random = new Random(seed);
+            var layers = Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(4) == 0 ? random.Next(1, 65) : random.Next(1, 12)).ToArray();
+            var preprocessing = random.Next(2) == 0 ? Preprocessing.None : Preprocessing.LogAndSign;
+            var replay = Replay.Random(Rule(layers, preprocessing, random.Next(2) == 0), random.Next(1, 80), random.Next(1, 8), (ulong)seed);
+            var phi = Phi(replay.Rule, (ulong)seed);
+            var what = $"[{string.Join(", ", layers)}], {preprocessing}, {replay.Coordinates} coordinates, {replay.Steps} steps";
+            var tape = replay.TapeGradient(phi);
+            var error = replay.WorstRelativeError(replay.Gradient(kernels, phi), tape);
+            Assert.True(error < 1e-11, $"{what}: the fused one is off by {error:E1} in double.");
+            foreach (var name in KernelSets.Every)
+            {
+                using var floats = KernelSets.Create(name, 2);
+                error = replay.WorstRelativeError(replay.Gradient(floats, phi), tape);
+                Assert.True(error < 1e-4, $"{what}: {name} is off by {error:E1}.");
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Every_kernel_set_in_float_agrees_with_double(int[] layers, Preprocessing preprocessing, bool forgetGates, int coordinates)
+    {
+        var replay = Replay.Random(Rule(layers, preprocessing, forgetGates), coordinates, 20, 5);
         var phi = Phi(replay.Rule, 6);
         using var reference = new ScalarKernels<double>();
         var expected = replay.Gradient(reference, phi);
-        foreach (var name in KernelSets.Names)
+        foreach (var name in KernelSets.Every)
         {
             using var kernels = KernelSets.Create(name, 2);
             Assert.InRange(replay.WorstRelativeError(replay.Gradient(kernels, phi), expected), 0, 1e-4);

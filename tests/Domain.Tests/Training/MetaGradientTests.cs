@@ -77,7 +77,7 @@ public class MetaGradientTests
             Assert.Equal(loss, tape.Unroll(doubles, unroll * 5, b), 1e-9);
             Assert.InRange(Error(a, b), 0, 1e-8);
         }
-        foreach (var name in KernelSets.Names)
+        foreach (var name in KernelSets.Every)
         {
             using var floatKernels = KernelSets.Create(name, 2);
             using var single = new DecoupledBptt<float>(floatKernels, task, rule, batch, 5, weights);
