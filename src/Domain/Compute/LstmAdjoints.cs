@@ -87,19 +87,20 @@ static unsafe class LstmAdjoints<V, O, E>
     public readonly record struct Steps(nint Gates, int GateStride, nint Panels, int PanelStride, int Count);
 
     /// <summary>
-    /// Adds the gradients of a layer's weights, summed over the steps: sums [count][<see cref="LstmWeights.GradientColumns"/>] of
-    /// whole vectors, whose lanes are added once, at the end of a chunk. Columns: bias, panel rows. count is a multiple of four.
+    /// Adds the gradients of a layer's weights, summed over the steps, to sums [GateRows][SumColumns] of whole vectors, whose
+    /// lanes are added once, at the end of a chunk.
     /// </summary>
-    public static void AddGradients(Steps steps, int rows, int count, E* sums)
+    public static void AddGradients(Steps steps, in LstmLayer layer, E* sums)
     {
-        var columns = LstmWeights.GradientColumns(rows);
-        for (; count > 0; count -= 4, steps = steps with { Gates = steps.Gates + 4 * Lanes * sizeof(E) }, sums += 4 * columns * O.Width)
+        var stride = layer.SumColumns * O.Width;
+        for (var gate = 0; gate < layer.GateRows; gate += 4, sums += 4 * stride)
         {
-            Biases(steps, columns * O.Width, sums);
-            for (var row = 0; row < rows; row += 2)
+            var four = steps with { Gates = steps.Gates + gate * Lanes * sizeof(E) };
+            Biases(four, stride, sums);
+            for (var row = 0; row < layer.Rows; row += 2)
             {
-                var panels = steps with { Panels = steps.Panels + row * Lanes * sizeof(E) };
-                Weights(panels, row + 1 < rows ? Lanes : 0, columns * O.Width, sums + (row + 1) * O.Width);
+                var two = four with { Panels = steps.Panels + row * Lanes * sizeof(E) };
+                Weights(two, row + 1 < layer.Rows ? Lanes : 0, stride, sums + (row + 1) * O.Width);
             }
         }
     }

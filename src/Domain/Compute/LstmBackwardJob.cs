@@ -5,7 +5,7 @@ namespace MetaOpt.Compute;
 /// <summary>
 /// Decoupled back-propagation through time: recomputes the activations of one unroll from its stored gradients, a few
 /// coordinates at a time, and walks back. The adjoint of update t is the running sum over s &gt; t of w_s grad f(theta_s), so
-/// that no optimizee is touched. Result: panel-ordered gradients in double, one row a chunk.
+/// that no optimizee is touched. Result: gradient sums in double, one row a chunk.
 /// </summary>
 readonly unsafe struct LstmBackwardJob<V, O, E>(
     LstmShape shape, Tensor<E> packed, Tensor<E> gradients, Tensor<E> stepWeights, Tensor<E> startState, double[] chunkSums) : IChunkJob
@@ -17,36 +17,38 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
 
     static int Lanes => LstmBlock<V, O, E>.Lanes;
 
-    /// <summary>Activations over all steps, and the adjoints that walk back.</summary>
-    readonly ref struct Room
+    /// <summary>Activations over all steps, and the adjoints that walk back. What all layers have is one array, layer after layer.</summary>
+    readonly struct Room
     {
         public readonly LstmPanels<E> Panels;
-        public readonly Activations[] Layers;
-        public readonly E* Inputs, Adjoint, OutputAdjoints, CellAdjoints, Sums;
+        public readonly E* Gates, Cells, TanhCells, Inputs, Adjoint, OutputAdjoints, CellAdjoints, Sums;
+        readonly int _steps;
 
         public Room(Arena<E> arena, LstmShape shape, int steps)
         {
-            var slots = arena.Take(new Shape(LstmPanels<E>.Slots(shape, steps), LstmPanels<E>.SlotRows(shape), Lanes));
-            Panels = new LstmPanels<E>(shape, slots.Data, Lanes);
-            Layers = t_layers ??= new Activations[8];
-            for (var l = 0; l < shape.Layers.Count; l++) Layers[l] = new Activations(arena, shape, l, steps);
+            var gateRows = 0;
+            foreach (ref readonly var layer in shape.Layers) gateRows += layer.GateRows;
+            _steps = steps;
+            Panels = new LstmPanels<E>(arena, shape, steps, Lanes);
+            Gates = arena.Take(new Shape(gateRows, steps, Lanes)).Data;
+            Cells = arena.Take(new Shape(shape.Units, steps + 1, Lanes)).Data;
+            TanhCells = arena.Take(new Shape(shape.Units, steps, Lanes)).Data;
             Inputs = arena.Take(new Shape(steps + 1, Lanes)).Data;
             Adjoint = arena.Take(new Shape(steps, Lanes)).Data;
             // The products of the last layer write up to three rows more.
-            OutputAdjoints = arena.Zeros(new Shape(shape.StatePerCoordinate / 2 + 3, Lanes)).Data;
-            CellAdjoints = arena.Take(new Shape(shape.StatePerCoordinate / 2, Lanes)).Data;
-            Sums = arena.Zeros(new Shape(LstmWeights.GradientSums(shape), O.Width)).Data;
+            OutputAdjoints = arena.Zeros(new Shape(shape.Units + 3, Lanes)).Data;
+            CellAdjoints = arena.Take(new Shape(shape.Units, Lanes)).Data;
+            Sums = arena.Zeros(new Shape(shape.GradientSums, O.Width)).Data;
         }
 
-        [ThreadStatic]
-        static Activations[]? t_layers;
-    }
+        /// <summary>Gates [GateRows] of a layer at a step.</summary>
+        public E* GatesOf(in LstmLayer layer, int step) => Gates + (layer.FirstGateRow * _steps + step * layer.GateRows) * Lanes;
 
-    struct Activations(Arena<E> arena, LstmShape shape, int layer, int steps)
-    {
-        public readonly E* Gates = arena.Take(new Shape(steps, LstmWeights.GateRows(shape, layer), Lanes)).Data;
-        public readonly E* Cells = arena.Take(new Shape(steps + 1, shape.Layers[layer], Lanes)).Data;
-        public readonly E* TanhCells = arena.Take(new Shape(steps, shape.Layers[layer], Lanes)).Data;
+        /// <summary>Cells [Units] of a layer before a step.</summary>
+        public E* CellsOf(in LstmLayer layer, int step) => Cells + (layer.FirstUnit * (_steps + 1) + step * layer.Units) * Lanes;
+
+        /// <summary>tanh of the cells [Units] of a layer after a step.</summary>
+        public E* TanhCellsOf(in LstmLayer layer, int step) => TanhCells + (layer.FirstUnit * _steps + step * layer.Units) * Lanes;
     }
 
     public void Run(int chunk)
@@ -62,8 +64,7 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             Backward(room, steps);
             WeightGradients(room, steps);
         }
-        var count = LstmWeights.GradientSums(shape);
-        var sums = chunkSums.AsSpan(chunk * count, count);
+        var sums = chunkSums.AsSpan(chunk * shape.GradientSums, shape.GradientSums);
         for (var i = 0; i < sums.Length; i++)
         {
             var total = 0.0;
@@ -84,12 +85,16 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             row[count..].Clear();
         }
         var state = startState.Data + (long)(first / Block) * Block * shape.StatePerCoordinate + first % Block;
-        for (var l = 0; l < shape.Layers.Count; l++)
+        foreach (ref readonly var layer in shape.Layers)
         {
-            E* cells = room.Layers[l].Cells, hidden = room.Panels.Own(l, 0);
-            for (var half = 0; half < 2; half++)
-                for (var unit = 0; unit < shape.Layers[l]; unit++, state += Block)
-                    new ReadOnlySpan<E>(state, Lanes).CopyTo(new Span<E>((half == 0 ? cells : hidden) + unit * Lanes, Lanes));
+            state = Rows(state, room.CellsOf(layer, 0), layer.Units);
+            state = Rows(state, room.Panels.Own(layer, 0), layer.Units);
+        }
+
+        static E* Rows(E* from, E* to, int rows)
+        {
+            for (var row = 0; row < rows; row++, from += Block) new ReadOnlySpan<E>(from, Lanes).CopyTo(new Span<E>(to + row * Lanes, Lanes));
+            return from;
         }
     }
 
@@ -97,17 +102,13 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
     {
         for (var step = 0; step < steps; step++)
         {
-            LstmBlock<V, O, E>.Preprocess(shape, room.Inputs + step * Lanes, room.Panels.Panel(0, step));
-            for (var l = 0; l < shape.Layers.Count; l++)
+            LstmBlock<V, O, E>.Preprocess(shape, room.Inputs + step * Lanes, room.Panels.Features(step));
+            foreach (ref readonly var layer in shape.Layers)
             {
-                ref readonly var layer = ref room.Layers[l];
-                var row = shape.Layers[l] * Lanes;
-                var gateRows = LstmWeights.GateRows(shape, l);
-                var gates = layer.Gates + step * gateRows * Lanes;
-                LstmBlock<V, O, E>.Products(
-                    packed.Data + LstmWeights.Forward(shape, l), shape.PanelRows(l), gateRows, room.Panels.Panel(l, step), gates);
-                LstmBlock<V, O, E>.Gates(shape.Layers[l], shape.ForgetGates, gates, layer.Cells + step * row, layer.Cells + (step + 1) * row,
-                    Lanes, layer.TanhCells + step * row, room.Panels.Output(l, step));
+                var gates = room.GatesOf(layer, step);
+                LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows, room.Panels.Panel(layer, step), gates);
+                LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, gates, room.CellsOf(layer, step), room.CellsOf(layer, step + 1), Lanes,
+                    room.TanhCellsOf(layer, step), room.Panels.Output(layer, step));
             }
         }
     }
@@ -115,27 +116,21 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
     void Backward(in Room room, int steps)
     {
         Adjoints(room, steps);
-        var units = shape.StatePerCoordinate / 2;
-        new Span<E>(room.OutputAdjoints, units * Lanes).Clear();
-        new Span<E>(room.CellAdjoints, units * Lanes).Clear();
-        var outputWeights = packed.Data + LstmWeights.Forward(shape, shape.Layers.Count);
+        new Span<E>(room.OutputAdjoints, shape.Units * Lanes).Clear();
+        new Span<E>(room.CellAdjoints, shape.Units * Lanes).Clear();
         for (var step = steps - 1; step >= 0; step--)
-        {
-            var below = units;
-            for (var l = shape.Layers.Count - 1; l >= 0; l--)
+            for (var l = shape.Layers.Length - 1; l >= 0; l--)
             {
-                ref readonly var layer = ref room.Layers[l];
-                var (own, row) = (shape.Layers[l], shape.Layers[l] * Lanes);
-                below -= own;
-                var outputAdjoint = room.OutputAdjoints + below * Lanes;
-                if (l == shape.Layers.Count - 1) AddScaled(outputWeights, room.Adjoint + step * Lanes, own, outputAdjoint);
-                var gates = layer.Gates + step * LstmWeights.GateRows(shape, l) * Lanes;
-                LstmAdjoints<V, O, E>.Gates(own, shape.ForgetGates,
-                    outputAdjoint, room.CellAdjoints + below * Lanes, layer.Cells + step * row, layer.TanhCells + step * row, gates);
-                LstmAdjoints<V, O, E>.AddPanel(packed.Data + LstmWeights.Adjoint(shape, l), LstmWeights.AdjointRows(shape, l),
-                    shape.Gates * own, gates, l == 0 ? outputAdjoint : outputAdjoint - shape.Layers[l - 1] * Lanes);
+                ref readonly var layer = ref shape.Layers[l];
+                var outputAdjoint = room.OutputAdjoints + layer.FirstUnit * Lanes;
+                if (l == shape.Layers.Length - 1)
+                    AddScaled(packed.Data + shape.OutputWeights, room.Adjoint + step * Lanes, layer.Units, outputAdjoint);
+                var gates = room.GatesOf(layer, step);
+                LstmAdjoints<V, O, E>.Gates(layer.Units, shape.ForgetGates, outputAdjoint, room.CellAdjoints + layer.FirstUnit * Lanes,
+                    room.CellsOf(layer, step), room.TanhCellsOf(layer, step), gates);
+                LstmAdjoints<V, O, E>.AddPanel(packed.Data + layer.AdjointWeights, layer.AdjointRows, layer.Gates, gates,
+                    outputAdjoint - (layer.Inputs - layer.FirstAdjointRow) * Lanes);
             }
-        }
     }
 
     /// <summary>Of the unscaled outputs: scale * sum over s &gt; t of w_s grad f(theta_s).</summary>
@@ -165,26 +160,23 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
 
     void WeightGradients(in Room room, int steps)
     {
-        var sums = room.Sums;
-        for (var l = 0; l < shape.Layers.Count; l++)
+        foreach (ref readonly var layer in shape.Layers)
         {
-            var (rows, gateRows) = (shape.PanelRows(l), LstmWeights.GateRows(shape, l));
             var all = new LstmAdjoints<V, O, E>.Steps(
-                (nint)room.Layers[l].Gates, gateRows * Lanes, (nint)room.Panels.Panel(l, 0), room.Panels.Stride, steps);
-            LstmAdjoints<V, O, E>.AddGradients(all, rows, gateRows, sums);
-            sums += gateRows * LstmWeights.GradientColumns(rows) * O.Width;
+                (nint)room.GatesOf(layer, 0), layer.GateRows * Lanes, (nint)room.Panels.Panel(layer, 0), room.Panels.Stride, steps);
+            LstmAdjoints<V, O, E>.AddGradients(all, layer, room.Sums + layer.Sums * O.Width);
         }
-        var top = shape.PanelRows(shape.Layers.Count);
-        for (var row = 0; row <= top; row++)
+        var sums = room.Sums + shape.OutputSums * O.Width;
+        for (var row = 0; row <= shape.OutputInputs; row++, sums += O.Width)
         {
-            var sum = O.Load(sums + row * O.Width);
+            var sum = O.Load(sums);
             for (var step = 0; step < steps; step++)
                 for (var lane = 0; lane < Lanes; lane += O.Width)
                 {
-                    var panel = row == top ? O.Constant(1) : O.Load(room.Panels.Panel(shape.Layers.Count, step) + row * Lanes + lane);
-                    sum = O.FusedMultiplyAdd(O.Load(room.Adjoint + step * Lanes + lane), panel, sum);
+                    var input = row == shape.OutputInputs ? O.Constant(1) : O.Load(room.Panels.Top(step) + row * Lanes + lane);
+                    sum = O.FusedMultiplyAdd(O.Load(room.Adjoint + step * Lanes + lane), input, sum);
                 }
-            O.Store(sums + row * O.Width, sum);
+            O.Store(sums, sum);
         }
     }
 }

@@ -7,31 +7,34 @@ namespace MetaOpt.Compute;
 /// of rows and no output is stored twice: slot s holds the rows [features of step s | outputs of layer 0 after step s - 1 |
 /// of layer 1 after step s - 2 | ..]. Layer l at step t reads slot t + l and writes slot t + l + 1.
 /// </summary>
-readonly unsafe struct LstmPanels<E>(LstmShape shape, E* slots, int lanes) where E : unmanaged, IBinaryFloatingPointIeee754<E>
+readonly unsafe struct LstmPanels<E> where E : unmanaged, IBinaryFloatingPointIeee754<E>
 {
-    /// <summary>Rows of a slot.</summary>
-    public static int SlotRows(LstmShape shape) => shape.Features + shape.Layers.Sum();
+    readonly LstmShape _shape;
+    readonly E* _slots;
+    readonly int _lanes;
 
-    /// <summary>Slots that <paramref name="steps"/> steps need.</summary>
-    public static int Slots(LstmShape shape, int steps) => steps + shape.Layers.Count;
+    /// <summary>Room for <paramref name="steps"/> steps.</summary>
+    public LstmPanels(Arena<E> arena, LstmShape shape, int steps, int lanes)
+    {
+        (_shape, _lanes) = (shape, lanes);
+        _slots = arena.Take(new Shape(steps + shape.Layers.Length, shape.Features + shape.Units, lanes)).Data;
+    }
 
     /// <summary>Elements from a step's panel to the next one's.</summary>
-    public int Stride { get; } = SlotRows(shape) * lanes;
+    public int Stride => (_shape.Features + _shape.Units) * _lanes;
 
-    /// <summary>What a layer reads at a step; one past the last layer: what the output reads.</summary>
-    public E* Panel(int layer, int step) => slots + (long)(step + layer) * Stride + FirstRow(layer) * lanes;
+    /// <summary>The features of a step.</summary>
+    public E* Features(int step) => _slots + (long)step * Stride;
+
+    /// <summary>What a layer reads at a step.</summary>
+    public E* Panel(in LstmLayer layer, int step) => Features(step + layer.Index) + layer.FirstRow * _lanes;
 
     /// <summary>A layer's output after step - 1, which it reads at <paramref name="step"/>.</summary>
-    public E* Own(int layer, int step) => Panel(layer, step) + shape.InputsFromBelow(layer) * lanes;
+    public E* Own(in LstmLayer layer, int step) => Panel(layer, step) + layer.Inputs * _lanes;
 
     /// <summary>Where a layer's output after <paramref name="step"/> goes: its own next input, and the layer's above.</summary>
-    public E* Output(int layer, int step) => Own(layer, step + 1);
+    public E* Output(in LstmLayer layer, int step) => Own(layer, step + 1);
 
-    int FirstRow(int layer)
-    {
-        if (layer == 0) return 0;
-        var row = shape.Features;
-        for (var l = 0; l < layer - 1; l++) row += shape.Layers[l];
-        return row;
-    }
+    /// <summary>What the network's output reads at a step.</summary>
+    public E* Top(int step) => Features(step + _shape.Layers.Length) + _shape.OutputFirstRow * _lanes;
 }

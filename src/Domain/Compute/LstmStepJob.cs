@@ -12,44 +12,51 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
 
     static int Lanes => LstmBlock<V, O, E>.Lanes;
 
-    public void Run(int chunk)
+    readonly struct Room
     {
-        var arena = Scratch<E>.Start();
-        var slots = arena.Take(new Shape(LstmPanels<E>.Slots(shape, 1), LstmPanels<E>.SlotRows(shape), Lanes));
-        var panels = new LstmPanels<E>(shape, slots.Data, Lanes);
-        var update = arena.Take(new Shape(Lanes)).Data;
-        var widest = 0;
-        for (var l = 0; l < shape.Layers.Count; l++) widest = Math.Max(widest, LstmWeights.GateRows(shape, l));
-        var gates = arena.Take(new Shape(widest, Lanes)).Data;
-        var tanhCells = arena.Take(new Shape(widest, Lanes)).Data;
-        var (from, to) = Chunks.Of(chunk, LstmShape.Blocks(gradient.Count));
-        for (var first = from * Block; first < Math.Min(to * Block, gradient.Count); first += Lanes) Step(first, panels, update, gates, tanhCells);
+        public readonly LstmPanels<E> Panels;
+        public readonly E* Update, Gates, TanhCells;
+
+        public Room(Arena<E> arena, LstmShape shape)
+        {
+            Panels = new LstmPanels<E>(arena, shape, 1, Lanes);
+            Update = arena.Take(new Shape(Lanes)).Data;
+            var widest = 0;
+            foreach (ref readonly var layer in shape.Layers) widest = Math.Max(widest, layer.GateRows);
+            Gates = arena.Take(new Shape(widest, Lanes)).Data;
+            TanhCells = arena.Take(new Shape(widest, Lanes)).Data;
+        }
     }
 
-    void Step(int first, LstmPanels<E> panels, E* update, E* gates, E* tanhCells)
+    public void Run(int chunk)
+    {
+        var room = new Room(Scratch<E>.Start(), shape);
+        var (from, to) = Chunks.Of(chunk, LstmShape.Blocks(gradient.Count));
+        for (var first = from * Block; first < Math.Min(to * Block, gradient.Count); first += Lanes) Step(first, room);
+    }
+
+    void Step(int first, in Room room)
     {
         var count = Math.Min(Lanes, gradient.Count - first);
-        var values = new Span<E>(update, Lanes);
+        var values = new Span<E>(room.Update, Lanes);
         values.Clear();
         new ReadOnlySpan<E>(gradient.Data + first, count).CopyTo(values);
-        LstmBlock<V, O, E>.Preprocess(shape, update, panels.Panel(0, 0));
+        LstmBlock<V, O, E>.Preprocess(shape, room.Update, room.Panels.Features(0));
         var cells = state.Data + (long)(first / Block) * Block * shape.StatePerCoordinate + first % Block;
-        for (var l = 0; l < shape.Layers.Count; l++)
+        foreach (ref readonly var layer in shape.Layers)
         {
-            var units = shape.Layers[l];
-            var hidden = cells + units * Block;
-            Copy(hidden, Block, panels.Own(l, 0), Lanes, units);
-            LstmBlock<V, O, E>.Products(
-                packed.Data + LstmWeights.Forward(shape, l), shape.PanelRows(l), LstmWeights.GateRows(shape, l), panels.Panel(l, 0), gates);
-            LstmBlock<V, O, E>.Gates(units, shape.ForgetGates, gates, cells, cells, Block, tanhCells, panels.Output(l, 0));
-            Copy(panels.Output(l, 0), Lanes, hidden, Block, units);
-            cells = hidden + units * Block;
+            var hidden = cells + layer.Units * Block;
+            Copy(hidden, Block, room.Panels.Own(layer, 0), Lanes, layer.Units);
+            LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows, room.Panels.Panel(layer, 0), room.Gates);
+            var output = room.Panels.Output(layer, 0);
+            LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, room.Gates, cells, cells, Block, room.TanhCells, output);
+            Copy(output, Lanes, hidden, Block, layer.Units);
+            cells = hidden + layer.Units * Block;
         }
-        var top = shape.Layers.Count;
-        LstmBlock<V, O, E>.Output(packed.Data + LstmWeights.Forward(shape, top), shape.PanelRows(top),
-            E.CreateTruncating(shape.OutputScale), panels.Panel(top, 0), update);
+        LstmBlock<V, O, E>.Output(
+            packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale), room.Panels.Top(0), room.Update);
         var parameters = theta.Data + first;
-        for (var i = 0; i < count; i++) parameters[i] += update[i];
+        for (var i = 0; i < count; i++) parameters[i] += room.Update[i];
     }
 
     static void Copy(E* from, int fromStride, E* to, int toStride, int rows)

@@ -28,7 +28,7 @@ public partial class ScalarKernels<T>
         where V : struct
         where O : IVectorOps<V, T>
     {
-        var (chunks, count) = (Chunks.Count(LstmShape.Blocks(gradients.Shape.D1)), LstmWeights.GradientSums(shape));
+        var (chunks, count) = (Chunks.Count(LstmShape.Blocks(gradients.Shape.D1)), shape.GradientSums);
         if (_chunkSums.Length < chunks * count) _chunkSums = new double[chunks * count];
         Run(chunks, new LstmBackwardJob<V, O, T>(shape, packed, gradients, stepWeights, startState, _chunkSums));
         var sums = _chunkSums.AsSpan(0, count);

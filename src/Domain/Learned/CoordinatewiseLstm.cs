@@ -109,9 +109,9 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         var n = gradient.Shape.D1;
         var x = _shape.PreprocessingExponent > 0 ? LogAndSign(tape, gradient) : gradient;
         var (row, newState) = (0, default(Tensor<T>));
-        for (var l = 0; l < _shape.Layers.Count; l++)
+        for (var l = 0; l < options.Layers.Count; l++)
         {
-            var units = _shape.Layers[l];
+            var units = options.Layers[l];
             var cell = tape.Slice(state, 0, row, units);
             var hidden = tape.Slice(state, 0, row + units, units);
             var gates = tape.Add(tape.MatMul(phi[2 * l], tape.Concat(x, hidden, 0)), Columns(tape, phi[2 * l + 1], n));
@@ -127,7 +127,7 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
             row += 2 * units;
         }
         var update = tape.Add(tape.MatMul(phi[^2], x), Columns(tape, phi[^1], n));
-        return (tape.Scale(update, T.CreateTruncating(_shape.OutputScale)), _shape.Layers.Count == 0 ? state : newState);
+        return (tape.Scale(update, T.CreateTruncating(_shape.OutputScale)), options.Layers.Count == 0 ? state : newState);
     }
 
     static Tensor<T> Columns<T>(Tape<T> tape, Tensor<T> bias, int n) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
