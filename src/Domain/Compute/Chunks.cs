@@ -6,8 +6,9 @@ namespace MetaOpt.Compute;
 static class Chunks
 {
     const int Most = 256;
+    const int FewestBlocks = 2; // adding up a chunk's gradients costs as much as a few coordinates
 
-    public static int Count(int blocks) => Math.Min(blocks, Most);
+    public static int Count(int blocks) => Math.Min((blocks + FewestBlocks - 1) / FewestBlocks, Most);
 
     /// <summary>Blocks from .. to (exclusive) of a chunk.</summary>
     public static (int From, int To) Of(int chunk, int blocks) =>

@@ -65,12 +65,7 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             WeightGradients(room, steps);
         }
         var sums = chunkSums.AsSpan(chunk * shape.GradientSums, shape.GradientSums);
-        for (var i = 0; i < sums.Length; i++)
-        {
-            var total = 0.0;
-            for (var lane = 0; lane < O.Width; lane++) total += double.CreateTruncating(room.Sums[i * O.Width + lane]);
-            sums[i] = total;
-        }
+        for (var i = 0; i < sums.Length; i++) sums[i] = double.CreateTruncating(O.Sum(O.Load(room.Sums + i * O.Width)));
     }
 
     /// <summary>Gradients and state at the unroll's start; coordinates that do not exist have gradients of zero.</summary>

@@ -62,12 +62,8 @@ public readonly struct V512 : IVectorOps<Vector512<float>, float>, IFloatBits<Ve
     public static Vector512<float> TanhFraction(Vector512<float> x, out Vector512<float> denominator) =>
         VectorMaths<Vector512<float>, V512>.TanhFraction(x, out denominator);
 
-    public static float Sum(Vector512<float> x)
-    {
-        var sum = x[0];
-        for (var lane = 1; lane < Width; lane++) sum += x[lane];
-        return sum;
-    }
+    [MethodImpl(Inline)]
+    public static float Sum(Vector512<float> x) => V256.Sum(x.GetLower() + x.GetUpper());
 
     [MethodImpl(Inline)]
     public static Vector512<float> ScaleByPowerOfTwo(Vector512<float> value, Vector512<float> shifted)
@@ -154,12 +150,8 @@ public readonly struct V256 : IVectorOps<Vector256<float>, float>, IFloatBits<Ve
     public static Vector256<float> TanhFraction(Vector256<float> x, out Vector256<float> denominator) =>
         VectorMaths<Vector256<float>, V256>.TanhFraction(x, out denominator);
 
-    public static float Sum(Vector256<float> x)
-    {
-        var sum = x[0];
-        for (var lane = 1; lane < Width; lane++) sum += x[lane];
-        return sum;
-    }
+    [MethodImpl(Inline)]
+    public static float Sum(Vector256<float> x) => V128.Sum(x.GetLower() + x.GetUpper());
 
     [MethodImpl(Inline)]
     public static Vector256<float> ScaleByPowerOfTwo(Vector256<float> value, Vector256<float> shifted)
@@ -246,11 +238,11 @@ public readonly struct V128 : IVectorOps<Vector128<float>, float>, IFloatBits<Ve
     public static Vector128<float> TanhFraction(Vector128<float> x, out Vector128<float> denominator) =>
         VectorMaths<Vector128<float>, V128>.TanhFraction(x, out denominator);
 
+    [MethodImpl(Inline)]
     public static float Sum(Vector128<float> x)
     {
-        var sum = x[0];
-        for (var lane = 1; lane < Width; lane++) sum += x[lane];
-        return sum;
+        var pairs = x + Vector128.Shuffle(x, Vector128.Create(2, 3, 0, 1));
+        return pairs[0] + pairs[1];
     }
 
     [MethodImpl(Inline)]

@@ -61,7 +61,7 @@ public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
     static abstract V OnePlusPowerOfTwo(V x);
     /// <summary>tanh x as a quotient that is still to be divided; the denominator lies in 1..500. Relative error below 4e-7 in float.</summary>
     static abstract V TanhFraction(V x, out V denominator);
-    /// <summary>The lanes added in index order.</summary>
+    /// <summary>The lanes added in a fixed order: the upper half to the lower one, and so on.</summary>
     static abstract E Sum(V x);
 }
 
