@@ -120,17 +120,54 @@ public sealed unsafe partial class SimdKernels
 
     struct Three : IVectors { public static int Count => 3; }
 
-    /// <summary>A tile of 4 rows by C.Count vectors; rows that do not exist repeat the first one and are not stored.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // full speed from the first call; short runs never see tier 1
+    /// <summary>
+    /// A tile of 4 rows by C.Count vectors. Where it does not fit, rows that do not exist repeat the first one, and the tile is
+    /// computed aside and what exists of it copied.
+    /// </summary>
+    [SkipLocalsInit]
     static void Tile<V, O, C>(Left left, float* b, int strideB, int depth, Target target)
         where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
     {
+        var width = C.Count * O.Width;
+        var c = (float*)target.Address;
+        if (target.Rows == TileRows && target.Width == width)
+        {
+            if (!target.Accumulate) Clear<V, O, C>(c, target.Stride);
+            Products<V, O, C>(left, TileRows, b, strideB, depth, c, target.Stride);
+            return;
+        }
+        var aside = stackalloc float[TileRows * TileVectors * WidestLanes];
+        Clear<V, O, C>(aside, width);
+        Products<V, O, C>(left, target.Rows, b, strideB, depth, aside, width);
+        for (var row = 0; row < target.Rows; row++, c += target.Stride, aside += width)
+            for (var column = 0; column < target.Width; column++)
+                c[column] = target.Accumulate ? c[column] + aside[column] : aside[column];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Clear<V, O, C>(float* c, int stride) where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
+    {
+        for (var row = 0; row < TileRows; row++, c += stride)
+            for (var vector = 0; vector < C.Count; vector++) O.Store(c + vector * O.Width, O.Zero);
+    }
+
+    /// <summary>
+    /// c += a b. Nothing but the loop and plain loads and stores around it: with more in one method the compiler keeps the sums in
+    /// memory. Full speed from the first call, as short runs never see tier 1.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Products<V, O, C>(Left left, int rows, float* b, int strideB, int depth, float* c, int strideC)
+        where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
+    {
         var a0 = (float*)left.Address;
-        var a1 = target.Rows > 1 ? a0 + left.RowStride : a0;
-        var a2 = target.Rows > 2 ? a0 + 2L * left.RowStride : a0;
-        var a3 = target.Rows > 3 ? a0 + 3L * left.RowStride : a0;
-        V c00 = O.Zero, c01 = O.Zero, c02 = O.Zero, c10 = O.Zero, c11 = O.Zero, c12 = O.Zero;
-        V c20 = O.Zero, c21 = O.Zero, c22 = O.Zero, c30 = O.Zero, c31 = O.Zero, c32 = O.Zero;
+        var a1 = rows > 1 ? a0 + left.RowStride : a0;
+        var a2 = rows > 2 ? a0 + 2L * left.RowStride : a0;
+        var a3 = rows > 3 ? a0 + 3L * left.RowStride : a0;
+        float* c1 = c + strideC, c2 = c1 + strideC, c3 = c2 + strideC;
+        V c00 = At<V, O, C>(c, 0), c01 = At<V, O, C>(c, 1), c02 = At<V, O, C>(c, 2);
+        V c10 = At<V, O, C>(c1, 0), c11 = At<V, O, C>(c1, 1), c12 = At<V, O, C>(c1, 2);
+        V c20 = At<V, O, C>(c2, 0), c21 = At<V, O, C>(c2, 1), c22 = At<V, O, C>(c2, 2);
+        V c30 = At<V, O, C>(c3, 0), c31 = At<V, O, C>(c3, 1), c32 = At<V, O, C>(c3, 2);
         nint offset = 0;
         for (var i = 0; i < depth; i++, offset += left.InnerStride, b += strideB)
         {
@@ -154,26 +191,27 @@ public sealed unsafe partial class SimdKernels
             if (C.Count > 1) c31 = O.FusedMultiplyAdd(x, b1, c31);
             if (C.Count > 2) c32 = O.FusedMultiplyAdd(x, b2, c32);
         }
-        StoreRow<V, O, C>(target, 0, c00, c01, c02);
-        if (target.Rows > 1) StoreRow<V, O, C>(target, 1, c10, c11, c12);
-        if (target.Rows > 2) StoreRow<V, O, C>(target, 2, c20, c21, c22);
-        if (target.Rows > 3) StoreRow<V, O, C>(target, 3, c30, c31, c32);
+        StoreRow<V, O, C>(c, c00, c01, c02);
+        StoreRow<V, O, C>(c1, c10, c11, c12);
+        StoreRow<V, O, C>(c2, c20, c21, c22);
+        StoreRow<V, O, C>(c3, c30, c31, c32);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void StoreRow<V, O, C>(Target target, int row, V c0, V c1, V c2)
-        where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
+    static V At<V, O, C>(float* row, int vector) where V : struct where O : IVectorOps<V, float> where C : struct, IVectors =>
+        vector < C.Count ? O.Load(row + vector * O.Width) : O.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void StoreRow<V, O, C>(float* row, V v0, V v1, V v2) where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
     {
-        var c = (float*)target.Address + (long)row * target.Stride;
-        Put<V, O>(c, target.Width, target.Accumulate, c0);
-        if (C.Count > 1) Put<V, O>(c + O.Width, target.Width - O.Width, target.Accumulate, c1);
-        if (C.Count > 2) Put<V, O>(c + 2 * O.Width, target.Width - 2 * O.Width, target.Accumulate, c2);
+        O.Store(row, v0);
+        if (C.Count > 1) O.Store(row + O.Width, v1);
+        if (C.Count > 2) O.Store(row + 2 * O.Width, v2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Put<V, O>(float* c, int lanes, bool accumulate, V value) where V : struct where O : IVectorOps<V, float>
+    static void Put<V, O>(float* c, int lanes, V value) where V : struct where O : IVectorOps<V, float>
     {
-        if (accumulate) value = O.Add(O.Load(c), value);
         if (lanes >= O.Width) O.Store(c, value);
         else PutLanes<V, O>(c, lanes, value);
     }

@@ -82,8 +82,8 @@ public sealed unsafe partial class SimdKernels
                     left = O.FusedMultiplyAdd(x, O.Load(row), left);
                     right = O.FusedMultiplyAdd(x, O.Load(row + O.Width), right);
                 }
-                Put<V, O>(c + column, columns - column, false, left);
-                if (columns - column > O.Width) Put<V, O>(c + column + O.Width, columns - column - O.Width, false, right);
+                Put<V, O>(c + column, columns - column, left);
+                if (columns - column > O.Width) Put<V, O>(c + column + O.Width, columns - column - O.Width, right);
             }
         }
     }

@@ -76,7 +76,7 @@ public sealed unsafe partial class SimdKernels
             {
                 var sum = O.Zero;
                 for (var k = 0; k < size; k++) sum = O.Add(sum, O.Load(source + (long)k * inner + column));
-                Put<V, O>(destination + column, inner - column, false, sum);
+                Put<V, O>(destination + column, inner - column, sum);
             }
         }
     }

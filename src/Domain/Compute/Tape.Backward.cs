@@ -14,6 +14,9 @@ public sealed partial class Tape<T>
             case Op.Add or Op.Subtract or Op.Multiply or Op.Divide or Op.Select or Op.MatMul:
                 PropagateToTwo(node, g);
                 break;
+            case Op.Slice when !Recording:
+                AddToSlice(node, g);
+                break;
             case Op.Reshape or Op.Transpose or Op.SumAxis or Op.Expand or Op.Slice or Op.Pad:
                 Accumulate(node.X, Move(node, g));
                 break;
@@ -31,6 +34,19 @@ public sealed partial class Tape<T>
             default:
                 Accumulate(node.X, Derive(node, g));
                 break;
+        }
+    }
+
+    /// <summary>Without a graph, gradients of slices are added where they belong: nothing of the source's size is made for each.</summary>
+    void AddToSlice(in Node node, Tensor<T> g)
+    {
+        var (outer, size, inner) = node.X.Shape.Around(node.I);
+        var sum = OwnAdjoint(node.X);
+        var count = node.Value.Shape[node.I] * inner;
+        for (var o = 0; o < outer; o++)
+        {
+            var part = sum.Range((o * size + node.J) * inner, count);
+            Kernels.Zip(ZipOp.Add, part, g.Range(o * count, count), part);
         }
     }
 

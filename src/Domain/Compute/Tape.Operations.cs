@@ -147,8 +147,11 @@ public sealed partial class Tape<T>
         RequireAxis("Slice", x.Shape, axis);
         if (start < 0 || count < 0 || start + count > x.Shape[axis])
             throw new ArgumentException($"Slice {start}..{start + count} lies outside axis {axis} of {x.Shape}.");
-        var y = _arena.Take(x.Shape.With(axis, count));
-        Kernels.Slice(x, axis, start, y);
+        var (outer, _, inner) = x.Shape.Around(axis);
+        var shape = x.Shape.With(axis, count);
+        // What lies in one piece needs no copy: nothing on the tape is written twice.
+        var y = outer == 1 ? x.Range(start * inner, shape.Count).As(shape) : _arena.Take(shape);
+        if (outer > 1) Kernels.Slice(x, axis, start, y);
         return Note(new Node { Op = Op.Slice, X = x, I = axis, J = start, Value = y }, x.Node >= 0);
     }
 

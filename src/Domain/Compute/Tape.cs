@@ -13,6 +13,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     Node[] _nodes = new Node[256];
     Tensor<T>[] _adjoints = new Tensor<T>[256];
     bool[] _reached = new bool[256];
+    bool[] _own = new bool[256];
     int _count;
     readonly Arena<T> _arena;
 
@@ -117,6 +118,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
             ref var node = ref _nodes[i];
             _reached[i] |= Reached(node.X) || Reached(node.Y) || Reached(node.Z);
             _adjoints[i] = default;
+            _own[i] = false;
         }
         if (!_reached[loss.Node]) return;
         var one = _arena.Take(loss.Shape);
@@ -134,6 +136,16 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     {
         ref var adjoint = ref _adjoints[source.Node];
         adjoint = adjoint.Shape.Rank == 0 ? contribution : Add(adjoint, contribution);
+        _own[source.Node] = false;
+    }
+
+    /// <summary>The adjoint so far, in memory that no other tensor shares.</summary>
+    Tensor<T> OwnAdjoint(Tensor<T> source)
+    {
+        ref var adjoint = ref _adjoints[source.Node];
+        if (!_own[source.Node]) adjoint = adjoint.Shape.Rank == 0 ? Zeros(source.Shape) : _arena.Copy(adjoint.Span, source.Shape);
+        _own[source.Node] = true;
+        return adjoint;
     }
 
     bool Needs(Tensor<T> source) => source.Node >= 0 && source.Shape.Rank > 0 && _reached[source.Node];
@@ -146,6 +158,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
             Array.Resize(ref _nodes, 2 * _count);
             Array.Resize(ref _adjoints, 2 * _count);
             Array.Resize(ref _reached, 2 * _count);
+            Array.Resize(ref _own, 2 * _count);
         }
         _nodes[_count] = node;
         return _nodes[_count].Value = node.Value.At(_count++);
