@@ -123,23 +123,10 @@ static class KernelsBench
             var weights = _arena.Take(new Shape(Steps));
             weights.Span.Fill(1);
             var phiGradient = new double[shape.MetaParameterCount];
-            var (forward, backward) = Flops(shape);
+            var (forward, backward) = (2.0 * shape.ForwardProducts, 2.0 * shape.BackwardProducts);
             yield return new("LSTM forward step", forward * coordinates, 0, s => sets[s].LstmStep(shape, packed, gradient, state, theta));
             yield return new("LSTM backward through time", backward * coordinates * Steps, 0,
                 s => sets[s].LstmBackward(shape, packed, gradients, weights, start, phiGradient));
-        }
-
-        /// <summary>Operations in matrix products, for one coordinate and step; without biases.</summary>
-        static (double Forward, double Backward) Flops(LstmShape shape)
-        {
-            double products = shape.Layers[^1], adjoints = shape.Layers[^1];
-            for (var l = 0; l < shape.Layers.Count; l++)
-            {
-                var (gates, units) = (4.0 * shape.Layers[l], shape.Layers[l]);
-                products += gates * (shape.InputsFromBelow(l) + units);
-                adjoints += gates * ((l == 0 ? 0 : shape.InputsFromBelow(l)) + units);
-            }
-            return (2 * products, 2 * (2 * products + adjoints));
         }
 
         /// <summary>Every product that a step of the 784-20-10 network on 128 images has.</summary>

@@ -66,6 +66,12 @@ public sealed class LstmShape
     /// <summary>Elements of the state of <paramref name="coordinates"/>.</summary>
     public int StateElements(int coordinates) => checked(Blocks(coordinates) * Block * StatePerCoordinate);
 
+    /// <summary>Multiplications in matrix products of one coordinate's step, without the biases'.</summary>
+    public int ForwardProducts => OutputInputs + _layers.Sum(l => l.Gates * l.Rows);
+
+    /// <summary>The same of one coordinate and step on the way back: the step again, adjoints of inputs, gradients of weights.</summary>
+    public int BackwardProducts => 2 * ForwardProducts + OutputInputs + _layers.Sum(l => l.Gates * (l.Rows - l.FirstAdjointRow));
+
     internal ReadOnlySpan<LstmLayer> Layers => _layers;
 
     /// <summary>Rows that the output reads.</summary>
