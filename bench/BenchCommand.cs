@@ -19,7 +19,7 @@ public static class BenchCommand
     {
         var root = new Command("bench", "Measure how fast this machine learns optimizers.")
         {
-            new HelpOption(), Peak.Create(), KernelsBench.Create(), MetaStep.Create(),
+            new HelpOption(), Peak.Create(), KernelsBench.Create(), MetaStep.Create(), Peers.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

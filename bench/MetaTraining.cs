@@ -16,6 +16,7 @@ sealed record Workload(string Name, ITask Task, int Instances, int Unroll)
     /// <summary>Seed of all that is drawn.</summary>
     public const ulong Seed = 1;
     const int Pixels = 784, Classes = 10, Images = 4096;
+    const int OutputWeights = 20 + 1;
 
     /// <summary>Coordinates of all instances.</summary>
     public int Coordinates => Instances * Task.Coordinates;
@@ -26,11 +27,12 @@ sealed record Workload(string Name, ITask Task, int Instances, int Unroll)
     /// <summary>Sizes of <see cref="Rule"/>.</summary>
     public static LstmShape RuleShape { get; } = new([20, 20], 10, 0.1);
 
-    /// <summary>phi as it is before meta-training.</summary>
+    /// <summary>Random phi whose updates are as small as a trained optimizer's: larger ones drive a network into saturation, where rounding decides.</summary>
     public static float[] Phi()
     {
         var phi = new float[RuleShape.MetaParameterCount];
         Rule.Initialise(Seed, phi);
+        foreach (ref var weight in phi.AsSpan(phi.Length - OutputWeights)) weight *= 0.1f;
         return phi;
     }
 
@@ -73,11 +75,14 @@ sealed class MetaTraining : IDisposable
     readonly Tensor<float> _phi, _gradient;
     int _unroll;
 
-    public MetaTraining(IKernels<float> kernels, Workload work)
+    /// <param name="kernels">Where to compute.</param>
+    /// <param name="work">What to train on.</param>
+    /// <param name="phi">Meta-parameters instead of <see cref="Workload.Phi"/>.</param>
+    public MetaTraining(IKernels<float> kernels, Workload work, float[]? phi = null)
     {
         _work = work;
         _estimator = new DecoupledBptt<float>(kernels, work.Task, Workload.Rule, work.Instances, work.Unroll, LossWeights.Uniform);
-        var phi = Workload.Phi();
+        phi ??= Workload.Phi();
         _phi = _arena.Copy(phi, new Shape(1, phi.Length));
         _gradient = _arena.Zeros(_phi.Shape);
         Gradient = new double[phi.Length];

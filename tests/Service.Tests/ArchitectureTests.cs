@@ -12,6 +12,7 @@ public class ArchitectureTests
     [InlineData("metaopt-worker", "MetaOpt.Domain MetaOpt.Storage")]
     [InlineData("metaopt-api", "MetaOpt.Domain MetaOpt.Storage")]
     [InlineData("metaopt-cli", "MetaOpt.Storage")]
+    [InlineData("metaopt-bench", "MetaOpt.Domain")]
     public void A_project_uses_only_what_the_arrows_allow(string assembly, string allowed)
     {
         var used = Assembly.Load(assembly).GetReferencedAssemblies().Select(r => r.Name!).Where(n => n.StartsWith("metaopt", StringComparison.OrdinalIgnoreCase));

@@ -1,0 +1,141 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using MetaOpt.Compute;
+
+namespace MetaOpt.Bench;
+
+/// <summary>
+/// <c>peers</c>: the same work in PyTorch eager (bench/peers), by turns with ours. Both first have to agree on the result to
+/// 1e-3. The peer is the fastest of its variants: a loop over LSTMCell, or one product a layer; on one thread, on all, or on all
+/// but for its matrix products, which are small. PyTorch with decoupled back-propagation is a row of its own.
+/// </summary>
+static class Peers
+{
+    const string Decoupled = "decoupled";
+    static readonly string[] Names = ["mnist-meta-step", "quadratic-meta-step", "mnist-inner-step"];
+
+    /// <summary>The command line.</summary>
+    public static Command Create()
+    {
+        var threads = BenchCommand.Threads();
+        var rounds = BenchCommand.Number("--rounds", "Rounds in which ours and every variant of the peer take turns.", 7, 5, 1000);
+        var only = new Option<string?>("--case") { Description = "Only this one." };
+        only.AcceptOnlyFromAmong(Names);
+        return BenchCommand.Subcommand("peers", "The same work in PyTorch, by turns with ours.", 0.3, (arguments, bench) =>
+        {
+            var names = arguments.GetValue(only) is { } name ? [name] : Names;
+            Measure(bench, names, arguments.GetValue(threads), arguments.GetValue(rounds));
+        }, threads, rounds, only);
+    }
+
+    static PeerCase Open(string name, IKernels<float> kernels) => name switch
+    {
+        "mnist-meta-step" => new MetaStepCase(name, kernels, Workload.Network("mnist", 20, 20), 20, ["cell", "fused", "decoupled-loop", "decoupled-lstm"]),
+        "quadratic-meta-step" => new MetaStepCase(name, kernels, Workload.Quadratic(128, 20), 0, ["cell", "fused", "decoupled-loop", "decoupled-lstm"]),
+        _ => new InnerStepCase(name, kernels, 15_910),
+    };
+
+    static void Measure(Bench bench, string[] names, int threads, int rounds)
+    {
+        var table = new Table("PyTorch and ours (median of the rounds; ratio: peer / ours, with its least and largest)",
+            new("case", "case"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"), new("least", "ratioMin"), new("largest", "ratioMax"),
+            new("fastest peer", "variant"), new("its threads", "peerThreads"), new("in products", "peerBlasThreads"), new("difference", "relativeError", "G2"), new("idle peer's load", "idleLoad"));
+        using var kernels = KernelSets.Create("auto", threads);
+        foreach (var name in names)
+        {
+            using var work = Open(name, kernels);
+            using var folder = new PeerFolder();
+            work.Write(folder);
+            using var peer = new PeerProcess(folder);
+            bench.Log.WriteLine($"{name}: PyTorch {peer.Hello["torch"]}, {peer.Hello["blas"]} ...");
+            var errors = work.Variants.ToDictionary(v => v, v => Check(work, peer, v));
+            var samples = TakeTurns(bench, work, peer, threads, rounds);
+            foreach (var group in samples.GroupBy(s => s.Variant.StartsWith(Decoupled, StringComparison.Ordinal)))
+                table.Add(Row(group.Key ? $"{name}-{Decoupled}" : name, [.. group], threads, errors, peer));
+        }
+        table.Note($"Ours on {threads} threads. Each sample of ours or of the peer lasts {bench.Seconds} s or one run, the longer. A ratio divides the peer's sample by");
+        table.Note("ours of just before it; the load is the processor time of the waiting peer while ours ran. \"-decoupled\": PyTorch, taught our method.");
+        table.Finish(bench);
+    }
+
+    /// <summary>The relative error of the worst tensor.</summary>
+    static double Check(PeerCase work, PeerProcess peer, string variant)
+    {
+        var answer = peer.Ask(new() { ["do"] = "result", ["variant"] = variant });
+        double[][] tensors = [.. answer["result"]!.AsArray().Select(t => t!.AsArray().Select(x => x!.GetValue<double>()).ToArray())];
+        return PeerCase.Agree(work.Result(), tensors, $"{work.Name}, {variant}");
+    }
+
+    sealed record Samples(string Variant, int Threads, int BlasThreads)
+    {
+        public List<double> Ours { get; } = [];
+        public List<double> Peer { get; } = [];
+        public List<double> Load { get; } = [];
+        public double[] Ratios => [.. Peer.Zip(Ours, (p, o) => p / o)];
+    }
+
+    static List<Samples> TakeTurns(Bench bench, PeerCase work, PeerProcess peer, int threads, int rounds)
+    {
+        var threadCounts = new[] { (1, 1), (threads, 1), (threads, threads) }.Distinct();
+        var samples = (from v in work.Variants from t in threadCounts select new Samples(v, t.Item1, t.Item2)).ToList();
+        foreach (var s in samples) Time(peer, s, 0); // warm-up
+        work.Measure(Math.Max(0.5, bench.Seconds));
+        for (var round = 0; round < rounds; round++)
+        {
+            bench.Log.WriteLine($"round {round + 1} of {rounds}");
+            foreach (var s in samples)
+            {
+                Thread.Sleep(60); // the peer's threads spin for a while before they sleep
+                var before = peer.ProcessorSeconds();
+                var start = System.Diagnostics.Stopwatch.GetTimestamp();
+                s.Ours.Add(work.Measure(bench.Seconds));
+                s.Load.Add((peer.ProcessorSeconds() - before) / System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds);
+                s.Peer.Add(Time(peer, s, bench.Seconds));
+            }
+        }
+        return samples;
+    }
+
+    static double Time(PeerProcess peer, Samples s, double seconds)
+    {
+        var answer = peer.Ask(new()
+        {
+            ["do"] = "time",
+            ["variant"] = s.Variant,
+            ["threads"] = s.Threads,
+            ["blasThreads"] = s.BlasThreads,
+            ["seconds"] = seconds,
+        });
+        return answer["seconds"]!.GetValue<double>();
+    }
+
+    static JsonObject Row(string name, List<Samples> group, int threads, Dictionary<string, double> errors, PeerProcess peer)
+    {
+        var fastest = group.MinBy(s => Timing.Median(s.Peer))!;
+        var ratios = fastest.Ratios;
+        return new()
+        {
+            ["case"] = name,
+            ["oursMs"] = 1e3 * Timing.Median(fastest.Ours),
+            ["peerMs"] = 1e3 * Timing.Median(fastest.Peer),
+            ["ratio"] = Timing.Median(ratios),
+            ["ratioMin"] = ratios.Min(),
+            ["ratioMax"] = ratios.Max(),
+            ["rounds"] = ratios.Length,
+            ["threads"] = threads,
+            ["variant"] = fastest.Variant,
+            ["peerThreads"] = fastest.Threads,
+            ["peerBlasThreads"] = fastest.BlasThreads,
+            ["relativeError"] = errors[fastest.Variant],
+            ["idleLoad"] = group.Max(s => Timing.Median(s.Load)),
+            ["torch"] = peer.Hello["torch"]!.GetValue<string>(),
+            ["variants"] = new JsonArray([.. group.Select(s => (JsonNode)new JsonObject
+            {
+                ["variant"] = s.Variant,
+                ["threads"] = s.Threads,
+                ["blasThreads"] = s.BlasThreads,
+                ["peerMs"] = 1e3 * Timing.Median(s.Peer),
+            })]),
+        };
+    }
+}
