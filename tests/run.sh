@@ -31,9 +31,11 @@ check() {
 python_with_numpy() { for python in python3 /usr/bin/python3; do "$python" -c 'import numpy' 2>/dev/null && return; done; return 1; }
 
 numpy_reader() {
-  local goldens=$root/tests/Domain.Tests/Learned/goldens
-  sed -n '/^```python$/,/^```$/{/^```/d;p}' "$root/docs/checkpoint-format.md" | "$python" - "$goldens/lstm.safetensors" |
-    diff - "$goldens/lstm.updates.txt"
+  local golden goldens=$root/tests/Domain.Tests/Learned/goldens
+  for golden in lstm lstm-1997; do
+    sed -n '/^```python$/,/^```$/{/^```/d;p}' "$root/docs/checkpoint-format.md" | "$python" - "$goldens/$golden.safetensors" |
+      diff - "$goldens/$golden.updates.txt" || return 1
+  done
 }
 
 check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet

@@ -26,7 +26,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
     /// <remarks>Bytes: what one unroll stores and what a validation holds. Seconds: multiplications of phi, at measured rates.</remarks>
     public override CostPrediction PredictCost()
     {
-        const double flopsPerSecond = 2e10;
+        const double flopsPerSecond = 5e10;
         var task = Task.PredictCost();
         var rule = Optimizer.Create();
         var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
