@@ -14,8 +14,13 @@ public sealed unsafe partial class SimdKernels
     public override void SumAxis(Tensor<float> x, int axis, Tensor<float> y)
     {
         var (outer, size, inner) = x.Shape.Around(axis);
-        var perChunk = Math.Max(1, ElementsPerChunk / Math.Max(1, size * inner));
-        RunWide(Ceiling(outer, perChunk), new SumJob(x.Data, y.Data, outer, size, inner, perChunk));
+        if (inner > 1)
+        {
+            SumColumns<First>(x.Data, x.Data, outer, size, inner, y.Data);
+            return;
+        }
+        var perChunk = Math.Max(1, ElementsPerChunk / Math.Max(1, size));
+        RunWide(Ceiling(outer, perChunk), new SumJob(x.Data, y.Data, outer, size, perChunk));
     }
 
     /// <inheritdoc/>
@@ -41,16 +46,11 @@ public sealed unsafe partial class SimdKernels
 
     void RunRows(SoftmaxJob job) => RunWide(Ceiling(job.Rows, SoftmaxJob.RowsPerChunk), job);
 
-    readonly struct SumJob(float* x, float* y, int outer, int size, int inner, int perChunk) : IWideJob
+    readonly struct SumJob(float* x, float* y, int rows, int size, int perChunk) : IWideJob
     {
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
         {
-            for (var o = chunk * perChunk; o < Math.Min(outer, (chunk + 1) * perChunk); o++)
-            {
-                var source = x + (long)o * size * inner;
-                if (inner == 1) y[o] = Row<V, O>(source, size);
-                else Columns<V, O>(source, y + (long)o * inner);
-            }
+            for (var r = chunk * perChunk; r < Math.Min(rows, (chunk + 1) * perChunk); r++) y[r] = Row<V, O>(x + (long)r * size, size);
         }
 
         /// <summary>Blocks in float lanes, block sums in double.</summary>
@@ -67,17 +67,6 @@ public sealed unsafe partial class SimdKernels
                 sum += block;
             }
             return (float)sum;
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Columns<V, O>(float* source, float* destination) where V : struct where O : IVectorOps<V, float>
-        {
-            for (var column = 0; column < inner; column += O.Width)
-            {
-                var sum = O.Zero;
-                for (var k = 0; k < size; k++) sum = O.Add(sum, O.Load(source + (long)k * inner + column));
-                Put<V, O>(destination + column, inner - column, sum);
-            }
         }
     }
 

@@ -20,6 +20,9 @@ public sealed partial class Tape<T>
             case Op.Reshape or Op.Transpose or Op.SumAxis or Op.Expand or Op.Slice or Op.Pad:
                 Accumulate(node.X, Move(node, g));
                 break;
+            case >= Op.Patches:
+                PropagateConvolution(node, g);
+                break;
             case Op.Softmax:
                 var weighted = Multiply(g, node.Value);
                 var mean = Expand(SumAxis(weighted, 1), 1, g.Shape.D1);

@@ -168,15 +168,17 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     {
         Leaf, Add, Subtract, Multiply, Divide, Select, Scale, AddScalar, Sigmoid, Tanh, Relu, Elu, Exp, Log, Sqrt, Square, Abs,
         Clamp, MatMul, Reshape, Transpose, SumAxis, Expand, Slice, Pad, Softmax, CrossEntropy,
+        Patches, FoldPatches, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
     }
 
-    /// <summary>One operation: its sources, its arguments (scalars A, B; whole numbers I, J) and its result.</summary>
+    /// <summary>One operation: its sources, its arguments (scalars A, B; whole numbers I, J; a window) and its result.</summary>
     struct Node
     {
         public Op Op;
         public Tensor<T> X, Y, Z, Value;
         public T A, B;
         public int I, J;
+        public Window Window;
     }
 
     /// <summary>See <see cref="PauseRecording"/>.</summary>

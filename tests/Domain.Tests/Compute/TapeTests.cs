@@ -46,6 +46,19 @@ public sealed class TapeTests
         ["concat"] = ((t, x) => t.Square(t.Concat(x[0], t.Exp(x[1]), 1)), -1, 1, [new(2, 2), new(2, 1)]),
         ["softmax"] = ((t, x) => t.Softmax(x[0]), -1, 1, [new(3, 4)]),
         ["cross-entropy"] = ((t, x) => t.SoftmaxCrossEntropy(x[0], t.Constant([2, 0, 1], new(3))), -1, 1, [new(3, 4)]),
+        ["patches"] = ((t, x) => t.Square(t.Patches(x[0], Window.Same(x[0].Shape, 3, 2, 2))), -1, 1, [new(2, 3, 4, 2)]),
+        ["fold patches"] = ((t, x) => t.Square(t.FoldPatches(x[0], new(2, 3, 3, 2), Window.Same(new(2, 3, 3, 2), 2, 2))), -1, 1, [new(2, 9, 8)]),
+        ["convolve"] = ((t, x) => t.Convolve(x[0], x[1], Window.Same(x[0].Shape, 3, 3)), -1, 1, [new(4, 3, 2, 2), new(2, 18, 3)]),
+        ["max-pool"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),
+        ["max-pool, overlapping"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Padded(x[0].Shape, 3, 2, 1, 1))), -1, 1, [new(1, 4, 3, 3)]),
+        ["average pool"] = ((t, x) => t.Square(t.AveragePool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),
+        ["gather"] = ((t, x) => t.Square(t.Gather(x[0], t.Constant([1, 1, 0, 2], new(2, 2)))), -1, 1, [new(2, 3)]),
+        ["scatter-add"] = ((t, x) => t.Square(t.ScatterAdd(x[0], t.Constant([1, 1, 0, 2], new(2, 2)), new(2, 3))), -1, 1, [new(2, 2)]),
+        ["add a row"] = ((t, x) => t.Square(t.AddRow(x[0], x[1])), -1, 1, [new(2, 3, 2), new(2, 1, 2)]),
+        ["multiply by a row"] = ((t, x) => t.MultiplyRow(x[0], x[1]), -1, 1, [new(2, 3, 2), new(2, 1, 2)]),
+        ["sum of products"] = ((t, x) => t.Square(t.SumProducts(x[0], x[1])), -1, 1, [new(2, 3, 2), new(2, 3, 2)]),
+        ["sum of squares"] = ((t, x) => t.Square(t.SumProducts(x[0], x[0])), -1, 1, [new(2, 3, 2)]),
+        ["batch normalisation"] = ((t, x) => t.BatchNormalise(x[0], x[1], x[2], 0.1), -1, 1, [new(2, 4, 3), new(2, 3), new(2, 3)]),
         ["a small network"] = ((t, x) => t.Square(t.MatMul(t.Tanh(t.MatMul(x[0], x[1])), x[2])), -1, 1, [new(2, 3), new(3, 4), new(4, 1)]),
     };
 
@@ -133,6 +146,8 @@ public sealed class TapeTests
         [
             () => tape.Add(x, y), () => tape.Where(x, x, y), () => tape.MatMul(x, y), () => tape.MatMul(x, y, true, true),
             () => tape.Concat(x, y, 0), () => tape.GreaterEqual(x, y), () => tape.SoftmaxCrossEntropy(x, y),
+            () => tape.Convolve(x, y, default), () => tape.Gather(x, y), () => tape.ScatterAdd(x, x, y.Shape), () => tape.AddRow(x, y),
+            () => tape.SumProducts(x, y), () => tape.BatchNormalise(x, y, y, 1),
         ];
         foreach (var action in wrong)
         {
@@ -144,6 +159,9 @@ public sealed class TapeTests
         Assert.Throws<ArgumentException>(() => tape.SumAxis(x, 2));
         Assert.Throws<ArgumentException>(() => tape.Expand(x, 0, 3));
         Assert.Throws<ArgumentException>(() => tape.Pad(x, 0, 1, 2));
+        Assert.Throws<ArgumentException>(() => tape.Patches(x, Window.Same(x.Shape, 1, 1)));
+        var images = tape.Zeros(new Shape(1, 2, 2, 1));
+        Assert.Throws<ArgumentException>(() => tape.MaxPool(images, new Window(2, 2, 2, 0, 0, 2, 2))); // the second place has no pixel
     }
 
     [Fact]
