@@ -1,6 +1,7 @@
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Training;
 
 namespace MetaOpt;
 
@@ -30,4 +31,11 @@ public static class Catalog
         "learned optimizer",
         CoordinatewiseLstm.Entry,
         LearnableSgd.Entry);
+
+    /// <summary>Meta-gradient estimators.</summary>
+    public static readonly Registry<EstimatorOptions> Estimators = new(
+        "estimator",
+        TruncatedBptt.Entry,
+        EvolutionStrategies.Entry,
+        EvolutionStrategies.PersistentEntry);
 }

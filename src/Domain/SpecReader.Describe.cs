@@ -20,6 +20,7 @@ public static partial class SpecReader
             ["tasks"] = DescribeEntries(Catalog.Tasks, summary),
             ["optimizers"] = DescribeEntries(Catalog.Optimizers, summary),
             ["learnedOptimizers"] = DescribeEntries(Catalog.LearnedOptimizers, summary),
+            ["estimators"] = DescribeEntries(Catalog.Estimators, summary),
             ["datasets"] = new JsonArray([.. KnownDatasets.All.Select(d => new JsonObject
             {
                 ["name"] = d.Name,

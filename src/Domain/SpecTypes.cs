@@ -5,6 +5,7 @@ using System.Text.Json;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Training;
 
 namespace MetaOpt;
 
@@ -21,6 +22,7 @@ static class SpecTypes
         declared == typeof(TaskOptions) ? List(Catalog.Tasks)
         : declared == typeof(OptimizerOptions) ? List(Catalog.Optimizers)
         : declared == typeof(LearnedOptimizerOptions) ? List(Catalog.LearnedOptimizers)
+        : declared == typeof(EstimatorOptions) ? List(Catalog.Estimators)
         : null;
 
     static EntryList List<T>(Registry<T> registry) => new(
@@ -30,7 +32,8 @@ static class SpecTypes
     public static string? NameOf(Type type) =>
         Catalog.Tasks.Entries.FirstOrDefault(e => e.Options == type)?.Name
         ?? Catalog.Optimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.LearnedOptimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name;
+        ?? Catalog.LearnedOptimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
+        ?? Catalog.Estimators.Entries.FirstOrDefault(e => e.Options == type)?.Name;
 
     /// <summary>Settable properties by JSON name, those of base records first.</summary>
     public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>

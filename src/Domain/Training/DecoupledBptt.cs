@@ -50,10 +50,10 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     /// <inheritdoc/>
     public string Name => "truncated BPTT, decoupled";
 
-    /// <inheritdoc/>
+    /// <summary>theta of all instances, [B, P].</summary>
     public Tensor<T> Theta { get; }
 
-    /// <inheritdoc/>
+    /// <summary>The optimizer's state.</summary>
     public Tensor<T> State => _optimizer.State;
 
     /// <summary>grad f(theta_0) .. grad f(theta_K) of the last unroll, [K + 1, B P].</summary>
@@ -64,6 +64,9 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
 
     /// <summary>w_1 .. w_K, divided by B.</summary>
     public Tensor<T> Weights => _weights;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, Tensor<T> Values)> Carried => [("theta", Theta), ("optimizer-state", State)];
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

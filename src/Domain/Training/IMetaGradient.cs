@@ -12,11 +12,8 @@ public interface IMetaGradient<T> : IDisposable where T : unmanaged, IBinaryFloa
     /// <summary>For the run's metadata.</summary>
     string Name { get; }
 
-    /// <summary>theta of all instances, [B, P]; written when a run resumes.</summary>
-    Tensor<T> Theta { get; }
-
-    /// <summary>The optimizer's state; written when a run resumes.</summary>
-    Tensor<T> State { get; }
+    /// <summary>All that one unroll leaves to the next, by name: saved in mid-horizon, and written when a run resumes.</summary>
+    IReadOnlyList<(string Name, Tensor<T> Values)> Carried { get; }
 
     /// <summary>Draws instances first .. first + B - 1 and starts their inner runs: theta_0, zero state.</summary>
     void Begin(ulong seed, Split split, int first);

@@ -35,11 +35,14 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     /// <inheritdoc/>
     public string Name => _secondDerivatives ? "truncated BPTT, tape, second derivatives" : "truncated BPTT, tape";
 
-    /// <inheritdoc/>
+    /// <summary>theta of all instances, [B, P].</summary>
     public Tensor<T> Theta { get; }
 
-    /// <inheritdoc/>
+    /// <summary>The optimizer's state.</summary>
     public Tensor<T> State { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, Tensor<T> Values)> Carried => [("theta", Theta), ("optimizer-state", State)];
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

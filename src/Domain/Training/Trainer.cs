@@ -38,9 +38,7 @@ sealed class Trainer : IDisposable
         var rule = spec.Optimizer.Create();
         var count = rule.MetaParameters.Sum(p => p.Shape.Count);
         _coordinates = task.Coordinates;
-        _estimator = !_options.SecondDerivatives && DecoupledBptt<float>.Fits(rule, _kernels)
-            ? new DecoupledBptt<float>(_kernels, task, rule, _options.MetaBatch, _options.Unroll, _options.LossWeights)
-            : new TapeBptt<float>(_kernels, task, rule, _options.MetaBatch, _options.Unroll, _options.LossWeights, _options.SecondDerivatives);
+        _estimator = _options.Estimator.Create(_kernels, task, rule, _options);
         _validation = new Validation(_kernels, task, rule, spec);
         _metaOptimizer = new Adam.Options
         {
@@ -59,7 +57,7 @@ sealed class Trainer : IDisposable
             var saved = TrainerState.Load(inputs.ResumePoint, _kernels, spec.AllowOtherKernels, _phi, _metaOptimizer);
             _state = saved.State;
             _resumedFrom = saved.Kernels;
-            if (_state.Unroll > 0) BeginInnerRun(saved.Theta, saved.OptimizerState);
+            if (_state.Unroll > 0) ContinueInnerRun(saved.File);
         }
     }
 
@@ -178,15 +176,16 @@ sealed class Trainer : IDisposable
         return loss;
     }
 
-    void BeginInnerRun(float[]? theta = null, float[]? optimizerState = null)
+    void BeginInnerRun() => _estimator.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
+
+    void ContinueInnerRun(SafeTensors saved)
     {
-        _estimator.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
-        theta?.CopyTo(_estimator.Theta.Span);
-        optimizerState?.CopyTo(_estimator.State.Span);
+        BeginInnerRun();
+        foreach (var (name, values) in _estimator.Carried) saved[name].CopyTo(values.Span);
     }
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(_state.MetaStep, () => _state.Save(
-        _kernels, _phi, _metaOptimizer, _state.Unroll > 0 ? (_estimator.Theta, _estimator.State) : null));
+        _kernels, _phi, _metaOptimizer, _state.Unroll > 0 ? _estimator.Carried : []));
 
     public void Dispose()
     {

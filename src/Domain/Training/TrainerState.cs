@@ -43,8 +43,9 @@ sealed class TrainerState
 
     const string Format = "metaopt.resume-point";
 
-    /// <summary>The resume point; <paramref name="inner"/> is the inner run in mid-horizon, null at its end.</summary>
-    public byte[] Save(IKernels<float> kernels, Tensor<float> phi, IOptimizerState metaOptimizer, (Tensor<float> Theta, Tensor<float> State)? inner)
+    /// <summary>The resume point; <paramref name="inner"/> is what the inner run carries in mid-horizon, nothing at its end.</summary>
+    public byte[] Save(
+        IKernels<float> kernels, Tensor<float> phi, IOptimizerState metaOptimizer, IReadOnlyList<(string Name, Tensor<float> Values)> inner)
     {
         var file = new SafeTensors();
         file.Metadata["format"] = Format;
@@ -53,19 +54,18 @@ sealed class TrainerState
         Add("phi", phi.Span.ToArray());
         if (BestPhi is not null) Add("best-phi", BestPhi);
         foreach (var (name, values) in metaOptimizer.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add("meta-optimizer." + name, values);
-        if (inner is var (theta, state))
-        {
-            Add("theta", theta.Span.ToArray());
-            Add("optimizer-state", state.Span.ToArray());
-        }
+        foreach (var (name, values) in inner) Add(name, values.Span.ToArray());
         return file.ToBytes();
 
         void Add(string name, float[] values) => file.Add(name, values, values.Length);
     }
 
-    /// <summary>What <see cref="Save"/> saved. <c>Kernels</c> is the other kernel set it was computed with, null when it is the same.</summary>
+    /// <summary>
+    /// What <see cref="Save"/> saved; the file still holds what an inner run carries. <c>Kernels</c> is the other kernel set it was
+    /// computed with, null when it is the same.
+    /// </summary>
     /// <exception cref="SpecException">It was computed with another kernel set, and the run does not allow that.</exception>
-    public static (TrainerState State, float[]? Theta, float[]? OptimizerState, string? Kernels) Load(
+    public static (TrainerState State, SafeTensors File, string? Kernels) Load(
         byte[] bytes, IKernels<float> kernels, bool allowOtherKernels, Tensor<float> phi, IOptimizerState metaOptimizer)
     {
         var file = SafeTensors.Read(bytes);
@@ -79,8 +79,7 @@ sealed class TrainerState
         file["phi"].CopyTo(phi.Span);
         const string prefix = "meta-optimizer.";
         metaOptimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
-        var inner = file.Contains("theta");
-        return (state, inner ? file["theta"] : null, inner ? file["optimizer-state"] : null, computedWith == Identity(kernels) ? null : computedWith);
+        return (state, file, computedWith == Identity(kernels) ? null : computedWith);
     }
 
     static string Identity(IKernels<float> kernels) => string.Create(CultureInfo.InvariantCulture, $"{kernels.Name}/{kernels.VectorBits}");

@@ -20,6 +20,8 @@ public sealed record TrainingSpec : RunSpec, IChecked
     {
         if (Training.Horizon % Training.Unroll != 0)
             yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+        if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
+            yield return new("/training/secondDerivatives", "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
     }
 
     /// <inheritdoc/>
@@ -32,9 +34,9 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
         var perCoordinate = 4L * (2 + Training.Unroll + 1 + 2 * rule.StatePerCoordinate);
         var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * rule.StatePerCoordinate + 64) : 0;
-        var bytes = Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
+        var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
             + (Training.Validation.Every == 0 ? 0 : (long)Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)) * task.BytesPerInstance);
-        var trained = (double)Training.MetaEpochs * Training.MetaBatch;
+        var trained = (double)Training.MetaEpochs * Training.MetaBatch * Training.Estimator.RunsPerUnroll;
         var validated = Training.Validation.Every == 0 ? 0 : (double)Training.MetaEpochs / Training.Validation.Every * Training.Validation.Instances;
         var optimizerFlops = 2.0 * phi * task.Coordinates * (4 * trained + validated);
         var seconds = Training.Horizon * (optimizerFlops + task.FlopsPerEvaluation * (trained + validated)) / flopsPerSecond;
@@ -73,6 +75,9 @@ public sealed record TrainingOptions
 
     /// <summary>Adam on phi.</summary>
     public MetaOptimizerOptions MetaOptimizer { get; init; } = new();
+
+    /// <summary>What computes the meta-gradient.</summary>
+    public EstimatorOptions Estimator { get; init; } = new TruncatedBptt.Options();
 
     /// <summary>Differentiate through the gradients of f too; the paper drops that path.</summary>
     public bool SecondDerivatives { get; init; }

@@ -65,26 +65,37 @@ public class TrainerTests
         }
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(7)]
-    [InlineData(18)]
-    public void A_cancelled_run_yields_a_resume_point_and_goes_on_bit_for_bit(int steps)
+    public static TheoryData<string, int> Cancellations
     {
+        get
+        {
+            var data = new TheoryData<string, int>();
+            foreach (var entry in Catalog.Estimators.Entries)
+                foreach (var steps in new[] { 1, 7, 18 }) data.Add(entry.Name, steps);
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(Cancellations))]
+    public void A_cancelled_run_yields_a_resume_point_and_goes_on_bit_for_bit(string estimator, int steps)
+    {
+        Assert.True(Catalog.Estimators.TryFind(estimator, out var entry));
+        var options = (EstimatorOptions)Activator.CreateInstance(entry.Options)!;
+        var spec = Small with { Training = Small.Training with { Estimator = options } };
         using var source = new CancellationTokenSource();
         using var kernels = KernelSets.Create("auto", 2);
         byte[]? last = null;
         var seen = 0;
         Assert.Throws<OperationCanceledException>(() =>
         {
-            foreach (var runEvent in Small.Execute(Inputs(kernels), source.Token))
+            foreach (var runEvent in spec.Execute(Inputs(kernels), source.Token))
             {
                 if (runEvent is RunEvent.Point { Series: "meta-loss" } && ++seen == steps) source.Cancel();
                 if (runEvent is RunEvent.ResumePoint point) last = point.Bytes();
             }
         });
         Assert.Equal(steps, seen);
-        Assert.Equal(Final(Run(Small)), Final(Run(Small, last)));
+        Assert.Equal(Final(Run(spec)), Final(Run(spec, last)));
     }
 
     [Fact]

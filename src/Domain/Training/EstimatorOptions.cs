@@ -1,0 +1,39 @@
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>Base of every meta-gradient estimator's options.</summary>
+public abstract record EstimatorOptions
+{
+    /// <summary>The estimator of <paramref name="training"/>'s meta-gradient.</summary>
+    public abstract IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training);
+
+    /// <summary>Inner runs that are held at once, in multiples of the meta-batch: for the prediction of memory.</summary>
+    public virtual int InnerRuns => 1;
+
+    /// <summary>Inner runs that one unroll takes, in multiples of the meta-batch: for the prediction of time.</summary>
+    public virtual int RunsPerUnroll => 1;
+}
+
+/// <summary>Truncated back-propagation through time: decoupled where the rule allows it, else on the tape.</summary>
+public static class TruncatedBptt
+{
+    /// <summary>The catalogue's entry.</summary>
+    public static readonly Entry<EstimatorOptions> Entry = Entry<EstimatorOptions>.Of<Options>(
+        "truncated-bptt",
+        "Back-propagation through the updates of one unroll; with unroll = horizon and secondDerivatives the exact meta-gradient.",
+        "Andrychowicz et al., 2016, arXiv:1606.04474, section 2");
+
+    /// <summary>Options of <c>truncated-bptt</c>.</summary>
+    public sealed record Options : EstimatorOptions
+    {
+        /// <inheritdoc/>
+        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+            !training.SecondDerivatives && DecoupledBptt<float>.Fits(rule, kernels)
+                ? new DecoupledBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights)
+                : new TapeBptt<float>(
+                    kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights, training.SecondDerivatives);
+    }
+}

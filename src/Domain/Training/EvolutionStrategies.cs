@@ -1,0 +1,193 @@
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>
+/// Antithetic evolution strategies (Salimans et al., 2017): the gradient of the meta-loss smoothed by N(0, sigma^2) noise on phi,
+/// from function values alone: mean over pairs of n (L(phi + sigma n) - L(phi - sigma n)) / (2 sigma). It needs no derivative of the
+/// rule, sees the path that truncated back-propagation drops, and stays finite where that explodes.
+/// Truncated to unrolls, all runs start from where phi itself has come, so effects beyond an unroll are still missed. Persistent
+/// (Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835), each run keeps its own theta and state for the whole horizon, and n
+/// is replaced by the sum of all noise since its start: unbiased for the whole horizon.
+/// </summary>
+public sealed class EvolutionStrategies : IMetaGradient<float>
+{
+    /// <summary>The catalogue's entry of the truncated form.</summary>
+    public static readonly Entry<EstimatorOptions> Entry = Entry<EstimatorOptions>.Of<TruncatedOptions>(
+        "es", "Evolution strategies over one unroll, antithetic.", "Salimans et al., 2017, arXiv:1703.03864; Metz et al., 2019, arXiv:1810.10180");
+
+    /// <summary>The catalogue's entry of the persistent form.</summary>
+    public static readonly Entry<EstimatorOptions> PersistentEntry = Entry<EstimatorOptions>.Of<PersistentOptions>(
+        "pes", "Persistent evolution strategies: unbiased over the horizon, one update an unroll.", "Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835");
+
+    /// <summary>What both forms have.</summary>
+    public abstract record Options : EstimatorOptions
+    {
+        /// <summary>sigma, the standard deviation of the noise on each element of phi.</summary>
+        [Bounds(1e-6, 10)]
+        public double Deviation { get; init; } = 0.01;
+
+        /// <summary>Antithetic pairs; each runs the whole meta-batch twice.</summary>
+        [Bounds(1, 1024)]
+        public int Pairs { get; init; } = 4;
+    }
+
+    /// <summary>Options of <c>es</c>.</summary>
+    public sealed record TruncatedOptions : Options
+    {
+        /// <inheritdoc/>
+        public override int InnerRuns => 2;
+
+        /// <inheritdoc/>
+        public override int RunsPerUnroll => 2 * Pairs + 1;
+
+        /// <inheritdoc/>
+        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+            new EvolutionStrategies(kernels, task, rule, training, this, persistent: false);
+    }
+
+    /// <summary>Options of <c>pes</c>.</summary>
+    public sealed record PersistentOptions : Options
+    {
+        /// <inheritdoc/>
+        public override int InnerRuns => 2 * Pairs;
+
+        /// <inheritdoc/>
+        public override int RunsPerUnroll => 2 * Pairs;
+
+        /// <inheritdoc/>
+        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+            new EvolutionStrategies(kernels, task, rule, training, this, persistent: true);
+    }
+
+    /// <summary>One run of the meta-batch under a phi of its own.</summary>
+    sealed record Particle(Tensor<float> Theta, ILearnedState<float> Rule);
+
+    readonly Options _options;
+    readonly bool _persistent;
+    readonly ITaskInstances<float> _instances;
+    readonly Tape<float> _tape;
+    readonly Arena<float> _arena;
+    readonly double[] _weights;
+    readonly List<Particle> _particles = [];
+    readonly Tensor<float> _noise, _sums; // [pairs, phi]
+    readonly float[] _phi;
+    readonly List<(string, Tensor<float>)> _carried = [];
+    ulong _seed;
+    Split _split;
+    int _first;
+
+    /// <param name="kernels">Where to compute.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="rule">Any rule.</param>
+    /// <param name="training">Meta-batch, unroll, weights.</param>
+    /// <param name="options">sigma and pairs.</param>
+    /// <param name="persistent">PES instead of ES.</param>
+    public EvolutionStrategies(
+        IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training, Options options, bool persistent)
+    {
+        (_options, _persistent) = (options, persistent);
+        _tape = new Tape<float>(kernels);
+        _arena = kernels.NewArena();
+        _instances = task.Allocate(kernels, training.MetaBatch);
+        _weights = [.. Enumerable.Range(0, training.Unroll).Select(i => StepWeights.Of(training.LossWeights, i, training.Unroll) / training.MetaBatch)];
+        _phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        _noise = _arena.Zeros(new Shape(options.Pairs, _phi.Length));
+        _sums = _arena.Zeros(new Shape(persistent ? options.Pairs : 0, _phi.Length));
+        // Truncated: phi's own run, and one that is set back to its start for every perturbed run.
+        for (var i = 0; i < (persistent ? 2 * options.Pairs : 2); i++)
+        {
+            var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
+            _particles.Add(new(theta, rule.Start(kernels, training.MetaBatch * task.Coordinates)));
+            if (!persistent && i == 1) break;
+            var suffix = persistent ? $".{i}" : "";
+            _carried.Add(("theta" + suffix, theta));
+            _carried.Add(("optimizer-state" + suffix, _particles[i].Rule.State));
+        }
+        if (persistent) _carried.Add(("noise", _sums));
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"{(_persistent ? "persistent" : "truncated")} evolution strategies, {_options.Pairs} pairs";
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, Tensor<float> Values)> Carried => _carried;
+
+    /// <inheritdoc/>
+    public void Begin(ulong seed, Split split, int first)
+    {
+        (_seed, _split, _first) = (seed, split, first);
+        _instances.Draw(seed, split, first);
+        _sums.Span.Clear();
+        foreach (var (theta, rule) in _particles)
+        {
+            _instances.InitialTheta(theta);
+            rule.Reset();
+        }
+    }
+
+    /// <inheritdoc/>
+    public double Unroll(ReadOnlySpan<float> phi, int firstStep, Span<double> phiGradient)
+    {
+        new RandomStream(_seed, _split, Purpose.Perturbation, (uint)_first, (uint)firstStep).FillNormal(_noise.Span, 1);
+        phiGradient.Clear();
+        var mean = 0.0;
+        for (var pair = 0; pair < _options.Pairs; pair++)
+        {
+            var noise = _noise.Span.Slice(pair * phi.Length, phi.Length);
+            var (above, lossAbove) = Perturbed(phi, noise, _options.Deviation, 2 * pair, firstStep);
+            var (below, lossBelow) = Perturbed(phi, noise, -_options.Deviation, 2 * pair + 1, firstStep);
+            mean += (lossAbove + lossBelow) / (2 * _options.Pairs);
+            if (_persistent)
+            {
+                var sum = _sums.Span.Slice(pair * phi.Length, phi.Length);
+                for (var i = 0; i < sum.Length; i++) sum[i] += noise[i];
+                noise = sum;
+            }
+            var slope = (above - below) / (2 * _options.Deviation * _options.Pairs);
+            for (var i = 0; i < noise.Length; i++) phiGradient[i] += slope * noise[i];
+        }
+        return _persistent ? mean : Run(_particles[0], phi, firstStep).Mean;
+    }
+
+    (double Meta, double Mean) Perturbed(ReadOnlySpan<float> phi, ReadOnlySpan<float> noise, double deviation, int index, int firstStep)
+    {
+        for (var i = 0; i < _phi.Length; i++) _phi[i] = (float)(phi[i] + deviation * noise[i]);
+        if (_persistent) return Run(_particles[index], _phi, firstStep);
+        var (start, moving) = (_particles[0], _particles[1]);
+        start.Theta.Span.CopyTo(moving.Theta.Span);
+        start.Rule.State.Span.CopyTo(moving.Rule.State.Span);
+        return Run(moving, _phi, firstStep);
+    }
+
+    /// <summary>Advances a particle by one unroll: its meta-loss, and the mean loss over instances and steps.</summary>
+    (double Meta, double Mean) Run(Particle particle, ReadOnlySpan<float> phi, int firstStep)
+    {
+        particle.Rule.SetParameters(phi);
+        var (meta, sum) = (0.0, 0.0);
+        for (var step = 0; step <= _weights.Length; step++)
+        {
+            _tape.Reset();
+            var theta = _tape.Variable(particle.Theta);
+            var losses = _instances.Loss(_tape, theta, firstStep + step);
+            if (step > 0)
+                foreach (var loss in losses.Span) (meta, sum) = (meta + _weights[step - 1] * loss, sum + loss);
+            if (step == _weights.Length) break;
+            Tensor<float> gradient = default;
+            _tape.Gradient(losses, new(in theta), new(ref gradient));
+            particle.Rule.Step(gradient.As(new Shape(gradient.Count)), particle.Theta);
+        }
+        return (meta, sum / (_weights.Length * _instances.Count));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var particle in _particles) particle.Rule.Dispose();
+        _instances.Dispose();
+        _tape.Dispose();
+        _arena.Dispose();
+    }
+}
