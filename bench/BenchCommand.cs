@@ -14,23 +14,25 @@ public sealed class BenchException(string message, int exitCode = 1) : Exception
 /// <summary><c>./metaopt bench</c>: the list of subcommands and what they share.</summary>
 public static class BenchCommand
 {
-    /// <summary>Runs a command line; 0 done, 1 refused or failed, 2 a wrong argument. Mistakes get one message on <paramref name="error"/>.</summary>
+    /// <summary>Runs a command line: 0 done, 1 refused or failed, 2 a wrong argument; the error output says what.</summary>
     public static int Run(string[] args, TextWriter output, TextWriter error)
     {
         var root = new Command("bench", "Measure how fast this machine learns optimizers.")
         {
-            new HelpOption(), Peak.Create(), KernelsBench.Create(), MetaStep.Create(), Peers.Create(),
+            new HelpOption(), Peak.Create(), KernelsBench.Create(),
+            MetaStep.Create(), InnerStep.Create(), Scale.Create(), Peers.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var message in parsed.Errors) error.WriteLine(message.Message);
-            error.WriteLine($"See: metaopt bench {string.Join(' ', parsed.CommandResult.Command.Parents.Any() ? [parsed.CommandResult.Command.Name, "--help"] : (string[])["--help"])}");
+            var command = parsed.CommandResult.Command;
+            error.WriteLine($"See: metaopt bench {(command == root ? "" : command.Name + " ")}--help");
             return 2;
         }
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = output, Error = error });
+            return parsed.Invoke(new() { EnableDefaultExceptionHandler = false, Output = output, Error = error });
         }
         catch (BenchException e)
         {
@@ -45,7 +47,8 @@ public static class BenchCommand
     }
 
     /// <summary>A subcommand whose action is <paramref name="measure"/>; it gets <c>--json</c> and <c>--seconds</c>.</summary>
-    internal static Command Subcommand(string name, string description, double defaultSeconds, Action<ParseResult, Bench> measure, params Option[] options)
+    internal static Command Subcommand(
+        string name, string description, double defaultSeconds, Action<ParseResult, Bench> measure, params Option[] options)
     {
         var json = new Option<string?>("--json") { Description = "Write the rows to this file too." };
         var seconds = Number("--seconds", "How long each measurement takes, warm-up apart.", defaultSeconds, 0.01, 600);
@@ -53,7 +56,8 @@ public static class BenchCommand
         foreach (var option in options) command.Add(option);
         command.SetAction(arguments =>
         {
-            if (arguments.GetValue(json) is { } file) File.WriteAllText(file, "[]\n"); // a place that cannot be written to is known before hours of work
+            // A place that cannot be written to is known before the work.
+            if (arguments.GetValue(json) is { } file) File.WriteAllText(file, "[]\n");
             var io = arguments.InvocationConfiguration;
             measure(arguments, new Bench(io.Output, io.Error, arguments.GetValue(json), arguments.GetValue(seconds)));
         });
@@ -64,7 +68,8 @@ public static class BenchCommand
     internal static Option<int> Threads() => Number("--threads", "Threads that compute.", Environment.ProcessorCount, 1, 1024);
 
     /// <summary>A number with a default and a range; what is outside, or no number at all, is refused.</summary>
-    internal static Option<T> Number<T>(string name, string description, T value, T min, T max) where T : struct, IParsable<T>, IComparable<T>
+    internal static Option<T> Number<T>(string name, string description, T value, T min, T max)
+        where T : struct, IParsable<T>, IComparable<T>
     {
         var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
         option.Validators.Add(result =>

@@ -17,7 +17,8 @@ static unsafe class Loops
     public static int Lanes(IKernels<float> kernels) => Math.Max(1, kernels.VectorBits / 32);
 
     /// <summary>Floating-point operations of one <see cref="MultiplyAdd"/>.</summary>
-    public static double MultiplyAddFlops(IKernels<float> kernels) => 2.0 * FmaChunks * FmaIterations * Accumulators * Lanes(kernels);
+    public static double MultiplyAddFlops(IKernels<float> kernels) =>
+        2.0 * FmaChunks * FmaIterations * Accumulators * Lanes(kernels);
 
     /// <summary>Fused multiply-adds into 12 registers that do not wait for each other; no memory.</summary>
     /// <param name="kernels">Width and threads.</param>
@@ -64,7 +65,7 @@ static unsafe class Loops
     /// <summary>Fused multiply-adds of one <see cref="DependentMultiplyAdds"/>.</summary>
     public const double ChainLength = 4.0 * ClockIterations;
 
-    /// <summary>One fused multiply-add after the other, each waiting for the last: what the latency is while vectors are in use.</summary>
+    /// <summary>Fused multiply-adds that each wait for the last: the latency while vectors are in use.</summary>
     public static void DependentMultiplyAdds(IKernels<float> kernels, Tensor<float> sink)
     {
         switch (kernels.VectorBits)
@@ -104,7 +105,7 @@ static unsafe class Loops
         sink.Data[0] = x & 1;
     }
 
-    /// <summary>Passes over arrays with next to no arithmetic: the arrays in the order x, first written, then only read.</summary>
+    /// <summary>A pass over memory: each written array becomes half of itself plus the read one.</summary>
     /// <param name="kernels">Width and threads.</param>
     /// <param name="written">Arrays that are read and written.</param>
     /// <param name="read">One array that is only read.</param>
@@ -124,7 +125,8 @@ static unsafe class Loops
     /// <summary>Bytes that <see cref="Stream"/> moves for each element.</summary>
     public static int StreamBytes(int written) => 4 * (2 * written + 1);
 
-    readonly struct StreamJob<V, O>(int written, Tensor<float> a, Tensor<float> b, Tensor<float> c, Tensor<float> read) : IChunkJob
+    readonly struct StreamJob<V, O>(int written, Tensor<float> a, Tensor<float> b, Tensor<float> c, Tensor<float> read)
+        : IChunkJob
         where V : struct
         where O : IVectorOps<V, float>
     {

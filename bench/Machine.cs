@@ -11,7 +11,8 @@ static partial class Machine
     public static string Describe()
     {
         using var kernels = KernelSets.Create("auto", 1);
-        return $"{Processor()}, {Environment.ProcessorCount} cores, {kernels.Name} {kernels.VectorBits} bits, .NET {Environment.Version}, commit {Commit()}";
+        return $"{Processor()}, {Environment.ProcessorCount} cores, {kernels.Name} {kernels.VectorBits} bits, "
+            + $".NET {Environment.Version}, commit {Commit()}";
     }
 
     static string Processor()

@@ -13,9 +13,16 @@ static class MetaStep
     /// <summary>The command line.</summary>
     public static Command Create()
     {
-        var task = new Option<string>("--task") { Description = "mnist: 784-20-10; quadratic: functions of 10 dimensions; mlp: 784-H-10.", DefaultValueFactory = _ => "mnist" };
+        var task = new Option<string>("--task")
+        {
+            Description = "mnist: 784-20-10; quadratic: functions of 10 dimensions; mlp: 784-H-10.",
+            DefaultValueFactory = _ => "mnist",
+        };
         task.AcceptOnlyFromAmong("mnist", "quadratic", "mlp");
-        var coordinates = new Option<int?>("--coordinates") { Description = "About how many: chooses H of mlp (100,000 by default), the number of quadratics (1,280)." };
+        var coordinates = new Option<int?>("--coordinates")
+        {
+            Description = "About how many: chooses H of mlp (100,000 by default), the number of quadratics (1,280).",
+        };
         coordinates.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && int.TryParse(token.Value, out var value) && value is < 10 or > 20_000_000)
@@ -23,17 +30,16 @@ static class MetaStep
         });
         var unroll = BenchCommand.Number("--unroll", "Inner steps of a meta-step.", 20, 1, 1000);
         var threads = BenchCommand.Threads();
-        return BenchCommand.Subcommand("meta-step", "One meta-step: forward, meta-gradient, Adam on phi.", 3, (arguments, bench) =>
-        {
-            var work = Find(arguments.GetValue(task)!, arguments.GetValue(coordinates), arguments.GetValue(unroll));
-            Measure(bench, work, arguments.GetValue(threads));
-        }, task, coordinates, unroll, threads);
+        return BenchCommand.Subcommand("meta-step", "Forward, meta-gradient, Adam on phi.", 3, (arguments, bench) => Measure(
+            bench,
+            Find(arguments.GetValue(task)!, arguments.GetValue(coordinates), arguments.GetValue(unroll)),
+            arguments.GetValue(threads)), task, coordinates, unroll, threads);
     }
 
     static Workload Find(string task, int? coordinates, int unroll) => task switch
     {
         "mnist" when coordinates is not null =>
-            throw new BenchException("The mnist network has 15,910 coordinates; for another number of them choose --task mlp.", 2),
+            throw new BenchException("The mnist network has 15,910 coordinates; for others choose --task mlp.", 2),
         "mnist" => Workload.Network("mnist", 20, unroll),
         "mlp" => Workload.Network("mlp", Workload.HiddenUnits(coordinates ?? 100_000), unroll),
         _ => Workload.Quadratic((coordinates ?? 1280) / 10, unroll),
@@ -47,8 +53,10 @@ static class MetaStep
         var samples = Repeat(bench.Seconds, training, kernels);
         double Milliseconds(Func<Sample, double> part) => 1e3 * Timing.Median(samples.Select(part));
         var table = new Table("One meta-step (median)",
-            new("task", "task"), new("coordinates", "coordinates"), new("unroll", "unroll"), new("threads", "threads"), new("ms", "ms"),
-            new("optimizee ms", "optimizeeMs"), new("optimizer forward ms", "forwardMs"), new("meta-gradient ms", "metaGradientMs"),
+            new("task", "task"), new("coordinates", "coordinates", "N0"), new("unroll", "unroll", "N0"),
+            new("threads", "threads", "N0"), new("ms", "ms"),
+            new("optimizee ms", "optimizeeMs"), new("optimizer forward ms", "forwardMs"),
+            new("meta-gradient ms", "metaGradientMs"),
             new("Adam ms", "adamMs", "F3"), new("bytes/step", "bytesPerStep", "F1"), new("faults/step", "faultsPerStep", "F1"));
         table.Add(new()
         {
@@ -66,7 +74,7 @@ static class MetaStep
             ["faultsPerStep"] = samples.Min(s => s.Faults) / (double)work.Unroll,
             ["metaSteps"] = samples.Count,
         });
-        table.Note("Bytes are managed allocations of all threads, faults those that need no disk; both the least of all meta-steps, divided by the unroll.");
+        table.Note("Bytes: managed allocations of all threads; faults: those without disk; the least of all meta-steps, a step.");
         table.Note("Images, where the task has any, are random bytes: no time depends on what they show.");
         table.Finish(bench);
     }

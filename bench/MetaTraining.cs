@@ -27,7 +27,10 @@ sealed record Workload(string Name, ITask Task, int Instances, int Unroll)
     /// <summary>Sizes of <see cref="Rule"/>.</summary>
     public static LstmShape RuleShape { get; } = new([20, 20], 10, 0.1);
 
-    /// <summary>Random phi whose updates are as small as a trained optimizer's: larger ones drive a network into saturation, where rounding decides.</summary>
+    /// <summary>
+    /// Random phi whose updates are as small as a trained optimizer's: larger ones drive a network into saturation, where
+    /// rounding decides.
+    /// </summary>
     public static float[] Phi()
     {
         var phi = new float[RuleShape.MetaParameterCount];
@@ -36,11 +39,11 @@ sealed record Workload(string Name, ITask Task, int Instances, int Unroll)
         return phi;
     }
 
-    /// <summary>784-hidden-10, sigmoid, batches of 128 random images: how long a step takes does not depend on what they show.</summary>
+    /// <summary>784-hidden-10, sigmoid, batches of 128 random images: no time depends on what they show.</summary>
     public static Workload Network(string name, int hidden, int unroll) => new(name,
         new MlpClassificationTask(new MlpClassificationTask.Options { Hidden = [hidden] }, RandomImages), 1, unroll);
 
-    /// <summary>The network's number of hidden units whose number of coordinates is nearest to <paramref name="coordinates"/>.</summary>
+    /// <summary>Hidden units of the network with the number of coordinates nearest to this one.</summary>
     public static int HiddenUnits(int coordinates) =>
         Math.Max(1, (int)Math.Round((coordinates - Classes) / (double)(Pixels + 1 + Classes)));
 
@@ -81,7 +84,7 @@ sealed class MetaTraining : IDisposable
     public MetaTraining(IKernels<float> kernels, Workload work, float[]? phi = null)
     {
         _work = work;
-        _estimator = new DecoupledBptt<float>(kernels, work.Task, Workload.Rule, work.Instances, work.Unroll, LossWeights.Uniform);
+        _estimator = new(kernels, work.Task, Workload.Rule, work.Instances, work.Unroll, LossWeights.Uniform);
         phi ??= Workload.Phi();
         _phi = _arena.Copy(phi, new Shape(1, phi.Length));
         _gradient = _arena.Zeros(_phi.Shape);

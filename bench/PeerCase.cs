@@ -9,6 +9,9 @@ namespace MetaOpt.Bench;
 /// <summary>A piece of work that both sides do: how it is written for the peer, what must agree, and how ours runs.</summary>
 abstract class PeerCase(string name) : IDisposable
 {
+    /// <summary>Largest relative difference of a tensor with which both sides still do the same.</summary>
+    const double MostDifference = 1e-3;
+
     /// <summary>As in the JSON file.</summary>
     public string Name => name;
 
@@ -55,7 +58,7 @@ abstract class PeerCase(string name) : IDisposable
     }
 
     /// <summary>
-    /// Both sides' tensors: |ours - peer| / |ours| of each must be at most 1e-3. Returns the largest.
+    /// Both sides' tensors: |ours - peer| / |ours| of each must be at most <see cref="MostDifference"/>. Returns the largest.
     /// </summary>
     /// <exception cref="BenchException">They differ, so that there is nothing to compare.</exception>
     public static double Agree(IReadOnlyList<(string Name, double[] Values)> ours, IReadOnlyList<double[]> peer, string who)
@@ -65,9 +68,12 @@ abstract class PeerCase(string name) : IDisposable
         for (var i = 0; i < ours.Count; i++)
         {
             var (tensor, values) = ours[i];
-            if (values.Length != peer[i].Length) throw new BenchException($"{who}: {tensor} has {peer[i].Length} elements, not {values.Length}.");
+            if (values.Length != peer[i].Length)
+                throw new BenchException($"{who}: {tensor} has {peer[i].Length} elements, not {values.Length}.");
             var error = Math.Sqrt(values.Zip(peer[i], (a, b) => (a - b) * (a - b)).Sum() / values.Sum(a => a * a));
-            if (!(error <= 1e-3)) throw new BenchException($"{who}: {tensor} differs from ours by {error:G3} (relative; at most 1e-3 is allowed), so nothing is timed.");
+            if (!(error <= MostDifference))
+                throw new BenchException(
+                    $"{who}: {tensor} differs from ours by {error:G3}, more than {MostDifference}: nothing is timed.");
             worst = Math.Max(worst, error);
         }
         return worst;
@@ -75,7 +81,8 @@ abstract class PeerCase(string name) : IDisposable
 }
 
 /// <summary>One meta-step from the start of an inner run: unroll, meta-gradient, Adam on phi.</summary>
-sealed class MetaStepCase(string name, IKernels<float> kernels, Workload work, int hidden, IReadOnlyList<string> variants, float[]? phi = null)
+sealed class MetaStepCase(
+    string name, IKernels<float> kernels, Workload work, int hidden, IReadOnlyList<string> variants, float[]? phi = null)
     : PeerCase(name)
 {
     const int Batch = 128;
@@ -89,7 +96,8 @@ sealed class MetaStepCase(string name, IKernels<float> kernels, Workload work, i
         folder.Add("theta", _training.Theta.Span, work.Instances, work.Task.Coordinates);
         if (hidden > 0) WriteBatches(folder);
         else WriteQuadratics(folder);
-        Finish(folder, new() { ["work"] = "meta-step", ["task"] = hidden > 0 ? "network" : "quadratic", ["unroll"] = work.Unroll });
+        var task = hidden > 0 ? "network" : "quadratic";
+        Finish(folder, new() { ["work"] = "meta-step", ["task"] = task, ["unroll"] = work.Unroll });
     }
 
     // Data have addresses (see docs/numerics.md): what the task draws is drawn here again.
@@ -99,7 +107,8 @@ sealed class MetaStepCase(string name, IKernels<float> kernels, Workload work, i
         var (images, labels) = (new float[steps * Batch * data.Pixels], new float[steps * Batch]);
         for (var i = 0; i < labels.Length; i++)
         {
-            var row = new RandomStream(Workload.Seed, Split.Train, Purpose.MiniBatch, 0, (uint)(i / Batch)).Index((uint)(i % Batch), data.Train.Count);
+            var stream = new RandomStream(Workload.Seed, Split.Train, Purpose.MiniBatch, 0, (uint)(i / Batch));
+            var row = stream.Index((uint)(i % Batch), data.Train.Count);
             labels[i] = data.Train.Labels[row];
             for (var p = 0; p < data.Pixels; p++) images[i * data.Pixels + p] = data.Train.Pixels[row * data.Pixels + p] / 255f;
         }

@@ -102,7 +102,8 @@ sealed class PeerProcess : IDisposable
     {
         if (_process.StandardOutput.ReadLine() is { } line) return JsonNode.Parse(line)!.AsObject();
         _process.WaitForExit();
-        lock (_errors) throw new BenchException($"The PyTorch peer ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
+        lock (_errors)
+            throw new BenchException($"The PyTorch peer ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
     }
 
     /// <summary>Processor time of all its threads so far, seconds.</summary>

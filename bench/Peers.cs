@@ -12,13 +12,14 @@ namespace MetaOpt.Bench;
 static class Peers
 {
     const string Decoupled = "decoupled";
+    static readonly string[] MetaStepVariants = ["cell", "fused", "decoupled-loop", "decoupled-lstm"];
     static readonly string[] Names = ["mnist-meta-step", "quadratic-meta-step", "mnist-inner-step"];
 
     /// <summary>The command line.</summary>
     public static Command Create()
     {
         var threads = BenchCommand.Threads();
-        var rounds = BenchCommand.Number("--rounds", "Rounds in which ours and every variant of the peer take turns.", 7, 5, 1000);
+        var rounds = BenchCommand.Number("--rounds", "Rounds; in each, ours and every variant take turns.", 7, 5, 1000);
         var only = new Option<string?>("--case") { Description = "Only this one." };
         only.AcceptOnlyFromAmong(Names);
         return BenchCommand.Subcommand("peers", "The same work in PyTorch, by turns with ours.", 0.3, (arguments, bench) =>
@@ -30,16 +31,19 @@ static class Peers
 
     static PeerCase Open(string name, IKernels<float> kernels) => name switch
     {
-        "mnist-meta-step" => new MetaStepCase(name, kernels, Workload.Network("mnist", 20, 20), 20, ["cell", "fused", "decoupled-loop", "decoupled-lstm"]),
-        "quadratic-meta-step" => new MetaStepCase(name, kernels, Workload.Quadratic(128, 20), 0, ["cell", "fused", "decoupled-loop", "decoupled-lstm"]),
+        "mnist-meta-step" => new MetaStepCase(name, kernels, Workload.Network("mnist", 20, 20), 20, MetaStepVariants),
+        "quadratic-meta-step" => new MetaStepCase(name, kernels, Workload.Quadratic(128, 20), 0, MetaStepVariants),
         _ => new InnerStepCase(name, kernels, 15_910),
     };
 
     static void Measure(Bench bench, string[] names, int threads, int rounds)
     {
         var table = new Table("PyTorch and ours (median of the rounds; ratio: peer / ours, with its least and largest)",
-            new("case", "case"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"), new("least", "ratioMin"), new("largest", "ratioMax"),
-            new("fastest peer", "variant"), new("its threads", "peerThreads"), new("in products", "peerBlasThreads"), new("difference", "relativeError", "G2"), new("idle peer's load", "idleLoad"));
+            new("case", "case"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"),
+            new("least", "ratioMin"), new("largest", "ratioMax"), new("fastest peer", "variant"),
+            new("its threads", "peerThreads", "N0"), new("in products", "peerBlasThreads", "N0"),
+            new("difference", "relativeError", "G2"),
+            new("idle peer's load", "idleLoad"));
         using var kernels = KernelSets.Create("auto", threads);
         foreach (var name in names)
         {
@@ -53,8 +57,9 @@ static class Peers
             foreach (var group in samples.GroupBy(s => s.Variant.StartsWith(Decoupled, StringComparison.Ordinal)))
                 table.Add(Row(group.Key ? $"{name}-{Decoupled}" : name, [.. group], threads, errors, peer));
         }
-        table.Note($"Ours on {threads} threads. Each sample of ours or of the peer lasts {bench.Seconds} s or one run, the longer. A ratio divides the peer's sample by");
-        table.Note("ours of just before it; the load is the processor time of the waiting peer while ours ran. \"-decoupled\": PyTorch, taught our method.");
+        table.Note($"Ours on {threads} threads. A sample is {bench.Seconds} s, or one run if that is longer.");
+        table.Note("Ratio: the peer's sample by ours of just before it; load: the waiting peer's processor time while ours ran.");
+        table.Note($"\"-{Decoupled}\": PyTorch, taught our method.");
         table.Finish(bench);
     }
 
@@ -62,8 +67,8 @@ static class Peers
     static double Check(PeerCase work, PeerProcess peer, string variant)
     {
         var answer = peer.Ask(new() { ["do"] = "result", ["variant"] = variant });
-        double[][] tensors = [.. answer["result"]!.AsArray().Select(t => t!.AsArray().Select(x => x!.GetValue<double>()).ToArray())];
-        return PeerCase.Agree(work.Result(), tensors, $"{work.Name}, {variant}");
+        var tensors = answer["result"]!.AsArray().Select(t => t!.AsArray().GetValues<double>().ToArray());
+        return PeerCase.Agree(work.Result(), [.. tensors], $"{work.Name}, {variant}");
     }
 
     sealed record Samples(string Variant, int Threads, int BlasThreads)

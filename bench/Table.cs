@@ -10,7 +10,7 @@ namespace MetaOpt.Bench;
 /// <param name="Format">.NET's numeric format.</param>
 sealed record Column(string Heading, string Field, string Format = "F2");
 
-/// <summary>One table: rows of named fields, printed aligned under the machine they come from, and written as a JSON array.</summary>
+/// <summary>Rows of named fields, printed aligned under the machine they come from, and written as a JSON array.</summary>
 sealed class Table(string title, params Column[] columns)
 {
     static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -29,10 +29,14 @@ sealed class Table(string title, params Column[] columns)
         var machine = Machine.Describe();
         bench.Output.WriteLine($"{title}\n{machine}\n");
         var shown = columns.Where(c => _rows.Any(r => r.ContainsKey(c.Field))).ToArray();
-        string[][] lines = [[.. shown.Select(c => c.Heading)], .. _rows.Select(r => shown.Select(c => Text(r[c.Field], c.Format)).ToArray())];
+        var cells = _rows.Select(r => shown.Select(c => Text(r[c.Field], c.Format)).ToArray());
+        string[][] lines = [[.. shown.Select(c => c.Heading)], .. cells];
         var widths = shown.Select((_, i) => lines.Max(l => l[i].Length)).ToArray();
         foreach (var line in lines)
-            bench.Output.WriteLine(string.Join("  ", line.Select((cell, i) => IsText(shown[i]) ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))).TrimEnd());
+        {
+            var padded = line.Select((cell, i) => IsText(shown[i]) ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]));
+            bench.Output.WriteLine(string.Join("  ", padded).TrimEnd());
+        }
         if (_notes.Count > 0) bench.Output.WriteLine("\n" + string.Join('\n', _notes));
         if (bench.Json is not { } file) return;
         foreach (var row in _rows) row["machine"] = machine;
@@ -43,7 +47,6 @@ sealed class Table(string title, params Column[] columns)
 
     static string Text(JsonNode? cell, string format) => cell is not JsonValue value ? ""
         : value.TryGetValue<double>(out var real) ? real.ToString(format, CultureInfo.InvariantCulture)
-        : value.TryGetValue<long>(out var whole) ? whole.ToString("N0", CultureInfo.InvariantCulture)
-        : value.TryGetValue<int>(out var small) ? small.ToString("N0", CultureInfo.InvariantCulture)
+        : value.TryGetValue<int>(out var whole) ? whole.ToString(format, CultureInfo.InvariantCulture)
         : value.ToString();
 }

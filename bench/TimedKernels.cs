@@ -34,7 +34,8 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
     }
 
     public void LstmBackward(
-        LstmShape shape, Tensor<float> packed, Tensor<float> gradients, Tensor<float> stepWeights, Tensor<float> startState, Span<double> phiGradient)
+        LstmShape shape, Tensor<float> packed, Tensor<float> gradients, Tensor<float> stepWeights, Tensor<float> startState,
+        Span<double> phiGradient)
     {
         var start = Stopwatch.GetTimestamp();
         inner.LstmBackward(shape, packed, gradients, stepWeights, startState, phiGradient);
@@ -58,12 +59,15 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
     public void Slice(Tensor<float> x, int axis, int start, Tensor<float> y) => inner.Slice(x, axis, start, y);
     public void Pad(Tensor<float> x, int axis, int before, Tensor<float> y) => inner.Pad(x, axis, before, y);
     public void Softmax(Tensor<float> x, Tensor<float> y) => inner.Softmax(x, y);
-    public void SoftmaxCrossEntropy(Tensor<float> x, Tensor<float> labels, Tensor<float> loss) => inner.SoftmaxCrossEntropy(x, labels, loss);
+    public void SoftmaxCrossEntropy(Tensor<float> x, Tensor<float> labels, Tensor<float> loss) =>
+        inner.SoftmaxCrossEntropy(x, labels, loss);
     public void OneHot(Tensor<float> labels, Tensor<float> y) => inner.OneHot(labels, y);
-    public void GatherRows(byte[] source, int width, int[] rows, float scale, Tensor<float> y) => inner.GatherRows(source, width, rows, scale, y);
+    public void GatherRows(byte[] source, int width, int[] rows, float scale, Tensor<float> y) =>
+        inner.GatherRows(source, width, rows, scale, y);
     public void Patches(Tensor<float> x, Window window, Tensor<float> y) => inner.Patches(x, window, y);
     public void FoldPatches(Tensor<float> x, Window window, Tensor<float> y) => inner.FoldPatches(x, window, y);
-    public void MaxPool(Tensor<float> x, Window window, Tensor<float> y, Tensor<float> positions) => inner.MaxPool(x, window, y, positions);
+    public void MaxPool(Tensor<float> x, Window window, Tensor<float> y, Tensor<float> positions) =>
+        inner.MaxPool(x, window, y, positions);
     public void Gather(Tensor<float> x, Tensor<float> positions, Tensor<float> y) => inner.Gather(x, positions, y);
     public void ScatterAdd(Tensor<float> x, Tensor<float> positions, Tensor<float> y) => inner.ScatterAdd(x, positions, y);
     public void ZipRow(ZipOp op, Tensor<float> x, Tensor<float> row, Tensor<float> y) => inner.ZipRow(op, x, row, y);

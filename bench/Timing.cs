@@ -2,10 +2,11 @@ using System.Diagnostics;
 
 namespace MetaOpt.Bench;
 
-/// <summary>Measuring: works take turns in short rounds, so that a clock that changes, or a neighbour, meets all of them alike.</summary>
+/// <summary>Works take turns in short rounds, so that a changing clock, or a neighbour, meets all of them alike.</summary>
 static class Timing
 {
     const int FewestRounds = 5;
+    const double SecondsOfWarmUp = 0.4;
     const double SecondsOfASample = 0.01;
 
     /// <summary>Seconds of one call of each work in each round: [work][round].</summary>
@@ -13,7 +14,8 @@ static class Timing
     /// <param name="works">What to measure.</param>
     public static double[][] Interleave(double seconds, params Action[] works)
     {
-        var repetitions = Array.ConvertAll(works, work => Math.Max(1, (int)(Math.Min(SecondsOfASample, seconds / FewestRounds) / WarmUp(work, seconds))));
+        var sample = Math.Min(SecondsOfASample, seconds / FewestRounds);
+        var repetitions = Array.ConvertAll(works, work => Math.Max(1, (int)(sample / WarmUp(work))));
         var rounds = new List<double>[works.Length];
         for (var w = 0; w < works.Length; w++) rounds[w] = [];
         var start = Stopwatch.GetTimestamp();
@@ -22,8 +24,8 @@ static class Timing
         return Array.ConvertAll(rounds, r => r.ToArray());
     }
 
-    /// <summary>Calls the work until the compiler's tiers have settled and caches are warm. Returns the seconds of its last call.</summary>
-    static double WarmUp(Action work, double seconds)
+    /// <summary>Calls the work until the compiler has settled and caches are warm; the last call's seconds.</summary>
+    static double WarmUp(Action work)
     {
         var start = Stopwatch.GetTimestamp();
         double last;
@@ -33,7 +35,7 @@ static class Timing
             last = Seconds(work, 1);
             calls++;
         }
-        while (calls < 2 || Stopwatch.GetElapsedTime(start).TotalSeconds < Math.Min(0.4, seconds));
+        while (calls < 2 || Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfWarmUp);
         return Math.Max(last, 1e-9);
     }
 

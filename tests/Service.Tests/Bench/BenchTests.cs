@@ -5,7 +5,7 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Bench;
 
-/// <summary>What <c>./metaopt bench</c> refuses, what its files look like, and that a wrong peer is not timed. No speed is tested.</summary>
+/// <summary>What <c>./metaopt bench</c> refuses, what its files look like, that a wrong peer is not timed.</summary>
 public sealed class BenchTests : IDisposable
 {
     readonly string file = Path.GetTempFileName();
@@ -18,6 +18,7 @@ public sealed class BenchTests : IDisposable
     [InlineData("meta-step --task imagenet", "imagenet")]
     [InlineData("meta-step --coordinates 100", "--task mlp")]
     [InlineData("meta-step --task mlp --coordinates 3", "from 10 to 20000000")]
+    [InlineData("scale --coordinates 5", "from 800 to 20000000")]
     [InlineData("peers --case jax", "jax")]
     [InlineData("peers --rounds 1", "from 5 to 1000")]
     public void A_wrong_argument_is_named_and_exits_with_two(string arguments, string named)
@@ -40,14 +41,34 @@ public sealed class BenchTests : IDisposable
     [Fact]
     public void A_meta_step_has_its_parts_in_the_table_and_in_the_file()
     {
-        var (code, output, _) = Run(["meta-step", "--task", "quadratic", "--coordinates", "70", "--unroll", "3", "--threads", "1", "--seconds", "0.01", "--json", file]);
+        const string arguments = "meta-step --task quadratic --coordinates 70 --unroll 3 --threads 1 --seconds 0.01 --json";
+        var (code, output, _) = Run([.. arguments.Split(' '), file]);
         Assert.Equal(0, code);
         Assert.Contains("optimizer forward ms", output, StringComparison.Ordinal);
         var row = Assert.Single(JsonNode.Parse(File.ReadAllText(file))!.AsArray())!;
         Assert.Equal((70, 3, 1), (Number(row, "coordinates"), Number(row, "unroll"), Number(row, "threads")));
-        Assert.All(["ms", "optimizeeMs", "forwardMs", "metaGradientMs", "adamMs"], part => Assert.True(Number(row, part) > 0, part));
+        string[] parts = ["ms", "optimizeeMs", "forwardMs", "metaGradientMs", "adamMs"];
+        Assert.All(parts, part => Assert.True(Number(row, part) > 0, part));
         Assert.True(Number(row, "ms") >= Number(row, "forwardMs"));
         Assert.Contains(".NET", row["machine"]!.GetValue<string>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_size_is_measured_in_a_process_of_its_own()
+    {
+        Assert.Equal(0, Run("scale", "--coordinates", "800", "1700", "--threads", "1", "--seconds", "0.01", "--json", file).Code);
+        var rows = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
+        Assert.Equal([805.0, 1600.0], rows.Select(r => Number(r!, "coordinates")));
+        Assert.All(rows, r => Assert.InRange(Number(r!, "peakMiB"), 1, Number(r!, "limitMiB")));
+    }
+
+    [Fact]
+    public void Every_optimizer_of_the_catalogue_has_a_row()
+    {
+        Assert.Equal(0, Run("inner-step", "--threads", "1", "--seconds", "0.01", "--json", file).Code);
+        var rows = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
+        Assert.Equal(Catalog.Optimizers.Entries.Count + Catalog.LearnedOptimizers.Entries.Count, rows.Count);
+        Assert.All(rows, r => Assert.True(Number(r!, "ns1000") > 0 && Number(r!, "ns15910") > 0 && Number(r!, "ns1000000") > 0));
     }
 
     [Fact]
