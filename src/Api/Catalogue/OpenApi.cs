@@ -48,7 +48,7 @@ static class OpenApi
             var catalogue = SpecReader.Describe(documentation.SummaryOf);
             document.Components ??= new OpenApiComponents();
             var schemas = document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
-            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer")])
+            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer"), ("estimators", "estimator")])
                 schemas[Name(kind)] = new OpenApiSchema
                 {
                     OneOf = [.. catalogue[list]!.AsArray().Select(entry => (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],

@@ -51,6 +51,7 @@ sealed class RandomSpecs(int seed)
         "task" => Polymorphic("tasks"),
         "optimizer" => Polymorphic("optimizers"),
         "learned optimizer" => Polymorphic("learnedOptimizers"),
+        "estimator" => Polymorphic("estimators"),
         var other => throw new InvalidOperationException($"The catalogue has a type '{other}' that this test does not know."),
     };
 

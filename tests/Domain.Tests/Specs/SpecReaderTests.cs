@@ -163,7 +163,7 @@ public class SpecReaderTests
     {
         var catalogue = SpecReader.Describe(p => $"about {p.Name}");
         Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam"], catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
-        foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers" })
+        foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers", "estimators" })
             foreach (var entry in catalogue[list]!.AsArray())
                 Assert.False(string.IsNullOrEmpty((string?)entry!["summary"]) || string.IsNullOrEmpty((string?)entry["paper"]), entry.ToJsonString());
         var dimensions = Field(catalogue["tasks"]![0]!, "dimensions");
