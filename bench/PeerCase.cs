@@ -104,15 +104,15 @@ sealed class MetaStepCase(
     void WriteBatches(PeerFolder folder)
     {
         var (data, steps) = (Workload.RandomImages, work.Unroll + 1);
-        var (images, labels) = (new float[steps * Batch * data.Pixels], new float[steps * Batch]);
+        var (images, labels) = (new float[steps * Batch * data.ImageElements], new float[steps * Batch]);
         for (var i = 0; i < labels.Length; i++)
         {
             var stream = new RandomStream(Workload.Seed, Split.Train, Purpose.MiniBatch, 0, (uint)(i / Batch));
             var row = stream.Index((uint)(i % Batch), data.Train.Count);
             labels[i] = data.Train.Labels[row];
-            for (var p = 0; p < data.Pixels; p++) images[i * data.Pixels + p] = data.Train.Pixels[row * data.Pixels + p] / 255f;
+            for (var p = 0; p < data.ImageElements; p++) images[i * data.ImageElements + p] = data.Train.Pixels[row * data.ImageElements + p] / 255f;
         }
-        folder.Add("images", images, steps, Batch, data.Pixels);
+        folder.Add("images", images, steps, Batch, data.ImageElements);
         folder.Add("labels", labels, steps, Batch);
         folder.Add("hidden", [hidden], 1);
     }

@@ -15,7 +15,8 @@ public static class Catalog
     public static readonly Registry<TaskOptions> Tasks = new(
         "task",
         QuadraticTask.Entry,
-        MlpClassificationTask.Entry);
+        MlpClassificationTask.Entry,
+        ConvClassificationTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new(

@@ -26,6 +26,7 @@ public static partial class SpecReader
                 ["name"] = d.Name,
                 ["rows"] = d.Rows,
                 ["columns"] = d.Columns,
+                ["channels"] = d.Channels,
                 ["classes"] = d.Classes,
             })]),
         };

@@ -10,11 +10,14 @@ namespace MetaOpt.Tasks;
 /// <param name="Sha256">Hash over the files it was read from, lower-case hex: part of a run's metadata.</param>
 public sealed record Dataset(string Name, int Rows, int Columns, int Classes, LabelledImages Train, LabelledImages Test, string Sha256)
 {
-    /// <summary>Pixels of one image.</summary>
-    public int Pixels => Rows * Columns;
+    /// <summary>1: grey; 3: red, green and blue, which lie side by side for each pixel.</summary>
+    public int Channels { get; init; } = 1;
+
+    /// <summary>Bytes of one image: rows x columns x channels.</summary>
+    public int ImageElements => Rows * Columns * Channels;
 }
 
-/// <summary>Images [Count, pixels] as bytes 0..255 (scaled to 0..1 when a mini-batch is gathered) and their labels.</summary>
+/// <summary>Images [Count, rows, columns, channels] as bytes 0..255 (scaled to 0..1 when a mini-batch is gathered) and their labels.</summary>
 public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
 {
     /// <summary>Number of images.</summary>
@@ -22,7 +25,7 @@ public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
 }
 
 /// <summary>What is known of a dataset before any worker has read it.</summary>
-public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes);
+public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes, int Channels = 1);
 
 /// <summary>The datasets that a specification may name.</summary>
 public static class KnownDatasets

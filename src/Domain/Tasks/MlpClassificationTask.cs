@@ -51,7 +51,7 @@ public sealed class MlpClassificationTask : ITask
         public override TaskCost PredictCost()
         {
             var data = KnownDatasets.Find(Dataset)!;
-            int[] widths = [data.Rows * data.Columns, .. Hidden, data.Classes];
+            int[] widths = [data.Rows * data.Columns * data.Channels, .. Hidden, data.Classes];
             long parameters = 0, activations = widths[0];
             for (var layer = 1; layer < widths.Length; layer++)
             {
@@ -73,7 +73,7 @@ public sealed class MlpClassificationTask : ITask
     public MlpClassificationTask(Options options, Dataset dataset)
     {
         (_options, _dataset) = (options, dataset);
-        _widths = [dataset.Pixels, .. options.Hidden, dataset.Classes];
+        _widths = [dataset.ImageElements, .. options.Hidden, dataset.Classes];
         var parameters = new List<ParameterTensor>();
         for (var layer = 0; layer + 1 < _widths.Length; layer++)
         {
@@ -93,13 +93,10 @@ public sealed class MlpClassificationTask : ITask
     sealed class Instances<T>(MlpClassificationTask task, IKernels<T> kernels, int count) : ITaskInstances<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        readonly int[] _rows = new int[count * task._options.Batch];
-        readonly int[] _offsets = [.. Offsets(task.Parameters)];
+        readonly ImageBatches<T> _batches = new(task._dataset, kernels, count, task._options.Batch);
         InstanceAddress _address;
 
         public int Count => count;
-
-        LabelledImages Images => _address.Split == Split.Test ? task._dataset.Test : task._dataset.Train;
 
         public void Draw(ulong seed, Split split, int first) => _address = new(seed, split, first);
 
@@ -111,43 +108,18 @@ public sealed class MlpClassificationTask : ITask
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
-            var batch = task._options.Batch;
-            var (hidden, labels) = MiniBatch(tape, step);
+            var parameters = new ThetaReader<T>(tape, theta);
+            var (hidden, labels) = _batches.Draw(tape, _address, step);
             for (var layer = 0; layer + 1 < task._widths.Length; layer++)
             {
                 var (inputs, outputs) = (task._widths[layer], task._widths[layer + 1]);
-                var weights = tape.Slice(theta, 1, _offsets[2 * layer], inputs * outputs);
-                var biases = tape.Slice(theta, 1, _offsets[2 * layer + 1], outputs);
-                var sum = tape.MatMul(hidden, tape.Reshape(weights, new Shape(count, inputs, outputs)));
-                hidden = tape.Add(sum, tape.Expand(tape.Reshape(biases, new Shape(count, 1, outputs)), 1, batch));
+                hidden = tape.AddRow(tape.MatMul(hidden, parameters.Next(inputs, outputs)), parameters.Next(1, outputs));
                 if (layer + 2 < task._widths.Length) hidden = Activate(tape, hidden);
             }
-            var logits = tape.Reshape(hidden, new Shape(count * batch, task._dataset.Classes));
-            var losses = tape.Reshape(tape.SoftmaxCrossEntropy(logits, labels), new Shape(count, batch));
-            return tape.Scale(tape.Reshape(tape.SumAxis(losses, 1), new Shape(count)), T.One / T.CreateTruncating(batch));
+            return _batches.MeanCrossEntropy(tape, hidden, labels);
         }
 
         public void Dispose() { }
-
-        /// <summary>Images [B, batch, pixels] and labels [B batch] of inner step <paramref name="step"/>, on the tape's memory.</summary>
-        (Tensor<T> Images, Tensor<T> Labels) MiniBatch(Tape<T> tape, int step)
-        {
-            var (images, batch) = (Images, task._options.Batch);
-            var labels = tape.Scratch(new Shape(_rows.Length));
-            for (var b = 0; b < count; b++)
-            {
-                var stream = _address.Stream(Purpose.MiniBatch, b, step);
-                for (var i = 0; i < batch; i++)
-                {
-                    var row = stream.Index((uint)i, images.Count);
-                    _rows[b * batch + i] = row;
-                    labels.Span[b * batch + i] = T.CreateTruncating(images.Labels[row]);
-                }
-            }
-            var pixels = tape.Scratch(new Shape(_rows.Length, task._dataset.Pixels));
-            kernels.GatherRows(images.Pixels, task._dataset.Pixels, _rows, T.One / T.CreateTruncating(255), pixels);
-            return (pixels.As(new Shape(count, batch, task._dataset.Pixels)), labels);
-        }
 
         Tensor<T> Activate(Tape<T> tape, Tensor<T> x) => task._options.Activation switch
         {
@@ -156,16 +128,6 @@ public sealed class MlpClassificationTask : ITask
             Activation.Elu => tape.Elu(x),
             _ => tape.Sigmoid(x),
         };
-
-        static IEnumerable<int> Offsets(IReadOnlyList<ParameterTensor> parameters)
-        {
-            var offset = 0;
-            foreach (var parameter in parameters)
-            {
-                yield return offset;
-                offset += parameter.Shape.Count;
-            }
-        }
     }
 }
 

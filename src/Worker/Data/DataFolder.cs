@@ -27,7 +27,7 @@ sealed class DataFolder(string folder)
         var paths = Find(name) ?? throw new FileNotFoundException($"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", s_files)}).");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var (train, test) = (ReadPart(known, paths[0], paths[1], hash), ReadPart(known, paths[2], paths[3], hash));
-        return new(name, known.Rows, known.Columns, known.Classes, train, test, Convert.ToHexStringLower(hash.GetHashAndReset()));
+        return new(name, known.Rows, known.Columns, known.Classes, train, test, Convert.ToHexStringLower(hash.GetHashAndReset())) { Channels = known.Channels };
     }
 
     // Uncompressed content is hashed: the same data has the same hash however it is packed.

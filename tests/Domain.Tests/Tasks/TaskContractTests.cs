@@ -17,6 +17,14 @@ public sealed class TaskContractTests
         ["mlp, linear"] = new MlpClassificationTask.Options { Hidden = [], Batch = 9 },
         ["mlp, two layers, tanh"] = new MlpClassificationTask.Options { Hidden = [7, 9], Activation = Activation.Tanh, InitialDeviation = 0.5 },
         ["mlp, relu"] = new MlpClassificationTask.Options { Activation = Activation.Relu, InitialDeviation = 0.5, Batch = 1 },
+        ["conv, biases"] = new ConvClassificationTask.Options { BatchNormalisation = false, InitialDeviation = 0.3, Batch = 5, Hidden = [] },
+        ["conv, awkward sizes"] = new ConvClassificationTask.Options
+        {
+            Layers = [new() { Filters = 3, Kernel = 2, Pooling = 3 }, new() { Filters = 5, Kernel = 1, Pooling = 1 }],
+            Hidden = [7, 9],
+            InitialDeviation = 0.5,
+            Batch = 9,
+        },
         ["mlp, elu"] = new MlpClassificationTask.Options { Activation = Activation.Elu, InitialDeviation = 0.5 },
     };
 
