@@ -3,6 +3,7 @@ using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Runs;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Training;
 
@@ -38,7 +39,7 @@ sealed class Trainer : IDisposable
         var rule = spec.Optimizer.Create();
         var count = rule.MetaParameters.Sum(p => p.Shape.Count);
         _coordinates = task.Coordinates;
-        _estimator = _options.Estimator.Create(_kernels, task, rule, _options);
+        _estimator = _options.Estimator.Create(_kernels, Hardened(task), rule, _options);
         _validation = new Validation(_kernels, task, rule, spec);
         _metaOptimizer = new Adam.Options
         {
@@ -59,6 +60,13 @@ sealed class Trainer : IDisposable
             _resumedFrom = saved.Kernels;
             if (_state.Unroll > 0) ContinueInnerRun(saved.File);
         }
+    }
+
+    /// <summary>The task to train on; validation always sees the plain one.</summary>
+    ITask Hardened(ITask task)
+    {
+        if (_options.RandomScaling > 0) task = new RandomScaling(task, _options.RandomScaling);
+        return _options.ConvexDimensions > 0 ? new ConvexMixture(task, _options.ConvexDimensions) : task;
     }
 
     int UnrollsPerEpoch => _options.Horizon / _options.Unroll;

@@ -82,6 +82,16 @@ public sealed record TrainingOptions
     /// <summary>Differentiate through the gradients of f too; the paper drops that path.</summary>
     public bool SecondDerivatives { get; init; }
 
+    /// <summary>
+    /// s of <see cref="Training.RandomScaling"/>: coordinates of training instances are scaled by exp(U(-s, s)); 3 in Lv et al., 2017. 0: not at all.
+    /// </summary>
+    [Bounds(0, 10)]
+    public double RandomScaling { get; init; }
+
+    /// <summary>Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al., 2017.</summary>
+    [Bounds(0, 4096)]
+    public int ConvexDimensions { get; init; }
+
     /// <summary>Held-out evaluation, keeping the best phi.</summary>
     public ValidationOptions Validation { get; init; } = new();
 }

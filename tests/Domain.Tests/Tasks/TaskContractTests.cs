@@ -1,6 +1,7 @@
 using MetaOpt.Compute;
 using MetaOpt.Domain.Tests.Training;
 using MetaOpt.Tasks;
+using MetaOpt.Training;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
@@ -25,8 +26,18 @@ public sealed class TaskContractTests
             InitialDeviation = 0.5,
             Batch = 9,
         },
+        ["quadratic, randomly scaled"] = new Hardened(task => new RandomScaling(task, 3)),
+        ["quadratic, with a convex function"] = new Hardened(task => new ConvexMixture(task, 5)),
         ["mlp, elu"] = new MlpClassificationTask.Options { Activation = Activation.Elu, InitialDeviation = 0.5 },
     };
+
+    /// <summary>What training makes of a task.</summary>
+    sealed record Hardened(Func<ITask, ITask> How) : TaskOptions
+    {
+        public override TaskCost PredictCost() => new QuadraticTask.Options().PredictCost();
+
+        public override ITask Create(Func<string, Dataset> datasets) => How(new QuadraticTask(new QuadraticTask.Options { InitialDeviation = 1 }));
+    }
 
     public static TheoryData<string> Tasks => [.. Catalog.Tasks.Entries.Select(e => e.Name), .. s_variants.Keys];
 
