@@ -13,7 +13,11 @@ sealed record Column(string Heading, string Field, string Format = "F2");
 /// <summary>Rows of named fields, printed aligned under the machine they come from, and written as a JSON array.</summary>
 sealed class Table(string title, params Column[] columns)
 {
-    static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    static readonly JsonSerializerOptions Indented = new()
+    {
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
     readonly List<JsonObject> _rows = [];
     readonly List<string> _notes = [];
 
