@@ -39,7 +39,7 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
         _arena.Reset();
         var theta = _arena.Take(new Shape(count, task.Coordinates));
         using var instances = task.Allocate(kernels, count);
-        using var state = optimizer.Start(kernels, count, task.Coordinates);
+        using var state = optimizer.Start(kernels, new Layout(count, task.Parameters));
         instances.Draw(seed, split, first);
         instances.InitialTheta(theta);
         for (var step = 0; ; step++)

@@ -68,7 +68,14 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     public IReadOnlyList<ParameterTensor> MetaParameters { get; } = Tensors(options).ToList();
 
     /// <inheritdoc/>
-    public int StatePerCoordinate => _shape.StatePerCoordinate;
+    public bool IsCoordinatewise => true;
+
+    /// <inheritdoc/>
+    public bool IsFused => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Shape> State(Layout layout) =>
+        [.. options.Layers.SelectMany(units => new[] { new Shape(units, layout.Count), new Shape(units, layout.Count) })];
 
     static IEnumerable<ParameterTensor> Tensors(Options options)
     {
@@ -103,50 +110,32 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     }
 
     /// <inheritdoc/>
-    public (Tensor<T> Update, Tensor<T> State) Step<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> gradient, Tensor<T> state)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var n = gradient.Shape.D1;
-        var x = _shape.PreprocessingExponent > 0 ? LogAndSign(tape, gradient) : gradient;
-        var (row, newState) = (0, default(Tensor<T>));
-        for (var l = 0; l < options.Layers.Count; l++)
+        var phi = input.Phi;
+        var x = _shape.PreprocessingExponent > 0 ? LogAndSign(tape, input.Gradient, _shape.PreprocessingExponent) : input.Gradient;
+        for (var l = 0; l < 2 * options.Layers.Count; l += 2)
         {
-            var units = options.Layers[l];
-            var cell = tape.Slice(state, 0, row, units);
-            var hidden = tape.Slice(state, 0, row + units, units);
-            var gates = tape.Add(tape.MatMul(phi[2 * l], tape.Concat(x, hidden, 0)), Columns(tape, phi[2 * l + 1], n));
-            var (candidates, outputs) = ((_shape.Gates - 2) * units, (_shape.Gates - 1) * units);
-            var input = tape.Sigmoid(tape.Slice(gates, 0, 0, units));
-            var candidate = tape.Tanh(tape.Slice(gates, 0, candidates, units));
-            var output = tape.Sigmoid(tape.Slice(gates, 0, outputs, units));
-            if (_shape.ForgetGates) cell = tape.Multiply(tape.Sigmoid(tape.Slice(gates, 0, units, units)), cell);
-            cell = tape.Add(cell, tape.Multiply(input, candidate));
-            x = tape.Multiply(output, tape.Tanh(cell));
-            var layerState = tape.Concat(cell, x, 0);
-            newState = l == 0 ? layerState : tape.Concat(newState, layerState, 0);
-            row += 2 * units;
+            (state[l], state[l + 1]) = LstmCell.Step(tape, phi[l], phi[l + 1], x, state[l], state[l + 1], options.ForgetGates);
+            x = state[l + 1];
         }
-        var update = tape.Add(tape.MatMul(phi[^2], x), Columns(tape, phi[^1], n));
-        return (tape.Scale(update, T.CreateTruncating(_shape.OutputScale)), options.Layers.Count == 0 ? state : newState);
+        return tape.Scale(LstmCell.Dense(tape, phi[^2], phi[^1], x), T.CreateTruncating(_shape.OutputScale));
     }
 
-    static Tensor<T> Columns<T>(Tape<T> tape, Tensor<T> bias, int n) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        tape.Expand(tape.Reshape(bias, new Shape(bias.Count, 1)), 1, n);
-
     /// <summary>Appendix A, written with clamps: the same values, and differentiable where the formula is.</summary>
-    Tensor<T> LogAndSign<T>(Tape<T> tape, Tensor<T> gradient) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    internal static Tensor<T> LogAndSign<T>(Tape<T> tape, Tensor<T> gradient, double exponent) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var p = T.CreateTruncating(_shape.PreprocessingExponent);
+        var p = T.CreateTruncating(exponent);
         var size = tape.Scale(tape.Log(tape.Maximum(tape.Abs(gradient), T.Exp(-p))), T.One / p);
         var sign = tape.Clamp(tape.Scale(gradient, T.Exp(p)), -T.One, T.One);
         return tape.Concat(size, sign, 0);
     }
 
     /// <inheritdoc/>
-    public ILearnedState<T> Start<T>(IKernels<T> kernels, int coordinates) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        new FusedState<T>(kernels, _shape, coordinates);
+    public ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new FusedState<T>(kernels, _shape, layout.Count);
 
-    sealed class FusedState<T> : ICoordinatewiseState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    sealed class FusedState<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         readonly IKernels<T> _kernels;
         readonly LstmShape _shape;
@@ -168,7 +157,8 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
 
         public void Step(Tensor<T> gradient, Tensor<T> theta) => _kernels.LstmStep(_shape, _packed, gradient, State, theta);
 
-        public void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient) =>
+        public void MetaGradient(
+            Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient) =>
             _kernels.LstmBackward(_shape, _packed, gradients, stepWeights, startState, phiGradient);
 
         public void Dispose() => _arena.Dispose();

@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
 
@@ -9,9 +10,12 @@ namespace MetaOpt.Learned;
 public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float> phi) : IOptimizer
 {
     /// <inheritdoc/>
-    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates)
+    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => Start(kernels, Layout.Flat(batch, coordinates));
+
+    /// <inheritdoc/>
+    public IOptimizerState Start(IKernels<float> kernels, Layout layout)
     {
-        var state = rule.Start(kernels, batch * coordinates);
+        var state = rule.Start(kernels, layout);
         state.SetParameters(phi.Span);
         return new State(state);
     }

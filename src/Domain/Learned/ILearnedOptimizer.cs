@@ -13,15 +13,22 @@ public abstract record LearnedOptimizerOptions
 
 /// <summary>
 /// An update rule g_t = m(grad_t, h_t, phi), theta_{t+1} = theta_t + g_t (Andrychowicz et al., 2016, equations 1 to 3): it has
-/// meta-parameters phi, and a state per coordinate. With phi fixed it is an ordinary optimizer (<see cref="FrozenOptimizer"/>).
+/// meta-parameters phi and a state. With phi fixed it is an ordinary optimizer (<see cref="FrozenOptimizer"/>). Instances that are
+/// optimised side by side never see each other.
 /// </summary>
 public interface ILearnedOptimizer
 {
     /// <summary>The tensors of phi, in order; phi is their concatenation.</summary>
     IReadOnlyList<ParameterTensor> MetaParameters { get; }
 
-    /// <summary>Floats of state per coordinate; all start at zero.</summary>
-    int StatePerCoordinate { get; }
+    /// <summary>A coordinate's update reads nothing of another coordinate, so any piece of theta can be computed alone.</summary>
+    bool IsCoordinatewise { get; }
+
+    /// <summary><see cref="Start"/> gives loops of the rule's own instead of <see cref="TapeState{T}"/>.</summary>
+    bool IsFused => false;
+
+    /// <summary>The tensors of state for theta of <paramref name="layout"/>: per coordinate, tensor, instance, whatever it needs; zeros at first.</summary>
+    IReadOnlyList<Shape> State(Layout layout);
 
     /// <summary>Overwrites <paramref name="phi"/> with initial values that are a function of <paramref name="seed"/>.</summary>
     void Initialise(ulong seed, Span<float> phi);
@@ -30,21 +37,41 @@ public interface ILearnedOptimizer
     /// One step on the tape: the definition that <see cref="Start"/> is tested against, and the way to second derivatives.
     /// </summary>
     /// <param name="tape">Where it is recorded.</param>
-    /// <param name="phi">One tensor for each of <see cref="MetaParameters"/>.</param>
-    /// <param name="gradient">d f / d theta, [1, N].</param>
-    /// <param name="state">From the previous step, [StatePerCoordinate, N].</param>
-    /// <returns>The update [1, N] and the new state.</returns>
-    (Tensor<T> Update, Tensor<T> State) Step<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> gradient, Tensor<T> state)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>;
+    /// <param name="input">What the rule sees.</param>
+    /// <param name="state">One tensor for each of <see cref="State"/>; replaced by the new ones, of the same shapes.</param>
+    /// <returns>The update [1, N].</returns>
+    Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 
-    /// <summary>The rule without a graph, on <paramref name="coordinates"/> coordinates.</summary>
-    ILearnedState<T> Start<T>(IKernels<T> kernels, int coordinates) where T : unmanaged, IBinaryFloatingPointIeee754<T>;
+    /// <summary>The rule in the course of an inner run, without a graph.</summary>
+    ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new TapeState<T>(this, kernels, layout);
 }
 
-/// <summary>A learned optimizer in the course of an inner run, without a graph.</summary>
+/// <summary>What a rule sees at one step.</summary>
+/// <param name="layout">Which of the N coordinates belong together.</param>
+/// <param name="phi">One tensor for each of <see cref="ILearnedOptimizer.MetaParameters"/>.</param>
+/// <param name="gradient">d f / d theta, [1, N].</param>
+/// <param name="theta">Before the update, [1, N].</param>
+public readonly ref struct StepInput<T>(Layout layout, ReadOnlySpan<Tensor<T>> phi, Tensor<T> gradient, Tensor<T> theta)
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>Which of the N coordinates belong together.</summary>
+    public Layout Layout { get; } = layout;
+
+    /// <summary>One tensor for each of <see cref="ILearnedOptimizer.MetaParameters"/>.</summary>
+    public ReadOnlySpan<Tensor<T>> Phi { get; } = phi;
+
+    /// <summary>d f / d theta, [1, N].</summary>
+    public Tensor<T> Gradient { get; } = gradient;
+
+    /// <summary>Before the update, [1, N].</summary>
+    public Tensor<T> Theta { get; } = theta;
+}
+
+/// <summary>A learned optimizer in the course of an inner run, without a graph through the optimizee.</summary>
 public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>The state, in the rule's own layout: for resume points and for the start of an unroll.</summary>
+    /// <summary>The state, in an order of its own: for resume points and for the start of an unroll.</summary>
     Tensor<T> State { get; }
 
     /// <summary>Takes over phi (a copy).</summary>
@@ -55,21 +82,15 @@ public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloa
 
     /// <summary>theta += update; both tensors hold N elements.</summary>
     void Step(Tensor<T> gradient, Tensor<T> theta);
-}
 
-/// <summary>
-/// A rule whose meta-gradient needs no graph (decoupled back-propagation through time): each coordinate's update reads only
-/// detached gradients of that coordinate and its own state. See docs/numerics.md.
-/// </summary>
-public interface ICoordinatewiseState<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
-{
     /// <summary>
-    /// Overwrites <paramref name="phiGradient"/> with d/dphi of sum over s = 1..K of w_s f(theta_s), where
-    /// theta_s = theta_0 + the updates before s, with the gradients held fixed.
+    /// Overwrites <paramref name="phiGradient"/> with d/dphi of sum over s = 1..K of w_s grad f(theta_s) . theta_s, where
+    /// theta_s = theta_0 + the updates before s, with the gradients held fixed: the decoupled meta-gradient, see docs/numerics.md.
     /// </summary>
     /// <param name="gradients">grad f(theta_0) .. grad f(theta_K), [K + 1, N].</param>
     /// <param name="stepWeights">w_1 .. w_K.</param>
+    /// <param name="startTheta">theta_0, N elements.</param>
     /// <param name="startState">The state before the unroll's first step.</param>
     /// <param name="phiGradient">One element for each of phi.</param>
-    void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient);
+    void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient);
 }

@@ -26,23 +26,28 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
     public IReadOnlyList<ParameterTensor> MetaParameters { get; } = [new("logLearningRate", new Shape(1))];
 
     /// <inheritdoc/>
-    public int StatePerCoordinate => 0;
+    public bool IsCoordinatewise => true;
+
+    /// <inheritdoc/>
+    public bool IsFused => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Shape> State(Layout layout) => [];
 
     /// <inheritdoc/>
     public void Initialise(ulong seed, Span<float> phi) => phi[0] = (float)Math.Log(options.InitialLearningRate);
 
     /// <inheritdoc/>
-    public (Tensor<T> Update, Tensor<T> State) Step<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> gradient, Tensor<T> state)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var rate = tape.Expand(tape.Reshape(tape.Exp(phi[0]), new Shape(1, 1)), 1, gradient.Shape.D1);
-        return (tape.Negate(tape.Multiply(rate, gradient)), state);
+        var rate = tape.Expand(tape.Reshape(tape.Exp(input.Phi[0]), new Shape(1, 1)), 1, input.Gradient.Shape.D1);
+        return tape.Negate(tape.Multiply(rate, input.Gradient));
     }
 
     /// <inheritdoc/>
-    public ILearnedState<T> Start<T>(IKernels<T> kernels, int coordinates) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new State<T>();
+    public ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Loops<T>();
 
-    sealed unsafe class State<T> : ICoordinatewiseState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    sealed unsafe class Loops<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         T _rate;
 
@@ -60,7 +65,8 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
         }
 
         /// <summary>d/dphi = -rate * sum over t of grad_t . (sum over s > t of w_s grad_s).</summary>
-        public void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient)
+        public void MetaGradient(
+            Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient)
         {
             var (steps, n) = (stepWeights.Count, gradients.Shape.D1);
             var total = 0.0;

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Optimizers;
 
@@ -23,6 +24,9 @@ public interface IOptimizer
 {
     /// <summary>Fresh state for theta [batch, P].</summary>
     IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates);
+
+    /// <summary>The same for an optimizer that asks which coordinates belong together; most do not.</summary>
+    IOptimizerState Start(IKernels<float> kernels, Layout layout) => Start(kernels, layout.Batch, layout.PerInstance);
 }
 
 /// <summary>The state of one inner run of an optimizer.</summary>

@@ -14,16 +14,16 @@ namespace MetaOpt.Training;
 public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly ITaskInstances<T> _instances;
-    readonly ICoordinatewiseState<T> _optimizer;
+    readonly ILearnedState<T> _optimizer;
     readonly Tape<T> _tape;
     readonly Arena<T> _arena = new();
-    readonly Tensor<T> _gradients, _startState, _weights;
+    readonly Tensor<T> _gradients, _startTheta, _startState, _weights;
     readonly int _steps;
     bool _gradientIsCurrent;
 
     /// <param name="kernels">Where to compute.</param>
     /// <param name="task">The task.</param>
-    /// <param name="rule">A coordinatewise rule.</param>
+    /// <param name="rule">Any rule.</param>
     /// <param name="batch">B, instances side by side.</param>
     /// <param name="steps">K, steps of an unroll.</param>
     /// <param name="weights">w_t.</param>
@@ -32,19 +32,13 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         _steps = steps;
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
-        _optimizer = (ICoordinatewiseState<T>)rule.Start(kernels, batch * task.Coordinates);
+        _optimizer = rule.Start(kernels, new Layout(batch, task.Parameters));
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
         _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
+        _startTheta = _arena.Zeros(Theta.Shape);
         _startState = _arena.Zeros(_optimizer.State.Shape);
         _weights = _arena.Take(new Shape(steps));
         for (var i = 0; i < steps; i++) _weights.Span[i] = T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch);
-    }
-
-    /// <summary>Whether the decoupled form holds for <paramref name="rule"/>.</summary>
-    public static bool Fits(ILearnedOptimizer rule, IKernels<T> kernels)
-    {
-        using var state = rule.Start(kernels, 1);
-        return state is ICoordinatewiseState<T>;
     }
 
     /// <inheritdoc/>
@@ -81,6 +75,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     public double Unroll(ReadOnlySpan<T> phi, int firstStep, Span<double> phiGradient)
     {
         _optimizer.SetParameters(phi);
+        Theta.Span.CopyTo(_startTheta.Span);
         State.Span.CopyTo(_startState.Span);
         if (_gradientIsCurrent) Row(_steps).Span.CopyTo(Row(0).Span);
         else LossAndGradient(firstStep, Row(0));
@@ -91,7 +86,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
             total += LossAndGradient(firstStep + step + 1, Row(step + 1));
         }
         _gradientIsCurrent = true;
-        _optimizer.MetaGradient(_gradients, _weights, _startState, phiGradient);
+        _optimizer.MetaGradient(_gradients, _weights, _startTheta, _startState, phiGradient);
         return total / _steps;
     }
 

@@ -17,7 +17,7 @@ public abstract record EstimatorOptions
     public virtual int RunsPerUnroll => 1;
 }
 
-/// <summary>Truncated back-propagation through time: decoupled where the rule allows it, else on the tape.</summary>
+/// <summary>Truncated back-propagation through time: decoupled, or on the tape if second derivatives are asked for.</summary>
 public static class TruncatedBptt
 {
     /// <summary>The catalogue's entry.</summary>
@@ -31,9 +31,8 @@ public static class TruncatedBptt
     {
         /// <inheritdoc/>
         public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
-            !training.SecondDerivatives && DecoupledBptt<float>.Fits(rule, kernels)
-                ? new DecoupledBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights)
-                : new TapeBptt<float>(
-                    kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights, training.SecondDerivatives);
+            training.SecondDerivatives
+                ? new TapeBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights, true)
+                : new DecoupledBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights);
     }
 }

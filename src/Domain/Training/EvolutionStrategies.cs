@@ -100,7 +100,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         for (var i = 0; i < (persistent ? 2 * options.Pairs : 2); i++)
         {
             var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
-            _particles.Add(new(theta, rule.Start(kernels, training.MetaBatch * task.Coordinates)));
+            _particles.Add(new(theta, rule.Start(kernels, new Layout(training.MetaBatch, task.Parameters))));
             if (!persistent && i == 1) break;
             var suffix = persistent ? $".{i}" : "";
             _carried.Add(("theta" + suffix, theta));

@@ -6,8 +6,7 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Truncated back-propagation through time on the tape: for every rule, and with second derivatives if asked for
-/// (d(grad f)/d phi is kept). The reference for <see cref="DecoupledBptt{T}"/>.
+/// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The reference for <see cref="DecoupledBptt{T}"/>.
 /// </summary>
 public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -17,6 +16,8 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     readonly Arena<T> _arena = new();
     readonly double[] _weights;
     readonly bool _secondDerivatives;
+    readonly Layout _layout;
+    readonly IReadOnlyList<Shape> _shapes;
 
     /// <inheritdoc cref="DecoupledBptt{T}(IKernels{T}, ITask, ILearnedOptimizer, int, int, LossWeights)"/>
     /// <param name="secondDerivatives">Keep the path through the gradients of f.</param>
@@ -28,7 +29,9 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
-        State = _arena.Zeros(new Shape(rule.StatePerCoordinate, batch * task.Coordinates));
+        _layout = new Layout(batch, task.Parameters);
+        _shapes = rule.State(_layout);
+        State = _arena.Zeros(new Shape(_shapes.Sum(s => s.Count)));
         _weights = [.. Enumerable.Range(0, steps).Select(i => StepWeights.Of(weights, i, steps) / batch)];
     }
 
@@ -38,7 +41,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     /// <summary>theta of all instances, [B, P].</summary>
     public Tensor<T> Theta { get; }
 
-    /// <summary>The optimizer's state.</summary>
+    /// <summary>The optimizer's state: its tensors, one after the other.</summary>
     public Tensor<T> State { get; }
 
     /// <inheritdoc/>
@@ -58,7 +61,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         _tape.Reset();
         var parameters = Parameters(phi);
         var theta = _tape.Variable(Theta);
-        var state = _tape.Detach(State);
+        var state = SplitState();
         var losses = _instances.Loss(_tape, theta, firstStep);
         var metaLoss = _tape.Zeros(new Shape(1));
         var total = 0.0;
@@ -67,7 +70,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
             Tensor<T> gradient = default;
             _tape.Gradient(losses, new(in theta), new(ref gradient), _secondDerivatives);
             var row = _tape.Reshape(_secondDerivatives ? gradient : _tape.Detach(gradient), new Shape(1, Theta.Count));
-            (var update, state) = _rule.Step(_tape, parameters, row, state);
+            var update = _rule.Step(_tape, new StepInput<T>(_layout, parameters, row, _tape.Reshape(theta, row.Shape)), state);
             theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
             losses = _instances.Loss(_tape, theta, firstStep + step + 1);
             metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(losses), T.CreateTruncating(_weights[step])));
@@ -79,8 +82,22 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         foreach (var gradient in gradients)
             foreach (var value in gradient.Span) phiGradient[at++] = double.CreateTruncating(value);
         theta.Span.CopyTo(Theta.Span);
-        state.Span.CopyTo(State.Span);
+        var rest = State.Span;
+        foreach (var part in state)
+        {
+            part.Span.CopyTo(rest);
+            rest = rest[part.Count..];
+        }
         return total / (_weights.Length * _instances.Count);
+    }
+
+    /// <summary>A copy, as the new state is written in pieces.</summary>
+    Tensor<T>[] SplitState()
+    {
+        var all = _tape.Constant(State.Span, State.Shape);
+        var (result, at) = (new Tensor<T>[_shapes.Count], 0);
+        for (var i = 0; i < result.Length; at += _shapes[i++].Count) result[i] = all.Range(at, _shapes[i].Count).As(_shapes[i]);
+        return result;
     }
 
     Tensor<T>[] Parameters(ReadOnlySpan<T> phi)

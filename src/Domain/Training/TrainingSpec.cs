@@ -1,5 +1,6 @@
 using MetaOpt.Learned;
 using MetaOpt.Runs;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Training;
 
@@ -32,8 +33,9 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var task = Task.PredictCost();
         var rule = Optimizer.Create();
         var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
-        var perCoordinate = 4L * (2 + Training.Unroll + 1 + 2 * rule.StatePerCoordinate);
-        var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * rule.StatePerCoordinate + 64) : 0;
+        var state = rule.State(Layout.Flat(1, task.Coordinates)).Sum(s => (long)s.Count) / task.Coordinates;
+        var perCoordinate = 4L * (3 + Training.Unroll + 1 + 2 * state);
+        var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);
         var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
             + (Training.Validation.Every == 0 ? 0 : (long)Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)) * task.BytesPerInstance);
         var trained = (double)Training.MetaEpochs * Training.MetaBatch * Training.Estimator.RunsPerUnroll;

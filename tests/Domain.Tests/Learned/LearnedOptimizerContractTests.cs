@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
@@ -20,11 +21,14 @@ public class LearnedOptimizerContractTests
         return (rule, phi);
     }
 
+    /// <summary>Matrices, vectors and a lone number, so that rules by tensor have something to tell apart.</summary>
+    static Layout Instances(int batch) => new(batch, [new("w", new Shape(5, 3)), new("b", new Shape(5)), new("s", new Shape(1))]);
+
     [Theory, MemberData(nameof(Names))]
     public void The_meta_gradient_without_a_graph_is_the_tapes_on_every_kernel_set(string name)
     {
         var (rule, phi) = Create(name);
-        var replay = Replay.Random(rule, 41, 3, 2);
+        var replay = Replay.Random(rule, Instances(2), 3, 2);
         var expected = replay.TapeGradient(phi);
         using var reference = new ScalarKernels<double>();
         Assert.InRange(replay.WorstRelativeError(replay.Gradient(reference, phi), expected), 0, 1e-10);
@@ -35,23 +39,84 @@ public class LearnedOptimizerContractTests
         }
     }
 
+    /// <summary>Replayed inputs, in double; every parameter of a small rule, a spread of a large one's.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void The_meta_gradient_agrees_with_central_differences(string name)
+    {
+        var (rule, phi) = Create(name);
+        var replay = Replay.Random(rule, Instances(2), 3, 3);
+        using var kernels = new ScalarKernels<double>();
+        var stride = phi.Length > 500 ? 41 : 1;
+        var gradient = replay.Gradient(kernels, phi);
+        for (var i = 0; i < gradient.Length; i++)
+            if (i % stride != 0) gradient[i] = 0;
+        Assert.InRange(replay.WorstRelativeError(gradient, replay.Differences(phi, stride)), 0, 1e-6);
+    }
+
+    /// <summary>More coordinates than are computed at once.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void Many_instances_give_the_tapes_meta_gradient_and_the_same_bits_on_any_number_of_threads(string name)
+    {
+        var (rule, phi) = Create(name);
+        var replay = Replay.Random(rule, Instances(60), 2, 4);
+        using var reference = new ScalarKernels<double>();
+        Assert.InRange(replay.WorstRelativeError(replay.Gradient(reference, phi), replay.TapeGradient(phi)), 0, 1e-10);
+        var results = new[] { 1, 2, 3 }.Select(threads =>
+        {
+            using var kernels = KernelSets.Create("simd", threads);
+            return replay.Gradient(kernels, phi);
+        }).ToList();
+        Assert.All(results, r => Assert.Equal(results[0], r));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Instances_never_see_each_other(string name)
+    {
+        var (rule, phi) = Create(name);
+        using var kernels = KernelSets.Create("scalar", 1);
+        var (alone, beside) = (Run(1, 0), Run(3, 1));
+        Assert.Equal(alone, beside);
+
+        // Instance 7, alone or between others.
+        float[] Run(int batch, int at)
+        {
+            var layout = Instances(batch);
+            using var arena = new Arena<float>();
+            using var state = rule.Start(kernels, layout);
+            state.SetParameters(phi);
+            var theta = arena.Zeros(new Shape(layout.Count));
+            var gradient = arena.Take(theta.Shape);
+            for (uint step = 0; step < 4; step++)
+            {
+                for (var b = 0; b < batch; b++)
+                {
+                    var row = gradient.Span.Slice(b * layout.PerInstance, layout.PerInstance);
+                    new RandomStream(5, Split.Test, Purpose.Instance, (uint)(7 + b - at), step).FillNormal(row, 1 + b - at);
+                }
+                state.Step(gradient, theta);
+            }
+            return theta.Span.Slice(at * layout.PerInstance, layout.PerInstance).ToArray();
+        }
+    }
+
     [Theory, MemberData(nameof(Names))]
     public void Frozen_it_continues_from_its_saved_state_bit_for_bit(string name)
     {
         var (rule, phi) = Create(name);
         var frozen = new FrozenOptimizer(rule, phi);
+        var layout = Instances(2);
         using var kernels = KernelSets.Create("auto", 2);
         using var arena = new Arena<float>();
-        var (whole, parts) = (arena.Zeros(new Shape(2, 50)), arena.Zeros(new Shape(2, 50)));
-        using (var state = frozen.Start(kernels, 2, 50))
+        var (whole, parts) = (arena.Zeros(new Shape(2, layout.PerInstance)), arena.Zeros(new Shape(2, layout.PerInstance)));
+        using (var state = frozen.Start(kernels, layout))
             for (uint step = 0; step < 6; step++) state.Step(whole, Gradient(step));
         IReadOnlyDictionary<string, float[]> saved;
-        using (var state = frozen.Start(kernels, 2, 50))
+        using (var state = frozen.Start(kernels, layout))
         {
             for (uint step = 0; step < 3; step++) state.Step(parts, Gradient(step));
             saved = state.Save();
         }
-        using (var state = frozen.Start(kernels, 2, 50))
+        using (var state = frozen.Start(kernels, layout))
         {
             state.Load(saved);
             for (uint step = 3; step < 6; step++) state.Step(parts, Gradient(step));
@@ -60,7 +125,7 @@ public class LearnedOptimizerContractTests
 
         Tensor<float> Gradient(uint step)
         {
-            var gradient = arena.Take(new Shape(2, 50));
+            var gradient = arena.Take(new Shape(2, layout.PerInstance));
             new RandomStream(3, Split.Test, Purpose.Instance, 0, step).FillNormal(gradient.Span, 1);
             return gradient;
         }

@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
@@ -140,7 +141,7 @@ public class LstmTests
         {
             using var kernels = new ScalarKernels<double>();
             using var arena = new Arena<double>();
-            using var state = rule.Start(kernels, 1);
+            using var state = rule.Start(kernels, Layout.Flat(1, 1));
             state.SetParameters(phi);
             var theta = arena.Zeros(new Shape(1));
             state.Step(arena.Copy([gradient], new Shape(1)), theta);
@@ -156,7 +157,7 @@ public class LstmTests
         rule.Initialise(1, phi);
         using var kernels = KernelSets.Create("auto", 1);
         using var arena = new Arena<float>();
-        using var state = rule.Start(kernels, 3);
+        using var state = rule.Start(kernels, Layout.Flat(1, 3));
         state.SetParameters(phi);
         var theta = arena.Zeros(new Shape(3));
         state.Step(arena.Copy([1e-8f, -3, 1e5f], new Shape(3)), theta);
@@ -178,7 +179,7 @@ public class LstmTests
         {
             using var kernels = KernelSets.Create("auto", 1);
             using var arena = new Arena<float>();
-            using var state = rule.Start(kernels, values.Length);
+            using var state = rule.Start(kernels, Layout.Flat(1, values.Length));
             state.SetParameters(phi);
             var theta = arena.Zeros(new Shape(values.Length));
             for (var step = 0; step < 3; step++) state.Step(arena.Copy(values, new Shape(values.Length)), theta);

@@ -1,100 +1,153 @@
 using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
 /// <summary>
 /// The inputs of one unroll, recorded once in double, and the loss they give when they are replayed:
-/// L(phi) = sum over s of w_s grad f(theta_s) . sum over t &lt; s of g_t(phi), whose derivative is the decoupled meta-gradient.
+/// L(phi) = sum over s of w_s grad f(theta_s) . theta_s(phi), whose derivative is the decoupled meta-gradient. The unroll starts
+/// from a state that a few earlier steps have reached, under a phi that stays what it is.
 /// </summary>
-sealed class Replay(ILearnedOptimizer rule, double[][] gradients, double[] weights, double[] startState)
+sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, double[][] gradients, double[] weights, double[] startTheta, float[] earlyPhi)
 {
-    public static Replay Random(ILearnedOptimizer rule, int coordinates, int steps, ulong seed)
+    const int EarlySteps = 3;
+    double[]? _startState;
+
+    public static Replay Random(ILearnedOptimizer rule, int coordinates, int steps, ulong seed) =>
+        Random(rule, Layout.Flat(1, coordinates), steps, seed);
+
+    public static Replay Random(ILearnedOptimizer rule, Layout layout, int steps, ulong seed)
     {
         var scales = new[] { 1e-6, 1e-3, 0.1, 1, 30 };
-        var gradients = Enumerable.Range(0, steps + 1).Select(step =>
+        var rows = Enumerable.Range(0, EarlySteps + steps + 1).Select(step =>
         {
-            var row = new double[coordinates];
-            new RandomStream(seed, Split.Test, Purpose.Instance, 0, (uint)step).FillNormal<double>(row, 1);
-            for (var i = 0; i < coordinates; i++) row[i] = (float)(row[i] * scales[i % scales.Length]);
+            var row = Normal((uint)step, layout.Count, 1);
+            for (var i = 0; i < row.Length; i++) row[i] = (float)(row[i] * scales[i % scales.Length]);
             return row;
         }).ToArray();
         var weights = Enumerable.Range(1, steps).Select(s => (double)(float)(0.5 + s / (double)steps)).ToArray();
-        using var kernels = new ScalarKernels<double>();
-        using var state = rule.Start(kernels, coordinates);
-        var start = new double[state.State.Count];
-        new RandomStream(seed, Split.Test, Purpose.InitialTheta).FillNormal<double>(start, 0.3);
-        for (var i = 0; i < start.Length; i++) start[i] = (float)start[i];
-        return new Replay(rule, gradients, weights, start);
+        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        rule.Initialise(seed, phi);
+        for (var i = 0; i < phi.Length; i++) phi[i] += (float)Normal(1000, phi.Length, 0.1)[i];
+        return new Replay(rule, layout, rows[..EarlySteps], rows[EarlySteps..], weights, Normal(1001, layout.Count, 1), phi);
+
+        double[] Normal(uint step, int count, double deviation)
+        {
+            var values = new double[count];
+            new RandomStream(seed, Split.Test, Purpose.Instance, 0, step).FillNormal<double>(values, deviation);
+            return Array.ConvertAll(values, x => (double)(float)x);
+        }
     }
 
-    public int Coordinates => gradients[0].Length;
+    public int Coordinates => layout.Count;
 
     public int Steps => weights.Length;
 
     public ILearnedOptimizer Rule => rule;
 
-    /// <summary>L(phi) by the forward step alone.</summary>
+    /// <summary>L(phi), but for a constant, by the forward step alone.</summary>
     public double Loss(ReadOnlySpan<double> phi)
     {
         using var kernels = new ScalarKernels<double>();
         using var arena = new Arena<double>();
-        using var state = rule.Start(kernels, Coordinates);
+        using var state = rule.Start(kernels, layout);
+        StartState(kernels).CopyTo(state.State.Span);
         state.SetParameters(phi);
-        startState.CopyTo(state.State.Span);
-        var theta = arena.Zeros(new Shape(Coordinates));
+        var theta = arena.Copy(startTheta, new Shape(Coordinates));
         var loss = 0.0;
         for (var step = 0; step < Steps; step++)
         {
             state.Step(arena.Copy(gradients[step], new Shape(Coordinates)), theta);
-            for (var i = 0; i < Coordinates; i++) loss += weights[step] * gradients[step + 1][i] * theta.Span[i];
+            for (var i = 0; i < Coordinates; i++) loss += weights[step] * gradients[step + 1][i] * (theta.Span[i] - startTheta[i]);
         }
         return loss;
     }
 
-    /// <summary>The fused meta-gradient in the precision of <typeparamref name="T"/>.</summary>
+    /// <summary>dL/dphi by central differences of <see cref="Loss"/>, for every <paramref name="stride"/>-th element; the others are 0.</summary>
+    public double[] Differences(ReadOnlySpan<float> phi, int stride = 1)
+    {
+        var point = Convert<float, double>(phi);
+        var differences = new double[phi.Length];
+        for (var i = 0; i < phi.Length; i += stride)
+        {
+            var (at, h) = (point[i], 1e-5 * Math.Max(1, Math.Abs(point[i])));
+            point[i] = at + h;
+            var above = Loss(point);
+            point[i] = at - h;
+            differences[i] = (above - Loss(point)) / (2 * h);
+            point[i] = at;
+        }
+        return differences;
+    }
+
+    /// <summary>The meta-gradient of <see cref="ILearnedState{T}"/> in the precision of <typeparamref name="T"/>.</summary>
     public double[] Gradient<T>(IKernels<T> kernels, ReadOnlySpan<float> phi) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
+        using var reference = new ScalarKernels<double>();
         using var arena = new Arena<T>();
-        using var state = rule.Start(kernels, Coordinates);
+        using var state = rule.Start(kernels, layout);
         state.SetParameters(Convert<float, T>(phi));
         var inputs = arena.Take(new Shape(Steps + 1, Coordinates));
         for (var step = 0; step <= Steps; step++)
             Convert<double, T>(gradients[step]).CopyTo(inputs.Span.Slice(step * Coordinates, Coordinates));
         var result = new double[phi.Length];
-        ((ICoordinatewiseState<T>)state).MetaGradient(
+        state.MetaGradient(
             inputs,
             arena.Copy(Convert<double, T>(weights), new Shape(Steps)),
-            arena.Copy(Convert<double, T>(startState), new Shape(startState.Length)),
+            arena.Copy(Convert<double, T>(startTheta), new Shape(Coordinates)),
+            arena.Copy(Convert<double, T>(StartState(reference)), state.State.Shape),
             result);
         return result;
     }
 
-    /// <summary>The same from the tape, in double.</summary>
+    /// <summary>The same from one tape over all steps and coordinates, in double.</summary>
     public double[] TapeGradient(ReadOnlySpan<float> phi)
     {
         using var kernels = new ScalarKernels<double>();
         using var tape = new Tape<double>(kernels);
-        var parameters = new List<Tensor<double>>();
-        foreach (var tensor in rule.MetaParameters)
-        {
-            parameters.Add(tape.Variable(tape.Constant(Convert<float, double>(phi[..tensor.Shape.Count]), tensor.Shape)));
-            phi = phi[tensor.Shape.Count..];
-        }
-        var state = tape.Constant(RowsFromBlocks(), new Shape(rule.StatePerCoordinate, Coordinates));
-        var theta = tape.Zeros(new Shape(1, Coordinates));
+        var state = rule.State(layout).Select(tape.Zeros).ToArray();
+        var row = new Shape(1, Coordinates);
+        var theta = tape.Constant(startTheta, row);
+        var parameters = Parameters(tape, earlyPhi);
+        using (tape.PauseRecording())
+            foreach (var gradient in early) rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradient, row), theta), state);
+        for (var i = 0; i < state.Length; i++) state[i] = tape.Detach(state[i]);
+        parameters = Parameters(tape, phi);
         var loss = tape.Zeros(new Shape(1));
         for (var step = 0; step < Steps; step++)
         {
-            var (update, next) = rule.Step(tape, parameters.ToArray(), tape.Constant(gradients[step], new Shape(1, Coordinates)), state);
-            (theta, state) = (tape.Add(theta, update), next);
-            var product = tape.Multiply(theta, tape.Constant(gradients[step + 1], new Shape(1, Coordinates)));
-            loss = tape.Add(loss, tape.Scale(tape.Sum(product), weights[step]));
+            var update = rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradients[step], row), theta), state);
+            theta = tape.Add(theta, update);
+            loss = tape.Add(loss, tape.Scale(tape.Sum(tape.Multiply(theta, tape.Constant(gradients[step + 1], row))), weights[step]));
         }
-        var results = new Tensor<double>[parameters.Count];
-        tape.Gradient(loss, parameters.ToArray(), results);
+        var results = new Tensor<double>[parameters.Length];
+        tape.Gradient(loss, parameters, results);
         return [.. results.SelectMany(r => r.Span.ToArray())];
+    }
+
+    Tensor<double>[] Parameters(Tape<double> tape, ReadOnlySpan<float> phi)
+    {
+        var result = new List<Tensor<double>>();
+        foreach (var tensor in rule.MetaParameters)
+        {
+            result.Add(tape.Variable(tape.Constant(Convert<float, double>(phi[..tensor.Shape.Count]), tensor.Shape)));
+            phi = phi[tensor.Shape.Count..];
+        }
+        return [.. result];
+    }
+
+    /// <summary>In the order of the state that <see cref="ILearnedOptimizer.Start"/> gives; theta stands still.</summary>
+    double[] StartState(IKernels<double> kernels)
+    {
+        if (_startState is not null) return _startState;
+        using var arena = new Arena<double>();
+        using var state = rule.Start(kernels, layout);
+        state.SetParameters(Convert<float, double>(earlyPhi));
+        foreach (var gradient in early)
+            state.Step(arena.Copy(gradient, new Shape(Coordinates)), arena.Copy(startTheta, new Shape(Coordinates)));
+        return _startState = state.State.Span.ToArray();
     }
 
     /// <summary>Largest relative error |a - b| / |b| over the tensors of phi.</summary>
@@ -109,16 +162,6 @@ sealed class Replay(ILearnedOptimizer rule, double[][] gradients, double[] weigh
             at += tensor.Shape.Count;
         }
         return worst;
-    }
-
-    double[] RowsFromBlocks()
-    {
-        var rows = rule.StatePerCoordinate;
-        var result = new double[rows * Coordinates];
-        for (var i = 0; i < Coordinates; i++)
-            for (var row = 0; row < rows; row++)
-                result[row * Coordinates + i] = startState[(i / LstmShape.Block * rows + row) * LstmShape.Block + i % LstmShape.Block];
-        return result;
     }
 
     public static TTo[] Convert<TFrom, TTo>(ReadOnlySpan<TFrom> values)
