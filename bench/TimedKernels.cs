@@ -66,6 +66,12 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
         inner.GatherRows(source, width, rows, scale, y);
     public void Patches(Tensor<float> x, Window window, Tensor<float> y) => inner.Patches(x, window, y);
     public void FoldPatches(Tensor<float> x, Window window, Tensor<float> y) => inner.FoldPatches(x, window, y);
+    public void Convolve(Tensor<float> x, Tensor<float> filters, Window window, Tensor<float> y) =>
+        inner.Convolve(x, filters, window, y);
+    public void ConvolveImages(Tensor<float> y, Tensor<float> filters, Window window, Tensor<float> x) =>
+        inner.ConvolveImages(y, filters, window, x);
+    public void ConvolveFilters(Tensor<float> x, Tensor<float> y, Window window, Tensor<float> filters) =>
+        inner.ConvolveFilters(x, y, window, filters);
     public void MaxPool(Tensor<float> x, Window window, Tensor<float> y, Tensor<float> positions) =>
         inner.MaxPool(x, window, y, positions);
     public void Gather(Tensor<float> x, Tensor<float> positions, Tensor<float> y) => inner.Gather(x, positions, y);

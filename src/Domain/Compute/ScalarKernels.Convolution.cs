@@ -18,6 +18,30 @@ public partial class ScalarKernels<T>
     }
 
     /// <inheritdoc/>
+    public virtual void Convolve(Tensor<T> x, Tensor<T> filters, Window window, Tensor<T> y)
+    {
+        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
+        Patches(x, window, patches);
+        MatMul(ByInstance(patches, filters), false, filters, false, ByInstance(y, filters));
+    }
+
+    /// <inheritdoc/>
+    public virtual void ConvolveImages(Tensor<T> y, Tensor<T> filters, Window window, Tensor<T> x)
+    {
+        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
+        MatMul(ByInstance(y, filters), false, filters, true, ByInstance(patches, filters));
+        FoldPatches(patches, window, x);
+    }
+
+    /// <inheritdoc/>
+    public virtual void ConvolveFilters(Tensor<T> x, Tensor<T> y, Window window, Tensor<T> filters)
+    {
+        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
+        Patches(x, window, patches);
+        MatMul(ByInstance(patches, filters), true, ByInstance(y, filters), false, filters);
+    }
+
+    /// <inheritdoc/>
     public virtual void MaxPool(Tensor<T> x, Window window, Tensor<T> y, Tensor<T> positions)
     {
         var (images, height, width, channels) = (x.Shape.D0, x.Shape.D1, x.Shape.D2, x.Shape.D3);
@@ -73,7 +97,8 @@ public partial class ScalarKernels<T>
         for (var b = 0; b < batch; b++)
         {
             var one = row.Range(b * columns, columns);
-            for (var r = b * rows; r < (b + 1) * rows; r++) Zip(op, x.Range(r * columns, columns), one, y.Range(r * columns, columns));
+            for (var r = b * rows; r < (b + 1) * rows; r++)
+                Zip(op, x.Range(r * columns, columns), one, y.Range(r * columns, columns));
         }
     }
 
@@ -91,6 +116,13 @@ public partial class ScalarKernels<T>
                 z.Span[b * columns + c] = T.CreateTruncating(sum);
             }
         }
+    }
+
+    /// <summary>[.., C] as [B, rows, C], one part for each instance's filters.</summary>
+    static Tensor<T> ByInstance(Tensor<T> x, Tensor<T> filters)
+    {
+        var (batch, columns) = (filters.Shape.D0, x.Shape[x.Shape.Rank - 1]);
+        return x.As(new Shape(batch, x.Count / (batch * columns), columns));
     }
 
     /// <summary>Visits each element of each pixel that a window shows, with where its copy lies among the patches.</summary>

@@ -30,7 +30,9 @@ public sealed unsafe partial class SimdKernels
         RunWide(Ceiling(rows, perChunk), new ZipRowJob<F>(x.Data, row.Data, y.Data, rows, x.Shape.D1, columns, perChunk));
     }
 
-    /// <summary>z [outer, columns] = the sum over rows of F(x, y), both [outer, rows, columns]: blocks in float, their sums in double.</summary>
+    /// <summary>
+    /// z [outer, columns] = the sum over rows of F(x, y), both [outer, rows, columns]: blocks in float, their sums in double.
+    /// </summary>
     void SumColumns<F>(float* x, float* y, int outer, int rows, int columns, float* z) where F : struct, IZipFunction
     {
         var sizes = new Columns(outer, rows, columns);
@@ -41,7 +43,8 @@ public sealed unsafe partial class SimdKernels
             for (var c = 0; c < columns; c++)
             {
                 var sum = 0.0;
-                for (var block = 0; block < sizes.Blocks; block++) sum += parts.Data[((long)o * sizes.Blocks + block) * columns + c];
+                for (var block = 0; block < sizes.Blocks; block++)
+                    sum += parts.Data[((long)o * sizes.Blocks + block) * columns + c];
                 z[o * columns + c] = (float)sum;
             }
         }

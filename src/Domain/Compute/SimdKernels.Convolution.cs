@@ -53,7 +53,8 @@ public sealed unsafe partial class SimdKernels
 
         public int Chunks => Ceiling((long)Images.D0 * Window.Down, _perChunk);
 
-        public (int First, int End) Of(int chunk) => (chunk * _perChunk, Math.Min(Images.D0 * Window.Down, (chunk + 1) * _perChunk));
+        public (int First, int End) Of(int chunk) =>
+            (chunk * _perChunk, Math.Min(Images.D0 * Window.Down, (chunk + 1) * _perChunk));
     }
 
     readonly struct PatchesJob(float* x, Strips strips, float* y) : IWideJob
@@ -66,15 +67,16 @@ public sealed unsafe partial class SimdKernels
             for (var strip = first; strip < end; strip++)
             {
                 var size = (long)window.Across * window.Rows * window.Columns * images.D3;
-                Strip<V, O>(x + strip / window.Down * imageSize, strip % window.Down, y + strip * size);
+                Strip<V, O>(x + strip / window.Down * imageSize, images, window, strip % window.Down, y + strip * size);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Strip<V, O>(float* image, int i, float* patch) where V : struct where O : IVectorOps<V, float>
+        public static void Strip<V, O>(float* image, Shape images, Window window, int i, float* patch)
+            where V : struct where O : IVectorOps<V, float>
         {
-            var (window, width, channels) = (strips.Window, strips.Images.D2, strips.Images.D3);
-            var (top, firstRow, endRow) = window.InsideDown(i, strips.Images.D1);
+            var (width, channels) = (images.D2, images.D3);
+            var (top, firstRow, endRow) = window.InsideDown(i, images.D1);
             var line = window.Columns * channels;
             for (var j = 0; j < window.Across; j++)
             {
@@ -125,12 +127,14 @@ public sealed unsafe partial class SimdKernels
             {
                 var image = y + (long)r * imageSize;
                 new Span<float>(image, imageSize).Clear();
-                for (var i = 0; i < window.Down; i++) Strip<V, O>(x + r * patchesSize + i * (patchesSize / window.Down), i, image);
+                for (var i = 0; i < window.Down; i++)
+                    Strip<V, O>(x + r * patchesSize + i * (patchesSize / window.Down), images, window, i, image);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void Strip<V, O>(float* patch, int i, float* image) where V : struct where O : IVectorOps<V, float>
+        public static void Strip<V, O>(float* patch, Shape images, Window window, int i, float* image)
+            where V : struct where O : IVectorOps<V, float>
         {
             var (width, channels) = (images.D2, images.D3);
             var (top, firstRow, endRow) = window.InsideDown(i, images.D1);
@@ -165,7 +169,8 @@ public sealed unsafe partial class SimdKernels
                 {
                     var (left, firstColumn, endColumn) = window.InsideAcross(j, images.D2);
                     var position = ((top + firstRow) * images.D2 + left + firstColumn) * images.D3;
-                    Place<V, O>(image, position, endRow - firstRow, endColumn - firstColumn, ((long)strip * window.Across + j) * images.D3);
+                    var place = (long)strip * window.Across + j;
+                    Place<V, O>(image, position, endRow - firstRow, endColumn - firstColumn, place * images.D3);
                 }
             }
         }
@@ -202,8 +207,11 @@ public sealed unsafe partial class SimdKernels
 
     static readonly float[] s_lanes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-    /// <summary>Rows [rows, width] of which each element has its place in rows [rows, wideWidth]: read from there, or added there.</summary>
-    readonly struct ScatterJob(float* wide, int wideWidth, float* positions, float* values, int width, int rows, bool scatter) : IChunkJob
+    /// <summary>
+    /// Rows [rows, width] of which each element has its place in rows [rows, wideWidth]: read from there, or added there.
+    /// </summary>
+    readonly struct ScatterJob(float* wide, int wideWidth, float* positions, float* values, int width, int rows, bool scatter)
+        : IChunkJob
     {
         int PerChunk => Math.Max(1, ElementsPerChunk / Math.Max(1, scatter ? wideWidth : width));
 

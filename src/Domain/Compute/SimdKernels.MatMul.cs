@@ -40,7 +40,7 @@ public sealed unsafe partial class SimdKernels
             (chunk * PerChunk, (int)Math.Min((long)Sizes.Batch * PerProduct, (long)(chunk + 1) * PerChunk));
     }
 
-    readonly struct MatMulJob(float* x, bool transposeX, float* y, bool transposeY, float* z, Units units) : IWideJob
+    readonly struct MatMulJob(float* x, bool transposeX, float* y, bool transposeY, float* z, Units units, bool accumulate = false) : IWideJob
     {
         [SkipLocalsInit]
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
@@ -62,7 +62,7 @@ public sealed unsafe partial class SimdKernels
             var b = y + (long)batch * k * n;
             var c = z + (long)batch * m * n;
             var (rowStride, innerStride) = transposeX ? (1, m) : (k, 1);
-            if (k == 0) new Span<float>(c + firstRow * n, (endRow - firstRow) * n).Clear();
+            if (k == 0 && !accumulate) new Span<float>(c + firstRow * n, (endRow - firstRow) * n).Clear();
             for (var inner = 0; inner < k; inner += InnerBlock)
             {
                 var depth = Math.Min(InnerBlock, k - inner);
@@ -76,7 +76,7 @@ public sealed unsafe partial class SimdKernels
                     for (var row = firstRow; row < endRow; row += TileRows)
                     {
                         var left = new Left(a + (long)row * rowStride + (long)inner * innerStride, rowStride, innerStride);
-                        var target = new Target(c + (long)row * n + column, n, Math.Min(TileRows, endRow - row), width, inner > 0);
+                        var target = new Target(c + (long)row * n + column, n, Math.Min(TileRows, endRow - row), width, accumulate || inner > 0);
                         if (width > 2 * O.Width) Tile<V, O, Three>(left, right, rightStride, depth, target);
                         else if (width > O.Width) Tile<V, O, Two>(left, right, rightStride, depth, target);
                         else Tile<V, O, One>(left, right, rightStride, depth, target);

@@ -1,12 +1,15 @@
 namespace MetaOpt.Compute;
 
 /// <content>
-/// What convolutional networks need, and its derivatives. Images are [R, H, W, C]; those of B instances lie one after the other, so
-/// that a layer of all instances is one product [B, R / B places, ..] by [B, .., F].
+/// What convolutional networks need, and its derivatives. Images are [R, H, W, C]; those of B instances lie one after the
+/// other. A convolution and its two adjoints are each other's derivatives, as all three come from one sum of pixel x weight x
+/// output.
 /// </content>
 public sealed partial class Tape<T>
 {
-    /// <summary>What the window shows of x [R, H, W, C] at each place: [R, places, rows x columns x C]; zero where it sticks out.</summary>
+    /// <summary>
+    /// What the window shows of x [R, H, W, C] at each place: [R, places, rows x columns x C]; zero where it sticks out.
+    /// </summary>
     public Tensor<T> Patches(Tensor<T> x, Window window)
     {
         RequireFit("Patches", x.Shape, window);
@@ -15,7 +18,9 @@ public sealed partial class Tape<T>
         return Note(new Node { Op = Op.Patches, X = x, Window = window, Value = y }, x.Node >= 0);
     }
 
-    /// <summary>The adjoint of <see cref="Patches"/>: images [R, H, W, C] whose pixels are the sums of their copies in x.</summary>
+    /// <summary>
+    /// The adjoint of <see cref="Patches"/>: images [R, H, W, C] whose pixels are the sums of their copies in x.
+    /// </summary>
     public Tensor<T> FoldPatches(Tensor<T> x, Shape images, Window window)
     {
         RequireFit("FoldPatches", images, window);
@@ -26,18 +31,47 @@ public sealed partial class Tape<T>
     }
 
     /// <summary>
-    /// Each instance's images through its own filters: x [B R, H, W, C], filters [B, rows x columns x C, F], result [B R, Down, Across, F].
+    /// Each instance's images through its own filters: x [B R, H, W, C], filters [B, rows x columns x C, F], result [B R,
+    /// Down, Across, F].
     /// </summary>
     public Tensor<T> Convolve(Tensor<T> x, Tensor<T> filters, Window window)
     {
-        var (batch, width) = (filters.Shape.D0, filters.Shape.D1);
-        if (x.Shape.Rank != 4 || filters.Shape.Rank != 3 || batch == 0 || x.Shape.D0 % batch != 0 || width != window.Rows * window.Columns * x.Shape.D3)
-            throw Mismatch("Convolve", x.Shape, filters.Shape, $"[B R, H, W, C] and [B, {window.Rows} x {window.Columns} x C, F]");
-        var patches = Reshape(Patches(x, window), new Shape(batch, x.Shape.D0 / batch * window.Places, width));
-        return Reshape(MatMul(patches, filters), new Shape(x.Shape.D0, window.Down, window.Across, filters.Shape.D2));
+        RequireConvolution("Convolve", x.Shape, filters.Shape, window);
+        var y = _arena.Take(new Shape(x.Shape.D0, window.Down, window.Across, filters.Shape.D2));
+        Kernels.Convolve(x, filters, window, y);
+        return Note(Bilinear(Op.Convolve, x, filters, window, y), x.Node >= 0 || filters.Node >= 0);
     }
 
-    /// <summary>The largest value of each channel in the window: [R, Down, Across, C]. Of equal ones the first gets the gradient.</summary>
+    /// <summary>
+    /// The adjoint of <see cref="Convolve"/> in the images: y [B R, Down, Across, F] gives <paramref name="images"/> [B R, H,
+    /// W, C].
+    /// </summary>
+    public Tensor<T> ConvolveImages(Tensor<T> y, Tensor<T> filters, Shape images, Window window)
+    {
+        RequireConvolution("ConvolveImages", images, filters.Shape, window);
+        RequireEqual("ConvolveImages", y.Shape, new Shape(images.D0, window.Down, window.Across, filters.Shape.D2));
+        var x = _arena.Take(images);
+        Kernels.ConvolveImages(y, filters, window, x);
+        return Note(Bilinear(Op.ConvolveImages, y, filters, window, x), y.Node >= 0 || filters.Node >= 0);
+    }
+
+    /// <summary>
+    /// The adjoint of <see cref="Convolve"/> in the filters: images x and y [B R, Down, Across, F] give [B, rows x columns x
+    /// C, F].
+    /// </summary>
+    public Tensor<T> ConvolveFilters(Tensor<T> x, Tensor<T> y, int batch, Window window)
+    {
+        var shape = new Shape(batch, window.Rows * window.Columns * x.Shape.D3, y.Shape.D3);
+        RequireConvolution("ConvolveFilters", x.Shape, shape, window);
+        RequireEqual("ConvolveFilters", y.Shape, new Shape(x.Shape.D0, window.Down, window.Across, y.Shape.D3));
+        var filters = _arena.Take(shape);
+        Kernels.ConvolveFilters(x, y, window, filters);
+        return Note(Bilinear(Op.ConvolveFilters, x, y, window, filters), x.Node >= 0 || y.Node >= 0);
+    }
+
+    /// <summary>
+    /// The largest value of each channel in the window: [R, Down, Across, C]. Of equal ones the first gets the gradient.
+    /// </summary>
     public Tensor<T> MaxPool(Tensor<T> x, Window window)
     {
         RequireFit("MaxPool", x.Shape, window);
@@ -52,10 +86,13 @@ public sealed partial class Tape<T>
     {
         var (places, pixels) = (x.Shape.D0 * window.Places, window.Rows * window.Columns);
         var sums = SumAxis(Reshape(Patches(x, window), new Shape(places, pixels, x.Shape.D3)), 1);
-        return Scale(Reshape(sums, new Shape(x.Shape.D0, window.Down, window.Across, x.Shape.D3)), T.One / T.CreateTruncating(pixels));
+        var shape = new Shape(x.Shape.D0, window.Down, window.Across, x.Shape.D3);
+        return Scale(Reshape(sums, shape), T.One / T.CreateTruncating(pixels));
     }
 
-    /// <summary>y_ri = x_r,position, of positions' shape; rows are the first axis, positions whole numbers within a row of x.</summary>
+    /// <summary>
+    /// y_ri = x_r,position, of positions' shape; rows are the first axis, positions whole numbers within a row of x.
+    /// </summary>
     public Tensor<T> Gather(Tensor<T> x, Tensor<T> positions)
     {
         if (x.Shape.D0 != positions.Shape.D0) throw Mismatch("Gather", x.Shape, positions.Shape, "equally many rows");
@@ -64,7 +101,9 @@ public sealed partial class Tape<T>
         return Note(new Node { Op = Op.Gather, X = x, Y = Detach(positions), Value = y }, x.Node >= 0);
     }
 
-    /// <summary>The adjoint of <see cref="Gather"/>: y_r,p, of <paramref name="shape"/>, is the sum of the x_ri whose position is p.</summary>
+    /// <summary>
+    /// The adjoint of <see cref="Gather"/>: y_r,p, of <paramref name="shape"/>, is the sum of the x_ri whose position is p.
+    /// </summary>
     public Tensor<T> ScatterAdd(Tensor<T> x, Tensor<T> positions, Shape shape)
     {
         RequireEqual("ScatterAdd", x.Shape, positions.Shape);
@@ -90,8 +129,9 @@ public sealed partial class Tape<T>
     }
 
     /// <summary>
-    /// gamma (x - mean) / sqrt(variance + epsilon) + beta for x [B, R, C], gamma and beta [B, C]: each channel of each instance by the
-    /// statistics of its own mini-batch of R rows, which are part of the function (Ioffe and Szegedy, 2015, arXiv:1502.03167).
+    /// gamma (x - mean) / sqrt(variance + epsilon) + beta for x [B, R, C], gamma and beta [B, C]: each channel of each
+    /// instance by the statistics of its own mini-batch of R rows, which are part of the function (Ioffe and Szegedy, 2015,
+    /// arXiv:1502.03167).
     /// </summary>
     public Tensor<T> BatchNormalise(Tensor<T> x, Tensor<T> gamma, Tensor<T> beta, T epsilon)
     {
@@ -105,7 +145,8 @@ public sealed partial class Tape<T>
 
     Tensor<T> ZipRow(Op op, ZipOp zip, Tensor<T> x, Tensor<T> row)
     {
-        if (x.Shape.Rank != 3 || row.Shape != x.Shape.With(1, 1)) throw Mismatch(op.ToString(), x.Shape, row.Shape, "[B, R, C] and [B, 1, C]");
+        if (x.Shape.Rank != 3 || row.Shape != x.Shape.With(1, 1))
+            throw Mismatch(op.ToString(), x.Shape, row.Shape, "[B, R, C] and [B, 1, C]");
         var y = _arena.Take(x.Shape);
         Kernels.ZipRow(zip, x, row, y);
         return Note(new Node { Op = op, X = x, Y = row, Value = y }, x.Node >= 0 || row.Node >= 0);
@@ -124,6 +165,9 @@ public sealed partial class Tape<T>
         {
             Accumulate(x, node.Op switch
             {
+                Op.Convolve => ConvolveImages(g, y, x.Shape, node.Window),
+                Op.ConvolveImages => Convolve(g, y, node.Window),
+                Op.ConvolveFilters => ConvolveImages(y, g, x.Shape, node.Window),
                 Op.Patches => FoldPatches(g, x.Shape, node.Window),
                 Op.FoldPatches => Patches(g, node.Window),
                 Op.Gather => ScatterAdd(g, y, x.Shape),
@@ -137,6 +181,9 @@ public sealed partial class Tape<T>
         {
             Accumulate(y, node.Op switch
             {
+                Op.Convolve => ConvolveFilters(x, g, y.Shape.D0, node.Window),
+                Op.ConvolveImages => ConvolveFilters(g, x, y.Shape.D0, node.Window),
+                Op.ConvolveFilters => Convolve(x, g, node.Window),
                 Op.MultiplyRow => SumProducts(g, x),
                 Op.SumProducts => MultiplyRow(x, g),
                 _ => SumAxis(g, 1),
@@ -144,8 +191,22 @@ public sealed partial class Tape<T>
         }
     }
 
+    static Node Bilinear(Op op, Tensor<T> x, Tensor<T> y, Window window, Tensor<T> value) =>
+        new() { Op = op, X = x, Y = y, Window = window, Value = value };
+
+    static void RequireConvolution(string operation, Shape images, Shape filters, Window window)
+    {
+        if (images.Rank != 4 || filters.Rank != 3 || filters.D0 == 0 || images.D0 % filters.D0 != 0
+            || filters.D1 != window.Rows * window.Columns * images.D3)
+        {
+            throw Mismatch(operation, images, filters, $"[B R, H, W, C] and [B, {window.Rows} x {window.Columns} x C, F]");
+        }
+        RequireFit(operation, images, window);
+    }
+
     static void RequireFit(string operation, Shape images, Window window)
     {
-        if (!window.Fits(images)) throw new ArgumentException($"{operation}: {window} has places without a pixel of {images}, which must be [R, H, W, C].");
+        if (!window.Fits(images))
+            throw new ArgumentException($"{operation}: {window} has places without a pixel of {images}, which must be [R, H, W, C].");
     }
 }

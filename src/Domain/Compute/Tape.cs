@@ -168,7 +168,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     {
         Leaf, Add, Subtract, Multiply, Divide, Select, Scale, AddScalar, Sigmoid, Tanh, Relu, Elu, Exp, Log, Sqrt, Square, Abs,
         Clamp, MatMul, Reshape, Transpose, SumAxis, Expand, Slice, Pad, Softmax, CrossEntropy,
-        Patches, FoldPatches, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
+        Patches, FoldPatches, Convolve, ConvolveImages, ConvolveFilters, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
     }
 
     /// <summary>One operation: its sources, its arguments (scalars A, B; whole numbers I, J; a window) and its result.</summary>

@@ -1,8 +1,9 @@
 namespace MetaOpt.Compute;
 
 /// <summary>
-/// A window of <paramref name="Rows"/> x <paramref name="Columns"/> pixels that slides over images: of a filter, or of pooling. Place
-/// (i, j) begins at pixel (i Stride - Top, j Stride - Left); what lies outside the image is zero to a filter and nothing to pooling.
+/// A window of <paramref name="Rows"/> x <paramref name="Columns"/> pixels that slides over images: of a filter, or of
+/// pooling. Place (i, j) begins at pixel (i Stride - Top, j Stride - Left); what lies outside the image is zero to a filter
+/// and nothing to pooling.
 /// </summary>
 /// <param name="Rows">Height, in pixels.</param>
 /// <param name="Columns">Width, in pixels.</param>
@@ -45,11 +46,14 @@ public readonly record struct Window(int Rows, int Columns, int Stride, int Top,
         && Top >= 0 && Left >= 0 && Top < Rows && Left < Columns
         && (Down - 1) * Stride - Top < images.D1 && (Across - 1) * Stride - Left < images.D2;
 
-    /// <summary>The part of place <paramref name="i"/> that is inside: image rows Start + From .. Start + To (exclusive).</summary>
+    /// <summary>
+    /// The part of place <paramref name="i"/> that is inside: image rows Start + From .. Start + To (exclusive).
+    /// </summary>
     public (int Start, int From, int To) InsideDown(int i, int height) => Inside(i * Stride - Top, Rows, height);
 
     /// <summary>The same for columns.</summary>
     public (int Start, int From, int To) InsideAcross(int j, int width) => Inside(j * Stride - Left, Columns, width);
 
-    static (int Start, int From, int To) Inside(int start, int size, int limit) => (start, Math.Max(0, -start), Math.Min(size, limit - start));
+    static (int Start, int From, int To) Inside(int start, int size, int limit) =>
+        (start, Math.Max(0, -start), Math.Min(size, limit - start));
 }

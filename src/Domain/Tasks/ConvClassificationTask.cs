@@ -5,8 +5,8 @@ namespace MetaOpt.Tasks;
 
 /// <summary>
 /// f(theta) = mean cross-entropy of a convolutional network on a random mini-batch. The defaults are the network that
-/// Andrychowicz et al. (2016, section 3.3) train on CIFAR-10, with the sizes of their published code: three layers of 16 filters of
-/// 5 x 5, each with batch normalisation, max-pooling and ReLU; 32 fully connected units; a linear layer.
+/// Andrychowicz et al. (2016, section 3.3) train on CIFAR-10, with the sizes of their published code: three layers of 16
+/// filters of 5 x 5, each with batch normalisation, max-pooling and ReLU; 32 fully connected units; a linear layer.
 /// </summary>
 public sealed class ConvClassificationTask : ITask
 {
@@ -34,8 +34,8 @@ public sealed class ConvClassificationTask : ITask
         public IReadOnlyList<int> Hidden { get; init; } = [32];
 
         /// <summary>
-        /// Normalise each channel and hidden unit over the mini-batch, with a learned scale and shift (Ioffe and Szegedy, 2015). Without it
-        /// layers have biases.
+        /// Normalise each channel and hidden unit over the mini-batch, with a learned scale and shift (Ioffe and Szegedy,
+        /// 2015). Without it layers have biases.
         /// </summary>
         public bool BatchNormalisation { get; init; } = true;
 
@@ -58,7 +58,7 @@ public sealed class ConvClassificationTask : ITask
         }
 
         /// <inheritdoc/>
-        /// <remarks>A layer's elements are stored about ten times over: its stages, their gradients, positions.</remarks>
+        /// <remarks>A layer's elements are stored about twelve times over: its stages, their gradients, positions.</remarks>
         public override TaskCost PredictCost()
         {
             var data = KnownDatasets.Find(Dataset)!;
@@ -68,7 +68,7 @@ public sealed class ConvClassificationTask : ITask
             {
                 var places = layer.Convolution is { } window ? window.Places : 1;
                 parameters += layer.Parameters.Sum(p => (long)p.Shape.Count);
-                elements += 10L * places * layer.Outputs + (layer.Convolution is null ? 0 : 2L * places * layer.Inputs);
+                elements += 12L * places * layer.Outputs;
                 products += (long)places * layer.Inputs * layer.Outputs;
             }
             return new(checked((int)parameters), 4 * (4 * parameters + Batch * elements), 6.0 * Batch * products);
@@ -89,7 +89,9 @@ public sealed class ConvClassificationTask : ITask
         [Bounds(1, 11)]
         public int Kernel { get; init; } = 5;
 
-        /// <summary>The maximum is taken over squares of so many rows and columns; those at the end may be smaller. 1: no pooling.</summary>
+        /// <summary>
+        /// The maximum is taken over squares of so many rows and columns; those at the end may be smaller. 1: no pooling.
+        /// </summary>
         [Bounds(1, 8)]
         public int Pooling { get; init; } = 2;
     }
@@ -102,7 +104,8 @@ public sealed class ConvClassificationTask : ITask
     /// <param name="Last">Its outputs are the logits.</param>
     /// <param name="Convolution">Null: fully connected.</param>
     /// <param name="Pooling">Null: none.</param>
-    sealed record Sizes(string Name, int Inputs, int Outputs, bool Normalised, bool Last, Window? Convolution = null, Window? Pooling = null)
+    sealed record Sizes(
+        string Name, int Inputs, int Outputs, bool Normalised, bool Last, Window? Convolution = null, Window? Pooling = null)
     {
         public IReadOnlyList<ParameterTensor> Parameters =>
         [
@@ -117,8 +120,10 @@ public sealed class ConvClassificationTask : ITask
     readonly Dataset _dataset;
     readonly Sizes[] _layers;
 
-    /// <summary>The task on <paramref name="dataset"/>; theta is, layer by layer, weights [rows x columns x channels, filters] or
-    /// [inputs, units], then gamma and beta of the normalisation, or biases.</summary>
+    /// <summary>
+    /// The task on <paramref name="dataset"/>; theta is, layer by layer, weights [rows x columns x channels, filters] or [inputs, units],
+    /// then gamma and beta of the normalisation, or biases.
+    /// </summary>
     public ConvClassificationTask(Options options, Dataset dataset)
     {
         (_options, _dataset) = (options, dataset);
@@ -140,13 +145,14 @@ public sealed class ConvClassificationTask : ITask
             var layer = options.Layers[i];
             var convolution = Window.Same(image, layer.Kernel, layer.Kernel);
             var pooling = layer.Pooling > 1 ? Window.Same(image, layer.Pooling, layer.Pooling, layer.Pooling) : (Window?)null;
-            yield return new($"conv{i}", layer.Kernel * layer.Kernel * image.D3, layer.Filters, options.BatchNormalisation, false, convolution, pooling);
+            var inputs = layer.Kernel * layer.Kernel * image.D3;
+            yield return new($"conv{i}", inputs, layer.Filters, options.BatchNormalisation, false, convolution, pooling);
             image = new Shape(1, pooling?.Down ?? image.D1, pooling?.Across ?? image.D2, layer.Filters);
         }
-        var inputs = image.Count;
-        for (var i = 0; i < options.Hidden.Count; inputs = options.Hidden[i++])
-            yield return new($"full{i}", inputs, options.Hidden[i], options.BatchNormalisation, false);
-        yield return new("output", inputs, classes, false, true);
+        var width = image.Count;
+        for (var i = 0; i < options.Hidden.Count; width = options.Hidden[i++])
+            yield return new($"full{i}", width, options.Hidden[i], options.BatchNormalisation, false);
+        yield return new("output", width, classes, false, true);
     }
 
     sealed class Instances<T>(ConvClassificationTask task, IKernels<T> kernels, int count) : ITaskInstances<T>
@@ -186,11 +192,13 @@ public sealed class ConvClassificationTask : ITask
                 if (layer.Convolution is { } window)
                 {
                     x = Normalise(tape, tape.Convolve(x, weights, window), layer, ref parameters);
-                    if (layer.Pooling is { } pooling) x = tape.MaxPool(x, pooling); // before the ReLU: the same values, fewer of them
+                    // Before the ReLU: the same values, fewer of them.
+                    if (layer.Pooling is { } pooling) x = tape.MaxPool(x, pooling);
                 }
                 else
                 {
-                    x = Normalise(tape, tape.MatMul(tape.Reshape(x, new Shape(count, batch, layer.Inputs)), weights), layer, ref parameters);
+                    var rows = tape.Reshape(x, new Shape(count, batch, layer.Inputs));
+                    x = Normalise(tape, tape.MatMul(rows, weights), layer, ref parameters);
                 }
                 if (!layer.Last) x = tape.Relu(x);
             }
@@ -199,14 +207,15 @@ public sealed class ConvClassificationTask : ITask
 
         public void Dispose() { }
 
-        /// <summary>Over all that an instance's mini-batch has of a channel or unit, the last axis of x; or only the biases added.</summary>
+        /// <summary>
+        /// Over all that an instance's mini-batch has of a channel or unit, the last axis of x; or only the biases added.
+        /// </summary>
         Tensor<T> Normalise(Tape<T> tape, Tensor<T> x, Sizes layer, ref ThetaReader<T> parameters)
         {
             var rows = tape.Reshape(x, new Shape(count, x.Count / (count * layer.Outputs), layer.Outputs));
-            var result = layer.Normalised
-                ? tape.BatchNormalise(rows, parameters.Next(layer.Outputs), parameters.Next(layer.Outputs), T.CreateTruncating(Epsilon))
-                : tape.AddRow(rows, parameters.Next(1, layer.Outputs));
-            return tape.Reshape(result, x.Shape);
+            if (!layer.Normalised) return tape.Reshape(tape.AddRow(rows, parameters.Next(1, layer.Outputs)), x.Shape);
+            var (gamma, beta) = (parameters.Next(layer.Outputs), parameters.Next(layer.Outputs));
+            return tape.Reshape(tape.BatchNormalise(rows, gamma, beta, T.CreateTruncating(Epsilon)), x.Shape);
         }
     }
 }

@@ -17,7 +17,9 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     public int ImageElements => Rows * Columns * Channels;
 }
 
-/// <summary>Images [Count, rows, columns, channels] as bytes 0..255 (scaled to 0..1 when a mini-batch is gathered) and their labels.</summary>
+/// <summary>
+/// Images [Count, rows, columns, channels] as bytes 0..255 (scaled to 0..1 when a mini-batch is gathered) and their labels.
+/// </summary>
 public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
 {
     /// <summary>Number of images.</summary>

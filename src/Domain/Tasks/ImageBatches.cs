@@ -4,13 +4,14 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>The mini-batches of labelled images of B instances, and the loss of those who classify them.</summary>
-sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, int batch) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, int batch)
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly int[] _rows = new int[count * batch];
 
     /// <summary>
-    /// Images [B, batch, elements], scaled to 0..1, and labels [B batch] of inner step <paramref name="step"/>, drawn with replacement; on
-    /// the tape's memory. Only the test split reads test images.
+    /// Images [B, batch, elements], scaled to 0..1, and labels [B batch] of inner step <paramref name="step"/>, drawn with
+    /// replacement; on the tape's memory. Only the test split reads test images.
     /// </summary>
     public (Tensor<T> Images, Tensor<T> Labels) Draw(Tape<T> tape, in InstanceAddress address, int step)
     {
@@ -31,7 +32,9 @@ sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, in
         return (images.As(new Shape(count, batch, dataset.ImageElements)), labels);
     }
 
-    /// <summary>The mean over each instance's mini-batch, [B], of the softmax cross-entropy of logits [B, batch, classes].</summary>
+    /// <summary>
+    /// The mean over each instance's mini-batch, [B], of the softmax cross-entropy of logits [B, batch, classes].
+    /// </summary>
     public Tensor<T> MeanCrossEntropy(Tape<T> tape, Tensor<T> logits, Tensor<T> labels)
     {
         var losses = tape.SoftmaxCrossEntropy(tape.Reshape(logits, new Shape(count * batch, dataset.Classes)), labels);
@@ -40,7 +43,9 @@ sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, in
     }
 }
 
-/// <summary>Hands out the tensors of theta [B, P] in the order of <see cref="ITask.Parameters"/>, each for all instances.</summary>
+/// <summary>
+/// Hands out the tensors of theta [B, P] in the order of <see cref="ITask.Parameters"/>, each for all instances.
+/// </summary>
 struct ThetaReader<T>(Tape<T> tape, Tensor<T> theta) where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     int _offset;

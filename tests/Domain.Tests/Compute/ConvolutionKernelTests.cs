@@ -2,7 +2,10 @@ using MetaOpt.Compute;
 
 namespace MetaOpt.Domain.Tests.Compute;
 
-/// <summary>Patches, pooling and sums over rows of every kernel set: they agree with the plain loops in double, and adjoints are adjoint.</summary>
+/// <summary>
+/// Patches, pooling and sums over rows of every kernel set: they agree with the plain loops in double, and adjoints are
+/// adjoint.
+/// </summary>
 public sealed class ConvolutionKernelTests
 {
     static readonly (Shape Images, Window Window)[] s_cases = [.. Cases()];
@@ -11,13 +14,17 @@ public sealed class ConvolutionKernelTests
 
     static IEnumerable<(Shape Images, Window Window)> Cases()
     {
-        foreach (var images in new Shape[] { new(1, 1, 1, 1), new(2, 5, 7, 3), new(3, 8, 8, 16), new(1, 13, 6, 17), new(2, 11, 9, 33), new(5, 4, 4, 1) })
+        Shape[] all = [new(1, 1, 1, 1), new(2, 5, 7, 3), new(3, 8, 8, 16), new(1, 13, 6, 17), new(2, 11, 9, 33), new(5, 4, 4, 1)];
+        foreach (var images in all)
         {
-            foreach (var (rows, columns, stride) in new[] { (1, 1, 1), (2, 2, 2), (3, 3, 1), (5, 5, 1), (3, 2, 2), (2, 3, 3), (1, 4, 1) })
+            (int, int, int)[] sizes = [(1, 1, 1), (2, 2, 2), (3, 3, 1), (5, 5, 1), (3, 2, 2), (2, 3, 3), (1, 4, 1)];
+            foreach (var (rows, columns, stride) in sizes)
             {
                 yield return (images, Window.Same(images, rows, columns, stride));
-                if (rows <= images.D1 && columns <= images.D2) yield return (images, Window.Padded(images, rows, columns, stride));
-                if (Math.Min(rows, columns) > 1 && images.D1 > 2) yield return (images, Window.Padded(images, rows, columns, stride, 1));
+                var small = rows <= images.D1 && columns <= images.D2;
+                if (small) yield return (images, Window.Padded(images, rows, columns, stride));
+                if (Math.Min(rows, columns) > 1 && images.D1 > 2)
+                    yield return (images, Window.Padded(images, rows, columns, stride, 1));
             }
         }
     }
@@ -64,6 +71,57 @@ public sealed class ConvolutionKernelTests
     }
 
     [Theory, MemberData(nameof(Sets))]
+    public void Convolutions_agree_with_the_reference_for_all_instances(string set)
+    {
+        foreach (var (images, window) in s_cases)
+        {
+            foreach (var (batch, outputs) in new[] { (1, 1), (images.D0, 5), (1, 33) })
+            {
+                using var pair = new KernelPair(set);
+                var shape = new Shape(batch, window.Rows * window.Columns * images.D3, outputs);
+                var (x, filters) = (pair.Random(images, -1, 1), pair.Random(shape, -1, 1));
+                var y = pair.Random(new Shape(images.D0, window.Down, window.Across, outputs), -1, 1);
+                var (result, ofImages, ofFilters) = (Dirty(pair, y.Shape), Dirty(pair, images), Dirty(pair, shape));
+                pair.Single.Convolve(x.Single, filters.Single, window, result.Single);
+                pair.Double.Convolve(x.Double, filters.Double, window, result.Double);
+                pair.Same(result, 3e-6 * Math.Sqrt(shape.D1), $"{images} in {window} by {shape}");
+                pair.Single.ConvolveImages(y.Single, filters.Single, window, ofImages.Single);
+                pair.Double.ConvolveImages(y.Double, filters.Double, window, ofImages.Double);
+                pair.Same(ofImages, 3e-6 * Math.Sqrt(shape.D1 * outputs), $"the images of {images} in {window} by {shape}");
+                pair.Single.ConvolveFilters(x.Single, y.Single, window, ofFilters.Single);
+                pair.Double.ConvolveFilters(x.Double, y.Double, window, ofFilters.Double);
+                pair.Same(ofFilters, 3e-6 * Math.Sqrt(images.D0 * window.Places), $"the filters of {images} in {window} by {shape}");
+                Assert.Equal(Dot(result.Double, y.Double), Dot(ofImages.Double, x.Double), 1e-9);
+                Assert.Equal(Dot(result.Double, y.Double), Dot(ofFilters.Double, filters.Double), 1e-9);
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void Convolutions_of_many_blocks_agree_with_the_reference(string set)
+    {
+        // (images, instances, filters): chunks that meet two instances; several parts of an instance; an image of several blocks
+        (Shape, int, int)[] cases = [(new(15, 9, 8, 2), 5, 3), (new(14, 31, 30, 3), 2, 17), (new(2, 40, 12, 30), 1, 4)];
+        foreach (var (images, batch, outputs) in cases)
+        {
+            using var pair = new KernelPair(set);
+            var window = Window.Same(images, 5, 5);
+            var filters = pair.Random(new Shape(batch, 25 * images.D3, outputs), -1, 1);
+            var (x, y) = (pair.Random(images, -1, 1), pair.Random(images.With(3, outputs), -1, 1));
+            var (result, ofImages, ofFilters) = (Dirty(pair, y.Shape), Dirty(pair, images), Dirty(pair, filters.Shape));
+            pair.Single.Convolve(x.Single, filters.Single, window, result.Single);
+            pair.Double.Convolve(x.Double, filters.Double, window, result.Double);
+            pair.Same(result, 3e-5, $"{images}");
+            pair.Single.ConvolveImages(y.Single, filters.Single, window, ofImages.Single);
+            pair.Double.ConvolveImages(y.Double, filters.Double, window, ofImages.Double);
+            pair.Same(ofImages, 3e-5, $"the images of {images}");
+            pair.Single.ConvolveFilters(x.Single, y.Single, window, ofFilters.Single);
+            pair.Double.ConvolveFilters(x.Double, y.Double, window, ofFilters.Double);
+            pair.Same(ofFilters, 1e-4, $"the filters of {images}");
+        }
+    }
+
+    [Theory, MemberData(nameof(Sets))]
     public void Pooling_agrees_with_the_reference_and_its_positions_are_those_of_its_values(string set)
     {
         foreach (var (images, window) in s_cases)
@@ -77,7 +135,8 @@ public sealed class ConvolutionKernelTests
             pair.Same(y, 0, $"pooling of {images} in {window}");
             pair.Same(positions, 0, $"positions of {images} in {window}");
             pair.Single.Gather(x.Single, positions.Single, gathered.Single);
-            Assert.True(gathered.Single.Span.SequenceEqual(y.Single.Span), $"Gather of {images} in {window} differs from what was pooled.");
+            var equal = gathered.Single.Span.SequenceEqual(y.Single.Span);
+            Assert.True(equal, $"Gather of {images} in {window} differs from what was pooled.");
         }
     }
 
@@ -115,7 +174,11 @@ public sealed class ConvolutionKernelTests
     [Theory, MemberData(nameof(Sets))]
     public void A_row_that_meets_all_and_sums_over_rows_agree_with_the_reference(string set)
     {
-        foreach (var shape in new Shape[] { new(0, 3, 2), new(2, 0, 3), new(1, 1, 1), new(3, 7, 9), new(2, 31, 33), new(1, 5000, 16), new(2, 513, 17), new(1, 70_001, 3) })
+        Shape[] shapes =
+        [
+            new(0, 3, 2), new(2, 0, 3), new(1, 1, 1), new(3, 7, 9), new(2, 31, 33), new(1, 5000, 16), new(2, 513, 17), new(1, 70_001, 3),
+        ];
+        foreach (var shape in shapes)
         {
             using var pair = new KernelPair(set);
             var (x, y, row) = (pair.Random(shape, -1, 1), pair.Random(shape, -1, 1), pair.Random(shape.With(1, 1), 0.5, 2));
@@ -166,6 +229,10 @@ public sealed class ConvolutionKernelTests
         var positions = pair.Empty(new Shape(9, pooling.Down, pooling.Across, 7)).Single;
         var pooled = Keep(positions.Shape, z => kernels.MaxPool(x, pooling, z, positions));
         Keep(images, z => kernels.ScatterAdd(pooled, positions, z));
+        var filters = pair.Random(new Shape(3, 175, 5), -1, 1).Single;
+        var layer = Keep(images.With(3, 5), z => kernels.Convolve(x, filters, window, z));
+        Keep(images, z => kernels.ConvolveImages(layer, filters, window, z));
+        Keep(filters.Shape, z => kernels.ConvolveFilters(x, layer, window, z));
         var rows = patches.As(new Shape(3, 663, 175));
         var sums = Keep(new Shape(3, 1, 175), z => kernels.SumProducts(rows, rows, z));
         Keep(new Shape(3, 1, 175), z => kernels.SumAxis(rows, 1, z));
@@ -189,9 +256,10 @@ public sealed class ConvolutionKernelTests
         using var arena = new Arena<float>();
         var shape = new Shape(8, 12, 12, 3);
         var (images, gradients) = (arena.Zeros(shape), new Tensor<float>[3]);
-        var (filters, gamma, beta) = (arena.Zeros(new Shape(2, 27, 16)), arena.Zeros(new Shape(2, 16)), arena.Zeros(new Shape(2, 16)));
+        var filters = arena.Zeros(new Shape(2, 27, 16));
+        var (gamma, beta) = (arena.Zeros(new Shape(2, 16)), arena.Zeros(new Shape(2, 16)));
         for (var round = 0; round < 3; round++) Step();
-        // What a step allocates, every batch of steps does; what the runtime does once (it compiles again, a lock grows), only one.
+        // What a step allocates, every batch of steps does; what the runtime does once, only one.
         Assert.Contains(0, Enumerable.Range(0, 5).Select(_ => AllocatedByTwenty()));
 
         long AllocatedByTwenty()
@@ -218,7 +286,7 @@ public sealed class ConvolutionKernelTests
         var images = new Shape(1, 28, 28, 1);
         Assert.Equal(new Window(5, 5, 1, 2, 2, 28, 28), Window.Same(images, 5, 5));
         Assert.Equal(new Window(2, 2, 2, 0, 0, 14, 14), Window.Same(images, 2, 2, 2));
-        Assert.Equal((4, 4), (Window.Same(new Shape(1, 7, 7, 1), 2, 2, 2).Down, Window.Same(new Shape(1, 7, 7, 1), 2, 2, 2).Across));
+        Assert.Equal(new Window(2, 2, 2, 0, 0, 4, 3), Window.Same(new Shape(1, 7, 6, 1), 2, 2, 2));
         Assert.Equal(new Window(5, 3, 2, 1, 1, 13, 14), Window.Padded(images, 5, 3, 2, 1));
         Assert.Throws<ArgumentException>(() => Window.Padded(images, 31, 5, 1, 1));
     }

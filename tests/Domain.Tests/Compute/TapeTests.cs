@@ -49,6 +49,10 @@ public sealed class TapeTests
         ["patches"] = ((t, x) => t.Square(t.Patches(x[0], Window.Same(x[0].Shape, 3, 2, 2))), -1, 1, [new(2, 3, 4, 2)]),
         ["fold patches"] = ((t, x) => t.Square(t.FoldPatches(x[0], new(2, 3, 3, 2), Window.Same(new(2, 3, 3, 2), 2, 2))), -1, 1, [new(2, 9, 8)]),
         ["convolve"] = ((t, x) => t.Convolve(x[0], x[1], Window.Same(x[0].Shape, 3, 3)), -1, 1, [new(4, 3, 2, 2), new(2, 18, 3)]),
+        ["images of a convolution"] = (
+            (t, x) => t.ConvolveImages(x[0], x[1], new(2, 3, 2, 2), Window.Same(new(2, 3, 2, 2), 2, 2, 2)), -1, 1, [new(2, 2, 1, 3), new(2, 8, 3)]),
+        ["filters of a convolution"] = (
+            (t, x) => t.ConvolveFilters(x[0], x[1], 2, Window.Padded(x[0].Shape, 2, 2)), -1, 1, [new(2, 3, 2, 2), new(2, 2, 1, 3)]),
         ["max-pool"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),
         ["max-pool, overlapping"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Padded(x[0].Shape, 3, 2, 1, 1))), -1, 1, [new(1, 4, 3, 3)]),
         ["average pool"] = ((t, x) => t.Square(t.AveragePool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),

@@ -10,23 +10,28 @@ public sealed class ConvGoldenTests
     {
         var options = new ConvClassificationTask.Options
         {
-            Layers = [new() { Filters = 4, Kernel = 3 }, new() { Filters = 3, Kernel = 2, Pooling = 3 }, new() { Filters = 2, Kernel = 1, Pooling = 1 }],
+            Layers =
+            [
+                new() { Filters = 4, Kernel = 3 }, new() { Filters = 3, Kernel = 2, Pooling = 3 }, new() { Filters = 2, Kernel = 1, Pooling = 1 },
+            ],
             Hidden = [4],
             BatchNormalisation = normalised,
             Batch = 5,
         };
-        GoldenTask.Agrees(new ConvClassificationTask(options, GoldenTask.DatasetWhoseMiniBatchIs(5, 8, 7, 3, 3)), GoldenTask.Read("conv.json", name));
+        var task = new ConvClassificationTask(options, GoldenTask.DatasetWhoseMiniBatchIs(5, 8, 7, 3, 3));
+        GoldenTask.Agrees(task, GoldenTask.Read("conv.json", name));
     }
 
     [Fact]
     public void The_defaults_are_the_network_of_the_paper_and_start_near_it()
     {
-        var colours = new Dataset("colours", 32, 32, 10, new LabelledImages([], []), new LabelledImages([], []), "00") { Channels = 3 };
+        var none = new LabelledImages([], []);
+        var colours = new Dataset("colours", 32, 32, 10, none, none, "00") { Channels = 3 };
         ITask task = new ConvClassificationTask(new(), colours);
         Assert.Equal(
-            ["conv0/weights [75, 16]", "conv0/gamma [16]", "conv0/beta [16]", "conv1/weights [400, 16]", "conv1/gamma [16]", "conv1/beta [16]",
-                "conv2/weights [400, 16]", "conv2/gamma [16]", "conv2/beta [16]", "full0/weights [256, 32]", "full0/gamma [32]", "full0/beta [32]",
-                "output/weights [32, 10]", "output/biases [10]"],
+            ["conv0/weights [75, 16]", "conv0/gamma [16]", "conv0/beta [16]", "conv1/weights [400, 16]", "conv1/gamma [16]",
+                "conv1/beta [16]", "conv2/weights [400, 16]", "conv2/gamma [16]", "conv2/beta [16]", "full0/weights [256, 32]",
+                "full0/gamma [32]", "full0/beta [32]", "output/weights [32, 10]", "output/biases [10]"],
             task.Parameters.Select(p => $"{p.Name} {p.Shape}"));
         using var kernels = new MetaOpt.Compute.ScalarKernels<double>();
         using var arena = kernels.NewArena();
@@ -46,7 +51,8 @@ public sealed class ConvGoldenTests
     [Fact]
     public void The_predicted_coordinates_are_those_of_the_task()
     {
-        var options = new ConvClassificationTask.Options { Layers = [new() { Filters = 7, Kernel = 4, Pooling = 3 }, new()], Hidden = [9, 8] };
+        var layer = new ConvClassificationTask.Layer { Filters = 7, Kernel = 4, Pooling = 3 };
+        var options = new ConvClassificationTask.Options { Layers = [layer, new()], Hidden = [9, 8] };
         ITask task = new ConvClassificationTask(options, GoldenTask.DatasetWhoseMiniBatchIs(1, 28, 28, 1, 10));
         Assert.Equal(task.Coordinates, options.PredictCost().Coordinates);
     }

@@ -51,6 +51,7 @@ static class GoldenTask
             labels[rows[r]] = (byte)((r * 2 + 1) % classes);
             for (var c = 0; c < elements; c++) pixels[rows[r] * elements + c] = (byte)((r * 53 + c * 29 + r * c) % 256);
         }
-        return new("golden", height, width, classes, new LabelledImages(pixels, labels), new LabelledImages([], []), "00") { Channels = channels };
+        var (train, test) = (new LabelledImages(pixels, labels), new LabelledImages([], []));
+        return new("golden", height, width, classes, train, test, "00") { Channels = channels };
     }
 }
