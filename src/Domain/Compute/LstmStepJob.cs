@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MetaOpt.Compute;
 
@@ -42,7 +43,8 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
         values.Clear();
         new ReadOnlySpan<E>(gradient.Data + first, count).CopyTo(values);
         LstmBlock<V, O, E>.Preprocess(shape, room.Update, room.Panels.Features(0));
-        var cells = state.Data + (long)(first / Block) * Block * shape.StatePerCoordinate + first % Block;
+        var cells = Cells(first);
+        Prefetch(first + Lanes);
         foreach (ref readonly var layer in shape.Layers)
         {
             var hidden = cells + layer.Units * Block;
@@ -57,6 +59,17 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
             packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale), room.Panels.Top(0), room.Update);
         var parameters = theta.Data + first;
         for (var i = 0; i < count; i++) parameters[i] += room.Update[i];
+    }
+
+    /// <summary>The first layer's cells of a coordinate, the first of some.</summary>
+    E* Cells(int coordinate) => state.Data + (long)(coordinate / Block) * Block * shape.StatePerCoordinate + coordinate % Block;
+
+    /// <summary>The state is streamed: what comes next is asked for while this is worked on.</summary>
+    void Prefetch(int next)
+    {
+        if (!Sse.IsSupported || next >= gradient.Count) return;
+        var row = Cells(next);
+        for (var i = 0; i < shape.StatePerCoordinate; i++, row += Block) Sse.Prefetch1(row);
     }
 
     static void Copy(E* from, int fromStride, E* to, int toStride, int rows)
