@@ -16,7 +16,12 @@ public static class Catalog
         "task",
         QuadraticTask.Entry,
         MlpClassificationTask.Entry,
-        ConvClassificationTask.Entry);
+        ConvClassificationTask.Entry,
+        LogisticRegressionTask.Entry,
+        LassoTask.Entry,
+        RastriginTask.Entry,
+        RosenbrockTask.Entry,
+        AckleyTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new(

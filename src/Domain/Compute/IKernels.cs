@@ -107,6 +107,10 @@ public enum MapOp
     Log,
     /// <summary>square root of x</summary>
     Sqrt,
+    /// <summary>sin(pi x)</summary>
+    SinPi,
+    /// <summary>cos(pi x)</summary>
+    CosPi,
     /// <summary>x x</summary>
     Square,
     /// <summary>|x|</summary>

@@ -49,6 +49,8 @@ public partial class ScalarKernels<T> : IKernels<T> where T : unmanaged, IBinary
                 MapOp.Exp => T.Exp(v),
                 MapOp.Log => T.Log(v),
                 MapOp.Sqrt => T.Sqrt(v),
+                MapOp.SinPi => T.SinPi(v),
+                MapOp.CosPi => T.CosPi(v),
                 MapOp.Square => v * v,
                 MapOp.Abs => T.Abs(v),
                 MapOp.Sign => v > T.Zero ? T.One : v < T.Zero ? -T.One : T.Zero,

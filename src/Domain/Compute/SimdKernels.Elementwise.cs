@@ -23,6 +23,8 @@ public sealed unsafe partial class SimdKernels
             case MapOp.Exp: Map<Exp>(x, a, b, y); break;
             case MapOp.Log: Map<Log>(x, a, b, y); break;
             case MapOp.Sqrt: Map<Sqrt>(x, a, b, y); break;
+            case MapOp.SinPi: Map<SinPi>(x, a, b, y); break;
+            case MapOp.CosPi: Map<CosPi>(x, a, b, y); break;
             case MapOp.Square: Map<Square>(x, a, b, y); break;
             case MapOp.Abs: Map<Abs>(x, a, b, y); break;
             case MapOp.Sign: Map<Sign>(x, a, b, y); break;

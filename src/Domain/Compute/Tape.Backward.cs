@@ -109,6 +109,8 @@ public sealed partial class Tape<T>
             Op.Exp => Multiply(g, y),
             Op.Log => Divide(g, x),
             Op.Sqrt => Divide(Scale(g, Half), y),
+            Op.SinPi => Scale(Multiply(g, CosPi(x)), T.Pi),
+            Op.CosPi => Scale(Multiply(g, SinPi(x)), -T.Pi),
             Op.Square => Scale(Multiply(g, x), Two),
             Op.Abs => Multiply(g, Sign(x)),
             Op.Clamp => Multiply(g, Constant(MapOp.InRange, x, node.A, node.B)),

@@ -45,6 +45,12 @@ public sealed partial class Tape<T>
     /// <summary>Square root.</summary>
     public Tensor<T> Sqrt(Tensor<T> x) => Map(Op.Sqrt, MapOp.Sqrt, x);
 
+    /// <summary>sin(pi x); exact where x is whole, and as precise far from 0 as near it.</summary>
+    public Tensor<T> SinPi(Tensor<T> x) => Map(Op.SinPi, MapOp.SinPi, x);
+
+    /// <summary>cos(pi x).</summary>
+    public Tensor<T> CosPi(Tensor<T> x) => Map(Op.CosPi, MapOp.CosPi, x);
+
     /// <summary>x x.</summary>
     public Tensor<T> Square(Tensor<T> x) => Map(Op.Square, MapOp.Square, x);
 

@@ -166,8 +166,8 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
 
     enum Op : byte
     {
-        Leaf, Add, Subtract, Multiply, Divide, Select, Scale, AddScalar, Sigmoid, Tanh, Relu, Elu, Exp, Log, Sqrt, Square, Abs,
-        Clamp, MatMul, Reshape, Transpose, SumAxis, Expand, Slice, Pad, Softmax, CrossEntropy,
+        Leaf, Add, Subtract, Multiply, Divide, Select, Scale, AddScalar, Sigmoid, Tanh, Relu, Elu, Exp, Log, Sqrt, SinPi, CosPi,
+        Square, Abs, Clamp, MatMul, Reshape, Transpose, SumAxis, Expand, Slice, Pad, Softmax, CrossEntropy,
         Patches, FoldPatches, Convolve, ConvolveImages, ConvolveFilters, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
     }
 

@@ -18,7 +18,7 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     const int LowestQuarter = -10 * QuartersPerDecade;
     const int HighestQuarter = 4 * QuartersPerDecade;
 
-    /// <summary>An instance has diverged when its loss is not finite or has grown by this factor.</summary>
+    /// <summary>An instance has diverged when its loss is not finite or has grown to this many times its size at theta_0.</summary>
     public const double DivergenceFactor = 1e6;
 
     readonly SortedDictionary<int, TunedRate> _tried = [];
@@ -67,7 +67,7 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     }
 
     /// <summary>Whether an instance that began at <paramref name="initial"/> is lost.</summary>
-    public static bool HasDiverged(float loss, float initial) => !(loss <= DivergenceFactor * Math.Max(initial, 1e-30)) || float.IsInfinity(loss);
+    public static bool HasDiverged(float loss, float initial) => !(loss <= DivergenceFactor * Math.Max(Math.Abs(initial), 1e-30)) || float.IsInfinity(loss);
 
     static double Rate(int quarter) => Math.Pow(10, quarter / (double)QuartersPerDecade);
 

@@ -57,7 +57,7 @@ public sealed class KernelContractTests
         for (var i = 0; i < count; i++) values.Add(-values[i]);
         var x = pair.Of([.. values], new Shape(values.Count));
         var y = pair.Empty(x.Shape);
-        foreach (var op in new[] { MapOp.Exp, MapOp.Log, MapOp.Tanh, MapOp.Sigmoid, MapOp.Elu })
+        foreach (var op in new[] { MapOp.Exp, MapOp.Log, MapOp.Tanh, MapOp.Sigmoid, MapOp.Elu, MapOp.SinPi, MapOp.CosPi })
         {
             pair.Single.Map(op, x.Single, 0, 0, y.Single);
             pair.Double.Map(op, x.Double, 0, 0, y.Double);

@@ -23,6 +23,8 @@ public sealed class TapeTests
         ["elu"] = ((t, x) => t.Elu(x[0]), -2, 2, [new(9)]),
         ["exp"] = ((t, x) => t.Exp(x[0]), -1, 1, [new(4)]),
         ["log"] = ((t, x) => t.Log(x[0]), 0.5, 2, [new(4)]),
+        ["sin pi"] = ((t, x) => t.SinPi(x[0]), -2, 2, [new(9)]),
+        ["cos pi"] = ((t, x) => t.CosPi(x[0]), -2, 2, [new(9)]),
         ["sqrt"] = ((t, x) => t.Sqrt(x[0]), 0.5, 2, [new(4)]),
         ["square"] = ((t, x) => t.Square(t.Square(x[0])), -1, 1, [new(4)]),
         ["abs"] = ((t, x) => t.Square(t.AddScalar(t.Abs(x[0]), 1)), -1, 1, [new(7)]),

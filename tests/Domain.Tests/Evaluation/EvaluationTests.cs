@@ -98,6 +98,18 @@ public class EvaluationTests
     public void The_seed_draws_other_instances() =>
         Assert.NotEqual(Document(Run(s_small)).ToJsonString(), Document(Run(s_small with { Seed = 4 })).ToJsonString());
 
+    /// <summary>Rastrigin's losses may begin below 0: a step that leads above it is no divergence.</summary>
+    [Fact]
+    public void A_loss_that_begins_below_zero_may_rise_above_it()
+    {
+        var spec = s_small with
+        {
+            Task = new RastriginTask.Options { Dimensions = 1 },
+            Contestants = [new() { Optimizer = new Sgd.Options { LearningRate = 0.01 } }],
+        };
+        Assert.Equal(0, (int)Contestant(Document(Run(spec)), "sgd")["diverged"]!);
+    }
+
     /// <summary>SGD worked out here in double on the same instances: f = |W theta - y|^2, gradient 2 W' (W theta - y).</summary>
     [Fact]
     public void The_reported_means_are_those_of_a_plain_loop()

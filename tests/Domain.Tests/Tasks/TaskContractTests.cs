@@ -28,6 +28,11 @@ public sealed class TaskContractTests
         },
         ["quadratic, randomly scaled"] = new Hardened(task => new RandomScaling(task, 3)),
         ["quadratic, with a convex function"] = new Hardened(task => new ConvexMixture(task, 5)),
+        ["logistic regression, odd sizes"] = new LogisticRegressionTask.Options { Dimensions = 9, Examples = 33, Penalty = 0.5 },
+        ["lasso, wide"] = new LassoTask.Options { Dimensions = 33, Rows = 7, Distribution = QuadraticDistribution.Gaussian, InitialDeviation = 1 },
+        ["rastrigin, 33"] = new RastriginTask.Options { Dimensions = 33 },
+        ["rosenbrock, 33"] = new RosenbrockTask.Options { Dimensions = 33, InitialDeviation = 0.5 },
+        ["ackley, 33"] = new AckleyTask.Options { Dimensions = 33, InitialDeviation = 10 },
         ["mlp, elu"] = new MlpClassificationTask.Options { Activation = Activation.Elu, InitialDeviation = 0.5 },
     };
 
