@@ -36,7 +36,13 @@ public static class Catalog
     public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new(
         "learned optimizer",
         CoordinatewiseLstm.Entry,
-        LearnableSgd.Entry);
+        LstmGac.Entry,
+        NtmBfgs.Entry,
+        RnnProp.Entry,
+        HierarchicalRnn.Entry,
+        AdafactorMlp.Entry,
+        LearnableSgd.Entry,
+        LearnableAdam.Entry);
 
     /// <summary>Meta-gradient estimators.</summary>
     public static readonly Registry<EstimatorOptions> Estimators = new(

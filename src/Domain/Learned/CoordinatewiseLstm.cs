@@ -75,60 +75,34 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
 
     /// <inheritdoc/>
     public IReadOnlyList<Shape> State(Layout layout) =>
-        [.. options.Layers.SelectMany(units => new[] { new Shape(units, layout.Count), new Shape(units, layout.Count) })];
+        [.. Layers.LstmState(options.Layers, layout)];
 
     static IEnumerable<ParameterTensor> Tensors(Options options)
     {
-        var (inputs, gates) = (options.Preprocessing == Preprocessing.LogAndSign ? 2 : 1, options.ForgetGates ? 4 : 3);
-        for (var l = 0; l < options.Layers.Count; l++)
-        {
-            var units = options.Layers[l];
-            yield return new($"lstm.{l}.weight", new Shape(gates * units, inputs + units));
-            yield return new($"lstm.{l}.bias", new Shape(gates * units));
-            inputs = units;
-        }
-        yield return new("output.weight", new Shape(1, inputs));
-        yield return new("output.bias", new Shape(1));
+        var inputs = options.Preprocessing == Preprocessing.LogAndSign ? 2 : 1;
+        return
+        [
+            .. Layers.LstmTensors(inputs, options.Layers, options.ForgetGates ? 4 : 3),
+            new("output.weight", new Shape(1, options.Layers.Count == 0 ? inputs : options.Layers[^1])),
+            new("output.bias", new Shape(1)),
+        ];
     }
 
     /// <summary>Weights N(0, 1 / columns), biases zero but the forget gates' 1.</summary>
-    public void Initialise(ulong seed, Span<float> phi)
-    {
-        uint tensor = 0;
-        foreach (var (name, shape) in MetaParameters)
-        {
-            var values = phi[..shape.Count];
-            phi = phi[shape.Count..];
-            var isOutput = name.StartsWith("output", StringComparison.Ordinal);
-            values.Clear();
-            if (shape.Rank == 2 && !(isOutput && options.ZeroOutput))
-                new RandomStream(seed, Split.Train, Purpose.MetaParameters, tensor).FillNormal(values, 1 / Math.Sqrt(shape.D1));
-            else if (shape.Rank == 1 && !isOutput && options.ForgetGates)
-                values.Slice(shape.Count / 4, shape.Count / 4).Fill(1);
-            tensor++;
-        }
-    }
+    public void Initialise(ulong seed, Span<float> phi) => Layers.Initialise(
+        MetaParameters, seed, phi, name => options.ZeroOutput && name.StartsWith("output", StringComparison.Ordinal) ? 0 : 1, options.ForgetGates);
 
     /// <inheritdoc/>
     public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var phi = input.Phi;
-        var x = _shape.PreprocessingExponent > 0 ? LogAndSign(tape, input.Gradient, _shape.PreprocessingExponent) : input.Gradient;
+        var x = _shape.PreprocessingExponent > 0 ? Layers.LogAndSign(tape, input.Gradient, _shape.PreprocessingExponent) : input.Gradient;
         for (var l = 0; l < 2 * options.Layers.Count; l += 2)
         {
-            (state[l], state[l + 1]) = LstmCell.Step(tape, phi[l], phi[l + 1], x, state[l], state[l + 1], options.ForgetGates);
+            (state[l], state[l + 1]) = Layers.Lstm(tape, phi[l], phi[l + 1], x, state[l], state[l + 1], options.ForgetGates);
             x = state[l + 1];
         }
-        return tape.Scale(LstmCell.Dense(tape, phi[^2], phi[^1], x), T.CreateTruncating(_shape.OutputScale));
-    }
-
-    /// <summary>Appendix A, written with clamps: the same values, and differentiable where the formula is.</summary>
-    internal static Tensor<T> LogAndSign<T>(Tape<T> tape, Tensor<T> gradient, double exponent) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-    {
-        var p = T.CreateTruncating(exponent);
-        var size = tape.Scale(tape.Log(tape.Maximum(tape.Abs(gradient), T.Exp(-p))), T.One / p);
-        var sign = tape.Clamp(tape.Scale(gradient, T.Exp(p)), -T.One, T.One);
-        return tape.Concat(size, sign, 0);
+        return tape.Scale(Layers.Dense(tape, phi[^2], phi[^1], x), T.CreateTruncating(_shape.OutputScale));
     }
 
     /// <inheritdoc/>

@@ -9,6 +9,9 @@ public abstract record LearnedOptimizerOptions
 {
     /// <summary>The rule, with phi still free.</summary>
     public abstract ILearnedOptimizer Create();
+
+    /// <summary>Coordinates of theta that the rule is made for.</summary>
+    public virtual int MostCoordinates => int.MaxValue;
 }
 
 /// <summary>

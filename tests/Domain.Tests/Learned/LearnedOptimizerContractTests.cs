@@ -1,6 +1,8 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Training;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
@@ -50,7 +52,7 @@ public class LearnedOptimizerContractTests
         var gradient = replay.Gradient(kernels, phi);
         for (var i = 0; i < gradient.Length; i++)
             if (i % stride != 0) gradient[i] = 0;
-        Assert.InRange(replay.WorstRelativeError(gradient, replay.Differences(phi, stride)), 0, 1e-6);
+        Assert.InRange(replay.WorstRelativeError(gradient, replay.Differences(phi, stride), least: 1e-3), 0, 1e-6);
     }
 
     /// <summary>More coordinates than are computed at once.</summary>
@@ -97,6 +99,80 @@ public class LearnedOptimizerContractTests
             }
             return theta.Span.Slice(at * layout.PerInstance, layout.PerInstance).ToArray();
         }
+    }
+
+    /// <summary>
+    /// Quadratics of dimension 5, horizon 20: loss on 64 held-out ones after and before 60 meta-epochs from phi's start. Measured
+    /// with 512-bit vectors: 0.20, 0.21, 0.22, 0.25, 0.62, 0.22, 0.68, 0.90; the margins are halfway to 1 in the logarithm.
+    /// </summary>
+    [Theory, MemberData(nameof(Names))]
+    public void A_short_training_improves_on_the_start(string name)
+    {
+        Assert.True(Catalog.LearnedOptimizers.TryFind(name, out var entry));
+        var rule = ((LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!).Create();
+        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        rule.Initialise(1, phi);
+        var task = new QuadraticTask.Options { Dimensions = 5 }.Create(_ => throw new InvalidOperationException());
+        using var kernels = KernelSets.Create("auto", 1);
+        using var arena = new Arena<float>();
+        using var training = new DecoupledBptt<float>(kernels, task, rule, 16, 10, LossWeights.Uniform);
+        using var test = new DecoupledBptt<float>(kernels, task, rule, 64, 20, LossWeights.Uniform);
+        using var adam = new Adam.Options { LearningRate = 0.01 }.Create().Start(kernels, 1, phi.Length);
+        var (gradient, row) = (new double[phi.Length], arena.Copy(phi, new Shape(1, phi.Length)));
+        var before = Score();
+        for (var epoch = 0; epoch < 60; epoch++)
+        {
+            training.Begin(1, Split.Train, 16 * epoch);
+            for (var unroll = 0; unroll < 2; unroll++)
+            {
+                training.Unroll(row.Span, 10 * unroll, gradient);
+                adam.Step(row, arena.Copy(Replay.Convert<double, float>(gradient), row.Shape));
+            }
+        }
+        Assert.InRange(Score() / before, 0, s_margins[name]);
+
+        double Score()
+        {
+            test.Begin(1, Split.Validate, 0);
+            return test.Unroll(row.Span, 0, gradient);
+        }
+    }
+
+    static readonly Dictionary<string, double> s_margins = new()
+    {
+        ["lstm"] = 0.45,
+        ["lstm-gac"] = 0.46,
+        ["ntm-bfgs"] = 0.47,
+        ["rnnprop"] = 0.50,
+        ["hierarchical-rnn"] = 0.79,
+        ["adafactor-mlp"] = 0.47,
+        ["learnable-sgd"] = 0.82,
+        ["learnable-adam"] = 0.95,
+    };
+
+    /// <summary>Once warm.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void A_step_and_a_meta_gradient_allocate_nothing(string name)
+    {
+        var (rule, phi) = Create(name);
+        using var kernels = KernelSets.Create("simd", 1);
+        using var arena = new Arena<float>();
+        var layout = Instances(2);
+        using var state = rule.Start(kernels, layout);
+        state.SetParameters(phi);
+        var (theta, start) = (arena.Zeros(new Shape(layout.Count)), arena.Zeros(new Shape(layout.Count)));
+        var (gradients, startState) = (arena.Zeros(new Shape(4, layout.Count)), arena.Zeros(state.State.Shape));
+        var (weights, sums) = (arena.Zeros(new Shape(3)), new double[phi.Length]);
+        new RandomStream(6, Split.Test, Purpose.Instance).FillNormal(gradients.Span, 1);
+        var fewest = long.MaxValue;
+        for (var round = 0; round < 20 && fewest > 0; round++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var step = 0; step < 3; step++) state.Step(gradients.Range(step * layout.Count, layout.Count), theta);
+            state.MetaGradient(gradients, weights, start, startState, sums);
+            fewest = Math.Min(fewest, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+        Assert.Equal(0, fewest);
     }
 
     [Theory, MemberData(nameof(Names))]

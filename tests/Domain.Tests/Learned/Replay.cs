@@ -65,19 +65,23 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         return loss;
     }
 
-    /// <summary>dL/dphi by central differences of <see cref="Loss"/>, for every <paramref name="stride"/>-th element; the others are 0.</summary>
+    /// <summary>dL/dphi by central differences of fourth order of <see cref="Loss"/>, for every <paramref name="stride"/>-th element; the others are 0.</summary>
     public double[] Differences(ReadOnlySpan<float> phi, int stride = 1)
     {
         var point = Convert<float, double>(phi);
         var differences = new double[phi.Length];
         for (var i = 0; i < phi.Length; i += stride)
         {
-            var (at, h) = (point[i], 1e-5 * Math.Max(1, Math.Abs(point[i])));
-            point[i] = at + h;
-            var above = Loss(point);
-            point[i] = at - h;
-            differences[i] = (above - Loss(point)) / (2 * h);
+            var (at, h) = (point[i], 1e-4 * Math.Max(1, Math.Abs(point[i])));
+            var (near, far) = (At(h) - At(-h), At(2 * h) - At(-2 * h));
+            differences[i] = (8 * near - far) / (12 * h);
             point[i] = at;
+
+            double At(double offset)
+            {
+                point[i] = at + offset;
+                return Loss(point);
+            }
         }
         return differences;
     }
@@ -150,15 +154,19 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         return _startState = state.State.Span.ToArray();
     }
 
-    /// <summary>Largest relative error |a - b| / |b| over the tensors of phi.</summary>
-    public double WorstRelativeError(double[] a, double[] b)
+    /// <summary>
+    /// Largest relative error |a - b| / |b| over the tensors of phi; one that is less than <paramref name="least"/> of all of b is
+    /// measured against that, as differences of the loss cannot show more digits of it.
+    /// </summary>
+    public double WorstRelativeError(double[] a, double[] b, double least = 0)
     {
+        least *= Math.Sqrt(b.Sum(x => x * x));
         var (worst, at) = (0.0, 0);
         foreach (var tensor in rule.MetaParameters)
         {
             double difference = 0, size = 0;
             for (var i = at; i < at + tensor.Shape.Count; i++) (difference, size) = (difference + (a[i] - b[i]) * (a[i] - b[i]), size + b[i] * b[i]);
-            worst = Math.Max(worst, size == 0 ? Math.Sqrt(difference) : Math.Sqrt(difference / size));
+            worst = Math.Max(worst, Math.Sqrt(difference) / (size + least == 0 ? 1 : Math.Max(Math.Sqrt(size), least)));
             at += tensor.Shape.Count;
         }
         return worst;

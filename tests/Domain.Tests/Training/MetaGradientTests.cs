@@ -60,6 +60,30 @@ public class MetaGradientTests
     public void Decoupled_and_tape_agree_on_networks(Preprocessing preprocessing, LossWeights weights) =>
         AssertAgree(new MlpClassificationTask.Options { Hidden = [5], Batch = 4 }.Create(_ => TinyDataset.Create()), preprocessing, weights, 2);
 
+    public static TheoryData<string> Rules => [.. Catalog.LearnedOptimizers.Entries.Select(e => e.Name)];
+
+    /// <summary>Also rules that mix coordinates, read theta or have learned decays: only second derivatives need the optimizee's graph.</summary>
+    [Theory, MemberData(nameof(Rules))]
+    public void Decoupled_and_tape_agree_for_every_rule(string name)
+    {
+        Assert.True(Catalog.LearnedOptimizers.TryFind(name, out var entry));
+        var rule = ((LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!).Create();
+        var phi = Array.ConvertAll(Phi(rule), x => (double)x);
+        for (var i = 0; i < phi.Length; i++) phi[i] += 0.03 * Math.Sin(i + 1);
+        var task = new MlpClassificationTask.Options { Hidden = [2], Batch = 4 }.Create(_ => TinyDataset.Create());
+        using var kernels = new ScalarKernels<double>();
+        using var decoupled = new DecoupledBptt<double>(kernels, task, rule, 2, 3, LossWeights.Linear);
+        using var tape = new TapeBptt<double>(kernels, task, rule, 2, 3, LossWeights.Linear, false);
+        var (a, b) = (new double[phi.Length], new double[phi.Length]);
+        decoupled.Begin(3, Split.Train, 40);
+        tape.Begin(3, Split.Train, 40);
+        for (var unroll = 0; unroll < 2; unroll++)
+        {
+            Assert.Equal(decoupled.Unroll(phi, unroll * 3, a), tape.Unroll(phi, unroll * 3, b), 1e-9);
+            Assert.InRange(Error(a, b), 0, 1e-8);
+        }
+    }
+
     static void AssertAgree(ITask task, Preprocessing preprocessing, LossWeights weights, int batch)
     {
         using var kernels = new ScalarKernels<double>();
