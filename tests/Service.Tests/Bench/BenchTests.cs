@@ -68,7 +68,12 @@ public sealed class BenchTests : IDisposable
         Assert.Equal(0, Run("inner-step", "--threads", "1", "--seconds", "0.01", "--json", file).Code);
         var rows = JsonNode.Parse(File.ReadAllText(file))!.AsArray();
         Assert.Equal(Catalog.Optimizers.Entries.Count + Catalog.LearnedOptimizers.Entries.Count, rows.Count);
-        Assert.All(rows, r => Assert.True(Number(r!, "ns1000") > 0 && Number(r!, "ns15910") > 0 && Number(r!, "ns1000000") > 0));
+        Assert.All(rows, r => Assert.True(Number(r!, "ns100") > 0));
+        var fused = rows.Where(r => r!["case"]!.GetValue<string>() is "lstm, frozen" or "adam").ToList();
+        Assert.Equal(2, fused.Count);
+        Assert.All(fused, r => Assert.True(Number(r!, "ns1000") > 0 && Number(r!, "ns15910") > 0 && Number(r!, "ns1000000") > 0));
+        var limited = rows.Single(r => r!["case"]!.GetValue<string>() == "ntm-bfgs, frozen")!;
+        Assert.Null(limited["ns1000"]);
     }
 
     [Fact]
