@@ -37,7 +37,8 @@ sealed class Recorder(LeasedRun run, Heartbeat heartbeat, ILogger log)
         while (true)
         {
             more ??= buffer.WaitAsync(cancel).AsTask();
-            if (due is not null && await Task.WhenAny(more, due) == due)
+            // The clock is asked first: a child that always has more to say must be heard too.
+            if (due is not null && await Task.WhenAny(due, more) == due)
             {
                 await FlushAsync(buffer, cancel);
                 due = null;

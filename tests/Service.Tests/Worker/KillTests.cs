@@ -90,7 +90,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_database_that_restarts_in_mid_run_costs_no_attempt()
     {
-        const int epochs = 30_000;
+        var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(15));
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("restarted") };
         var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
         await using (var source = Npgsql.NpgsqlDataSource.Create(connection)) await Migrations.ApplyAsync(source, default);
