@@ -57,7 +57,7 @@ static class InnerStep
         foreach (var entry in Catalog.Optimizers.Entries)
         {
             var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)!;
-            yield return (entry.Name, (options with { LearningRate = 1e-6 }).Create(), int.MaxValue);
+            yield return (entry.Name, (options with { LearningRate = 1e-6 }).Create(horizon: int.MaxValue), options.MostCoordinates);
         }
         foreach (var entry in Catalog.LearnedOptimizers.Entries)
         {

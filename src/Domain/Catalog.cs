@@ -30,7 +30,19 @@ public static class Catalog
         Momentum.Entry,
         Nag.Entry,
         RmsProp.Entry,
-        Adam.Entry);
+        Adam.Entry,
+        AdaGrad.Entry,
+        AdamW.Entry,
+        Lion.Entry,
+        LBfgs.Entry,
+        Bfgs.Entry);
+
+    /// <summary>How a learning rate changes along an inner run.</summary>
+    public static readonly Registry<ScheduleOptions> Schedules = new(
+        "schedule",
+        ConstantSchedule.Entry,
+        CosineSchedule.Entry,
+        StepSchedule.Entry);
 
     /// <summary>Learned optimizers.</summary>
     public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new(

@@ -21,6 +21,7 @@ public static partial class SpecReader
             ["optimizers"] = DescribeEntries(Catalog.Optimizers, summary),
             ["learnedOptimizers"] = DescribeEntries(Catalog.LearnedOptimizers, summary),
             ["estimators"] = DescribeEntries(Catalog.Estimators, summary),
+            ["schedules"] = DescribeEntries(Catalog.Schedules, summary),
             ["datasets"] = new JsonArray([.. KnownDatasets.All.Select(d => new JsonObject
             {
                 ["name"] = d.Name,

@@ -23,6 +23,7 @@ static class SpecTypes
         : declared == typeof(OptimizerOptions) ? List(Catalog.Optimizers)
         : declared == typeof(LearnedOptimizerOptions) ? List(Catalog.LearnedOptimizers)
         : declared == typeof(EstimatorOptions) ? List(Catalog.Estimators)
+        : declared == typeof(ScheduleOptions) ? List(Catalog.Schedules)
         : null;
 
     static EntryList List<T>(Registry<T> registry) => new(
@@ -33,7 +34,8 @@ static class SpecTypes
         Catalog.Tasks.Entries.FirstOrDefault(e => e.Options == type)?.Name
         ?? Catalog.Optimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
         ?? Catalog.LearnedOptimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.Estimators.Entries.FirstOrDefault(e => e.Options == type)?.Name;
+        ?? Catalog.Estimators.Entries.FirstOrDefault(e => e.Options == type)?.Name
+        ?? Catalog.Schedules.Entries.FirstOrDefault(e => e.Options == type)?.Name;
 
     /// <summary>Settable properties by JSON name, those of base records first.</summary>
     public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>

@@ -48,7 +48,7 @@ static class OpenApi
             var catalogue = SpecReader.Describe(documentation.SummaryOf);
             document.Components ??= new OpenApiComponents();
             var schemas = document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
-            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer"), ("estimators", "estimator")])
+            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer"), ("estimators", "estimator"), ("schedules", "schedule")])
                 schemas[Name(kind)] = new OpenApiSchema
                 {
                     OneOf = [.. catalogue[list]!.AsArray().Select(entry => (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],
@@ -114,7 +114,7 @@ static class OpenApi
         static IOpenApiSchema Field(OpenApiDocument document, JsonObject field)
         {
             var type = (string)field["type"]!;
-            IOpenApiSchema schema = type is "task" or "optimizer" or "learned optimizer"
+            IOpenApiSchema schema = type is "task" or "optimizer" or "learned optimizer" or "estimator" or "schedule"
                 ? new OpenApiSchemaReference(Name(type), document)
                 : type == "object" ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"]) : Scalar(field, type);
             if (!(bool)field["list"]!) return schema;

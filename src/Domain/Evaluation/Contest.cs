@@ -137,7 +137,7 @@ sealed class Contest : IDisposable
     IEnumerable<int> Test(Contestant contestant, CancellationToken cancel)
     {
         var rate = IsOpen(contestant) ? _tuning.Best : contestant.Baseline?.LearningRate;
-        IOptimizer optimizer = contestant.Learned ?? (contestant.Baseline! with { LearningRate = rate }).Create();
+        IOptimizer optimizer = contestant.Learned ?? (contestant.Baseline! with { LearningRate = rate }).Create(_spec.Horizon);
         var losses = new float[_spec.Horizon + 1][];
         for (var step = 0; step < losses.Length; step++) losses[step] = new float[_spec.Instances];
         var watch = Stopwatch.StartNew();

@@ -5,7 +5,7 @@ using MetaOpt.Training;
 namespace MetaOpt.Evaluation;
 
 /// <summary>Measure optimizers side by side on instances nobody trained or tuned on.</summary>
-public sealed record EvaluationSpec : RunSpec
+public sealed record EvaluationSpec : RunSpec, IChecked
 {
     /// <summary>Inner steps of each inner run.</summary>
     [Bounds(1, 100_000)]
@@ -32,6 +32,20 @@ public sealed record EvaluationSpec : RunSpec
             .Select(x => ($"/contestants/{x.i}/checkpoint", x.c.Checkpoint!.Value));
 
     /// <inheritdoc/>
+    public IEnumerable<SpecError> Check()
+    {
+        var coordinates = Task.PredictCost().Coordinates;
+        for (var i = 0; i < Contestants.Count; i++)
+        {
+            if (Contestants[i].Optimizer is not { } rule || rule.MostCoordinates >= coordinates) continue;
+            var name = Catalog.Optimizers.Of(rule).Name;
+            yield return new(
+                $"/contestants/{i}/optimizer/type",
+                $"\"{name}\" is made for at most {rule.MostCoordinates} coordinates; the task has {coordinates}. Choose another or a smaller task.");
+        }
+    }
+
+    /// <inheritdoc/>
     /// <remarks>
     /// Bytes: every contestant's losses and one portion of instances. Seconds: evaluations of the task at a measured rate, a
     /// learned contestant counted as a two-layer LSTM of 20 units; and the bootstrap's additions.
@@ -48,9 +62,14 @@ public sealed record EvaluationSpec : RunSpec
             + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
             + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
         var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances) + 8L * BootstrapResamples * 2 * Contestants.Count
-            + task.BytesPerInstance + 400L * task.Coordinates;
+            + task.BytesPerInstance + Contestants.Max(c => BytesOf(c, task.Coordinates));
         return new(bytes + (400L << 20), 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
     }
+
+    /// <summary>A contestant's state of one instance.</summary>
+    static long BytesOf(ContestantSpec contestant, int coordinates) => contestant.Optimizer is { } rule
+        ? (rule with { LearningRate = 1 }).Create(horizon: 1).BytesPerInstance(coordinates)
+        : 400L * coordinates;
 
     /// <inheritdoc/>
     public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)

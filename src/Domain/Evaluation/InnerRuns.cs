@@ -25,7 +25,7 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// </summary>
     public IEnumerable<int> Portions(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
     {
-        var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + 400L * task.Coordinates), 1, count);
+        var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + optimizer.BytesPerInstance(task.Coordinates)), 1, count);
         for (var first = 0; first < count; first += portion)
         {
             var size = Math.Min(portion, count - first);

@@ -59,7 +59,7 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
                 if (spec.Tuning.Criterion == Criterion.Final ? step == horizon : step > 0) sum += losses[i];
             }
         }
-        foreach (var done in runs.Portions((optimizer with { LearningRate = rate }).Create(), (ulong)spec.Seed, Split.Tune, count, horizon, Visit, cancel))
+        foreach (var done in runs.Portions((optimizer with { LearningRate = rate }).Create(horizon), (ulong)spec.Seed, Split.Tune, count, horizon, Visit, cancel))
             yield return done;
         var lost = diverged.Count(d => d);
         var score = lost > 0 ? double.PositiveInfinity : sum / count / (spec.Tuning.Criterion == Criterion.Final ? 1 : horizon);

@@ -25,18 +25,18 @@ public static class Adam
         public double Epsilon { get; init; } = 1e-8;
 
         /// <inheritdoc/>
-        protected override IOptimizer Create(double learningRate) => new ElementwiseOptimizer<Rule>(new Rule(learningRate, Beta1, Beta2, Epsilon, 1));
+        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0, Beta1, Beta2, Epsilon, 1), sizes);
     }
 
     /// <summary>The bias corrections are worked out in double, once a step.</summary>
-    readonly struct Rule(double rate, double beta1, double beta2, double epsilon, long step) : IElementwiseRule<Rule>
+    internal readonly struct Rule(double rate, double beta1, double beta2, double epsilon, long step) : IElementwiseRule<Rule>
     {
         readonly double _rate = rate / (1 - Math.Pow(beta1, step));
         readonly double _correction = 1 / Math.Sqrt(1 - Math.Pow(beta2, step));
 
         public static int Slots => 2;
 
-        public Rule At(long step) => new(rate, beta1, beta2, epsilon, step);
+        public Rule At(long step, double rate) => new(rate, beta1, beta2, epsilon, step);
 
         public V Update<V, O>(V theta, V gradient, ref V mean, ref V square) where V : struct where O : IVectorOps<V, float>
         {

@@ -12,18 +12,18 @@ public interface IElementwiseRule<TSelf> where TSelf : struct, IElementwiseRule<
     /// <summary>Numbers of state per coordinate: 0, 1 or 2; they start at zero.</summary>
     static abstract int Slots { get; }
 
-    /// <summary>The rule at step <paramref name="step"/> = 1, 2, ..: with what depends on the step alone worked out.</summary>
-    TSelf At(long step);
+    /// <summary>The rule at step <paramref name="step"/> = 1, 2, .. with its learning rate: what depends on the step alone worked out.</summary>
+    TSelf At(long step, double rate);
 
     /// <summary>The new theta; <paramref name="first"/> and <paramref name="second"/> are the state and advance.</summary>
     V Update<V, O>(V theta, V gradient, ref V first, ref V second) where V : struct where O : IVectorOps<V, float>;
 }
 
 /// <summary>An optimizer made of an <see cref="IElementwiseRule{TSelf}"/>.</summary>
-public sealed class ElementwiseOptimizer<TRule>(TRule rule) : IOptimizer where TRule : struct, IElementwiseRule<TRule>
+public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : IOptimizer where TRule : struct, IElementwiseRule<TRule>
 {
     /// <inheritdoc/>
-    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => new State(rule, kernels, batch * coordinates);
+    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => new State(rule, sizes, kernels, batch * coordinates);
 
     sealed class State : IOptimizerState
     {
@@ -31,15 +31,16 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule) : IOptimizer where T
         const int ChunkElements = 8192;
 
         readonly TRule _rule;
+        readonly StepSizes _sizes;
         readonly IKernels<float> _kernels;
         readonly Arena<float> _arena;
         readonly Tensor<float> _first, _second;
         readonly int _count;
         long _step;
 
-        public State(TRule rule, IKernels<float> kernels, int count)
+        public State(TRule rule, StepSizes sizes, IKernels<float> kernels, int count)
         {
-            (_rule, _kernels, _count) = (rule, kernels, count);
+            (_rule, _sizes, _kernels, _count) = (rule, sizes, kernels, count);
             _arena = kernels.NewArena();
             _first = _arena.Zeros(new Shape(TRule.Slots > 0 ? count : 0));
             _second = _arena.Zeros(new Shape(TRule.Slots > 1 ? count : 0));
@@ -56,7 +57,8 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule) : IOptimizer where T
         {
             if (theta.Count != _count || gradient.Count != _count)
                 throw new ArgumentException($"theta {theta.Shape} and gradient {gradient.Shape} must hold {_count} elements.");
-            var rule = _rule.At(++_step);
+            _step++;
+            var rule = _rule.At(_step, _sizes.At(_step));
             var chunks = (_count + ChunkElements - 1) / ChunkElements;
             switch (_kernels.VectorBits)
             {

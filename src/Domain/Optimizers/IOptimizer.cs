@@ -10,11 +10,21 @@ public abstract record OptimizerOptions
     [Bounds(1e-12, 1e6)]
     public double? LearningRate { get; init; }
 
-    /// <summary>The rule with <see cref="LearningRate"/>, which must be set by now.</summary>
-    public IOptimizer Create() => Create(LearningRate ?? throw new InvalidOperationException("The learning rate is still open: tune it first."));
+    /// <summary>How the learning rate changes along the inner run; a tuned rate is the one it is scaled from.</summary>
+    public ScheduleOptions Schedule { get; init; } = new ConstantSchedule.Options();
 
-    /// <summary>The rule with its step size.</summary>
-    protected abstract IOptimizer Create(double learningRate);
+    /// <summary>The most coordinates it can work on: a rule that holds a matrix has a bound.</summary>
+    public virtual int MostCoordinates => int.MaxValue;
+
+    /// <summary>The rule with <see cref="LearningRate"/>, which must be set by now, for inner runs of <paramref name="horizon"/> steps.</summary>
+    /// <param name="horizon">May be left out where the schedule is constant.</param>
+    public IOptimizer Create(int? horizon = null) => Create(new StepSizes(
+        LearningRate ?? throw new InvalidOperationException("The learning rate is still open: tune it first."),
+        Schedule,
+        horizon ?? (Schedule is ConstantSchedule.Options ? 1 : throw new InvalidOperationException("The schedule needs the horizon."))));
+
+    /// <summary>The rule with its step sizes.</summary>
+    protected abstract IOptimizer Create(StepSizes sizes);
 }
 
 /// <summary>
@@ -24,6 +34,9 @@ public interface IOptimizer
 {
     /// <summary>Fresh state for theta [batch, P].</summary>
     IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates);
+
+    /// <summary>Memory that one instance of P coordinates takes beside its task; more than any rule that keeps a few numbers for each.</summary>
+    long BytesPerInstance(int coordinates) => 400L * coordinates;
 
     /// <summary>The same for an optimizer that asks which coordinates belong together; most do not.</summary>
     IOptimizerState Start(IKernels<float> kernels, Layout layout) => Start(kernels, layout.Batch, layout.PerInstance);

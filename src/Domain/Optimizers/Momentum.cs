@@ -17,14 +17,14 @@ public static class Momentum
         public double Decay { get; init; } = 0.9;
 
         /// <inheritdoc/>
-        protected override IOptimizer Create(double learningRate) => new ElementwiseOptimizer<Rule>(new Rule(learningRate, Decay));
+        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0, Decay), sizes);
     }
 
     readonly struct Rule(double rate, double decay) : IElementwiseRule<Rule>
     {
         public static int Slots => 1;
 
-        public Rule At(long step) => this;
+        public Rule At(long step, double rate) => new(rate, decay);
 
         public V Update<V, O>(V theta, V gradient, ref V velocity, ref V second) where V : struct where O : IVectorOps<V, float>
         {

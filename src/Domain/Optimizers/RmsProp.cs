@@ -21,14 +21,14 @@ public static class RmsProp
         public double Epsilon { get; init; } = 1e-8;
 
         /// <inheritdoc/>
-        protected override IOptimizer Create(double learningRate) => new ElementwiseOptimizer<Rule>(new Rule(learningRate, Decay, Epsilon));
+        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0, Decay, Epsilon), sizes);
     }
 
     readonly struct Rule(double rate, double decay, double epsilon) : IElementwiseRule<Rule>
     {
         public static int Slots => 1;
 
-        public Rule At(long step) => this;
+        public Rule At(long step, double rate) => new(rate, decay, epsilon);
 
         public V Update<V, O>(V theta, V gradient, ref V square, ref V second) where V : struct where O : IVectorOps<V, float>
         {

@@ -13,14 +13,14 @@ public static class Sgd
     public sealed record Options : OptimizerOptions
     {
         /// <inheritdoc/>
-        protected override IOptimizer Create(double learningRate) => new ElementwiseOptimizer<Rule>(new Rule(learningRate));
+        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0), sizes);
     }
 
     readonly struct Rule(double rate) : IElementwiseRule<Rule>
     {
         public static int Slots => 0;
 
-        public Rule At(long step) => this;
+        public Rule At(long step, double rate) => new(rate);
 
         public V Update<V, O>(V theta, V gradient, ref V first, ref V second) where V : struct where O : IVectorOps<V, float>
         {

@@ -98,6 +98,26 @@ public class EvaluationTests
     public void The_seed_draws_other_instances() =>
         Assert.NotEqual(Document(Run(s_small)).ToJsonString(), Document(Run(s_small with { Seed = 4 })).ToJsonString());
 
+    public static TheoryData<string> Optimizers => [.. Catalog.Optimizers.Entries.Select(e => e.Name)];
+
+    [Theory]
+    [MemberData(nameof(Optimizers))]
+    public void XX(string name)
+    {
+        Assert.True(Catalog.Optimizers.TryFind(name, out var entry));
+        var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)!;
+        var spec = s_small with
+        {
+            Task = new QuadraticTask.Options(),
+            Horizon = 100,
+            Instances = 1000,
+            Tuning = new() { Instances = 1000 },
+            Contestants = [new() { Optimizer = options }, new() { Optimizer = options with { Schedule = new CosineSchedule.Options() } }, new() { Optimizer = options with { Schedule = new StepSchedule.Options() } }],
+        };
+        foreach (var c in Document(Run(spec))["contestants"]!.AsArray())
+            Console.WriteLine($"TUNED {c!["name"]}: {c["learningRate"]} final {c["finalMean"]} median {c["finalMedian"]} average {c["averageLoss"]} diverged {c["diverged"]} rates {c["tuning"]!["grid"]!.AsArray().Count}");
+    }
+
     /// <summary>Rastrigin's losses may begin below 0: a step that leads above it is no divergence.</summary>
     [Fact]
     public void A_loss_that_begins_below_zero_may_rise_above_it()

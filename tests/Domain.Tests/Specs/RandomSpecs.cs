@@ -52,6 +52,7 @@ sealed class RandomSpecs(int seed)
         "optimizer" => Polymorphic("optimizers"),
         "learned optimizer" => Polymorphic("learnedOptimizers"),
         "estimator" => Polymorphic("estimators"),
+        "schedule" => Polymorphic("schedules"),
         var other => throw new InvalidOperationException($"The catalogue has a type '{other}' that this test does not know."),
     };
 

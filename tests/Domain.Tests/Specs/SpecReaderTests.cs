@@ -162,8 +162,8 @@ public class SpecReaderTests
     public void The_catalogue_describes_every_entry_and_field()
     {
         var catalogue = SpecReader.Describe(p => $"about {p.Name}");
-        Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam"], catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
-        foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers", "estimators" })
+        Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam", "adagrad", "adamw", "lion", "l-bfgs", "bfgs"], catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
+        foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers", "estimators", "schedules" })
             foreach (var entry in catalogue[list]!.AsArray())
                 Assert.False(string.IsNullOrEmpty((string?)entry!["summary"]) || string.IsNullOrEmpty((string?)entry["paper"]), entry.ToJsonString());
         var dimensions = Field(catalogue["tasks"]![0]!, "dimensions");
