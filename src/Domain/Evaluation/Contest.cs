@@ -69,9 +69,9 @@ sealed class Contest : IDisposable
         while (_trials.Count < _contestants.Count)
         {
             var contestant = _contestants[_trials.Count];
-            var quarter = IsOpen(contestant) ? _tuning.Next() : null;
-            var phase = quarter is null ? $"test {contestant.Name}" : $"tune {contestant.Name}";
-            var work = quarter is { } rate ? _tuning.Try(contestant.Baseline!, rate, cancel) : Test(contestant, cancel);
+            var search = IsOpen(contestant) ? _tuning.Next() : null;
+            var phase = search is null ? $"test {contestant.Name}" : $"tune {contestant.Name}";
+            var work = search is { } rate ? _tuning.Try(contestant.Baseline!, rate, cancel) : Test(contestant, cancel);
             var (done, total) = Units();
             yield return new RunEvent.Progress(phase, done, total);
             using (var portions = work.GetEnumerator())
@@ -83,7 +83,7 @@ sealed class Contest : IDisposable
             foreach (var trial in _trials)
                 for (var band = 0; band < Trial.BandNames.Count; band++)
                     yield return new RunEvent.Point($"{trial.Name}/{Trial.BandNames[band]}", step, trial.Bands[band][step - 1]);
-        yield return new RunEvent.Result(Report.Write(_spec, _trials));
+        yield return new RunEvent.Result(new Report(_spec, _trials).Write());
     }
 
     /// <summary>False at the end, and after a cancel request: what is finished is handed out first.</summary>
@@ -104,24 +104,25 @@ sealed class Contest : IDisposable
     /// <summary>Inner runs done, and in all as far as can be foreseen: an extended grid adds to them.</summary>
     (long Done, long Total) Units()
     {
-        var (tune, test, planned) = ((long)_spec.Tuning.Instances, (long)_spec.Instances, Tuning.PlannedRates(_spec.Tuning));
-        var done = _trials.Sum(t => test + tune * (t.Grid?.Count ?? 0)) + tune * _tuning.Grid.Count;
+        long tune = Tuning.PlannedRuns(_spec.Tuning), test = _spec.Instances;
+        var done = _trials.Sum(t => test + (t.Grid?.Sum(g => (long)g.Instances) ?? 0)) + _tuning.Done;
         var total = done;
         for (var i = _trials.Count; i < _contestants.Count; i++)
-        {
-            var tried = i == _trials.Count ? _tuning.Grid.Count : 0;
-            total += test + (!IsOpen(_contestants[i]) ? 0 : tune * (tried < planned ? planned - tried : _tuning.Next() is null ? 0 : 1));
-        }
+            total += test + (!IsOpen(_contestants[i]) ? 0 : i == _trials.Count ? _tuning.Left() : tune);
         return (done, total);
     }
 
     /// <summary>Step 0: all series come at the end, so none of their points lies before a resume point.</summary>
     RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => System.Text.Encoding.UTF8.GetBytes(new JsonObject
     {
+        ["format"] = Format,
         ["kernels"] = KernelSet,
         ["trials"] = new JsonArray([.. _trials.Select(t => t.Save())]),
         ["tuning"] = _tuning.Save(),
     }.ToJsonString()));
+
+    // Raised when what follows it changes; a resume point of another format is not used.
+    const int Format = 2;
 
     string KernelSet => $"{_inputs.Kernels.Name} {_inputs.Kernels.VectorBits}";
 
@@ -129,7 +130,7 @@ sealed class Contest : IDisposable
     void Resume(byte[] saved)
     {
         var parts = JsonNode.Parse(saved)!;
-        if ((string?)parts["kernels"] != KernelSet) return;
+        if ((int?)parts["format"] != Format || (string?)parts["kernels"] != KernelSet) return;
         _trials.AddRange(parts["trials"]!.AsArray().Select(t => Trial.Load(t!)));
         _tuning.Load(parts["tuning"]!.AsArray());
     }

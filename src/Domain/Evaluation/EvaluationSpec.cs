@@ -19,6 +19,13 @@ public sealed record EvaluationSpec : RunSpec, IChecked
     [Length(1, 32)]
     public required IReadOnlyList<ContestantSpec> Contestants { get; init; }
 
+    /// <summary>
+    /// Losses whose first steps are reported: when the mean over instances first reaches each. By default the best hand-designed
+    /// contestant's mean loss at the horizon.
+    /// </summary>
+    [Length(0, 8), Bounds(-1e30, 1e30)]
+    public IReadOnlyList<double> Targets { get; init; } = [];
+
     /// <summary>How learning rates that are left open are found.</summary>
     public TuningOptions Tuning { get; init; } = new();
 
@@ -55,9 +62,9 @@ public sealed record EvaluationSpec : RunSpec, IChecked
         const double flopsPerSecond = 2e10, nanosecondsPerCoordinate = 500;
         var task = Task.PredictCost();
         var tuned = Contestants.Count(c => c.Optimizer is { LearningRate: null });
-        var rates = Evaluation.Tuning.PlannedRates(Tuning) + 3; // a grid is extended by a few
+        var search = Evaluation.Tuning.PlannedRuns(Tuning) * 1.2; // a grid is extended by a few
         var learned = Contestants.Count(c => c.Checkpoint is not null);
-        var evaluations = (double)Horizon * (tuned * (double)rates * Tuning.Instances + (double)Contestants.Count * Instances);
+        var evaluations = (double)Horizon * (tuned * search + (double)Contestants.Count * Instances);
         var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
             + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
             + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
@@ -100,7 +107,10 @@ public sealed record ContestantSpec : IChecked
     }
 }
 
-/// <summary>Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior.</summary>
+/// <summary>
+/// Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior, then finer
+/// around it.
+/// </summary>
 public sealed record TuningOptions : IChecked
 {
     /// <summary>
@@ -121,6 +131,17 @@ public sealed record TuningOptions : IChecked
     /// <summary>Largest rate of the first grid, as a power of ten.</summary>
     [Bounds(-10, 4)]
     public double ToExponent { get; init; } = 0;
+
+    /// <summary>
+    /// Rungs of successive halving: the grid is tried on a quarter of the instances for each rung beyond the first, and the best
+    /// quarter of a rung's rates goes on to the next. 1 tries every rate on all instances.
+    /// </summary>
+    [Bounds(1, 4)]
+    public int Rungs { get; init; } = 1;
+
+    /// <summary>How often the distance between rates is halved around the best one, from a quarter of a decade.</summary>
+    [Bounds(0, Evaluation.Tuning.MostRefinements)]
+    public int Refinements { get; init; } = 1;
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()

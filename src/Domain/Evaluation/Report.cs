@@ -4,63 +4,100 @@ using MetaOpt.Training;
 namespace MetaOpt.Evaluation;
 
 /// <summary>The result document of an evaluation.</summary>
-static class Report
+sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials)
 {
-    public static JsonObject Write(EvaluationSpec spec, IReadOnlyList<Trial> trials)
+    static readonly double[] s_quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+    // Columns: the final losses of all trials, then their averages.
+    readonly double[][] _means = Statistics.BootstrapMeans(
+        [.. trials.Select(t => t.Final), .. trials.Select(t => t.Average)], spec.BootstrapResamples, (ulong)spec.Seed);
+
+    /// <summary>Writes it.</summary>
+    public JsonObject Write() => new()
     {
-        var columns = trials.Select(t => t.Final).Concat(trials.Select(t => t.Average)).ToList();
-        var means = Statistics.BootstrapMeans(columns, spec.BootstrapResamples, (ulong)spec.Seed);
-        var averages = trials.Count;
-        var contestants = new JsonArray();
-        for (var i = 0; i < trials.Count; i++) contestants.Add(Contestant(spec, trials[i], means, i, averages + i));
-        var comparisons = new JsonArray();
-        for (var a = 0; a < trials.Count; a++)
-            for (var b = 0; b < trials.Count; b++)
-                if (trials[a].Learned && !trials[b].Learned) comparisons.Add(Comparison(trials, means, a, b));
-        return new JsonObject
+        ["kind"] = "evaluation",
+        ["horizon"] = spec.Horizon,
+        ["instances"] = spec.Instances,
+        ["seed"] = spec.Seed,
+        ["contestants"] = new JsonArray([.. Enumerable.Range(0, trials.Count).Select(Contestant)]),
+        ["comparisons"] = Comparisons(),
+    };
+
+    JsonObject Contestant(int index)
+    {
+        var trial = trials[index];
+        double[] sorted = [.. trial.Final.Order()];
+        return new()
         {
-            ["kind"] = "evaluation",
-            ["horizon"] = spec.Horizon,
-            ["instances"] = spec.Instances,
-            ["seed"] = spec.Seed,
-            ["contestants"] = contestants,
-            ["comparisons"] = comparisons,
+            ["name"] = trial.Name,
+            ["learned"] = trial.Learned,
+            ["learningRate"] = trial.LearningRate,
+            ["tuning"] = Search(trial),
+            ["finalMean"] = Number(Statistics.Mean(trial.Final)),
+            ["finalMeanCi95"] = Interval(_means.Select(m => m[index])),
+            ["finalMedian"] = Number(Statistics.Quantile(sorted, 0.5)),
+            ["finalQuantiles"] = new JsonArray([.. s_quantiles.Select(q =>
+                new JsonObject { ["q"] = q, ["value"] = Number(Statistics.Quantile(sorted, q)) })]),
+            ["averageLoss"] = Number(Statistics.Mean(trial.Average)),
+            ["averageLossCi95"] = Interval(_means.Select(m => m[trials.Count + index])),
+            ["diverged"] = trial.Diverged,
+            ["secondsPerStep"] = trial.SecondsPerStep,
+            ["targets"] = Targets(trial),
         };
     }
 
-    static JsonObject Contestant(EvaluationSpec spec, Trial trial, double[][] means, int final, int average) => new()
+    JsonObject? Search(Trial trial) => trial.Grid is not { } grid ? null : new()
     {
-        ["name"] = trial.Name,
-        ["learned"] = trial.Learned,
-        ["learningRate"] = trial.LearningRate,
-        ["tuning"] = trial.Grid is null ? null : new JsonObject
+        ["criterion"] = spec.Tuning.Criterion == Criterion.Final ? "final" : "average",
+        ["instances"] = spec.Tuning.Instances,
+        ["rungs"] = spec.Tuning.Rungs,
+        ["refinements"] = spec.Tuning.Refinements,
+        ["innerRuns"] = grid.Sum(g => (long)g.Instances),
+        ["grid"] = new JsonArray([.. grid.Select(g => new JsonObject
         {
-            ["criterion"] = spec.Tuning.Criterion == Criterion.Final ? "final" : "average",
-            ["instances"] = spec.Tuning.Instances,
-            ["grid"] = new JsonArray([.. trial.Grid.Select(g => new JsonObject { ["learningRate"] = g.LearningRate, ["score"] = Number(g.Score), ["diverged"] = g.Diverged })]),
-        },
-        ["finalMean"] = Number(Statistics.Mean(trial.Final)),
-        ["finalMeanCi95"] = Interval(means.Select(m => m[final])),
-        ["finalMedian"] = Number(Statistics.Quantile([.. trial.Final.Order()], 0.5)),
-        ["averageLoss"] = Number(Statistics.Mean(trial.Average)),
-        ["averageLossCi95"] = Interval(means.Select(m => m[average])),
-        ["diverged"] = trial.Diverged,
-        ["secondsPerStep"] = trial.SecondsPerStep,
+            ["learningRate"] = g.LearningRate,
+            ["score"] = Number(g.Score),
+            ["instances"] = g.Instances,
+            ["diverged"] = g.Diverged,
+        })]),
     };
 
-    static JsonObject Comparison(IReadOnlyList<Trial> trials, double[][] means, int a, int b)
+    /// <summary>The first step whose mean over the instances is at most the target, and the time to it; null when there is none.</summary>
+    JsonArray Targets(Trial trial)
     {
-        var (first, second, count) = (trials[a], trials[b], trials.Count);
-        return new JsonObject
+        var best = trials.Where(t => !t.Learned).Select(t => Statistics.Mean(t.Final)).DefaultIfEmpty(double.NaN).Min();
+        double[] targets = spec.Targets.Count > 0 ? [.. spec.Targets] : double.IsFinite(best) ? [best] : [];
+        return new([.. targets.Select(target =>
         {
-            ["a"] = first.Name,
-            ["b"] = second.Name,
-            ["finalRatio"] = Number(Statistics.Mean(first.Final) / Statistics.Mean(second.Final)),
-            ["finalRatioCi95"] = Interval(means.Select(m => m[a] / m[b])),
-            ["averageRatio"] = Number(Statistics.Mean(first.Average) / Statistics.Mean(second.Average)),
-            ["averageRatioCi95"] = Interval(means.Select(m => m[count + a] / m[count + b])),
-            ["winRate"] = first.Final.Zip(second.Final, (x, y) => x < y ? 1.0 : x == y ? 0.5 : 0).Average(),
-        };
+            var step = Array.FindIndex(trial.Bands[0], mean => mean <= target) + 1;
+            return new JsonObject { ["loss"] = target, ["step"] = step > 0 ? step : null, ["seconds"] = step > 0 ? step * trial.SecondsPerStep : null };
+        })]);
+    }
+
+    /// <summary>Every learned contestant against every hand-designed one, and against the learned ones after it.</summary>
+    JsonArray Comparisons()
+    {
+        var pairs = (from a in Enumerable.Range(0, trials.Count)
+                     from b in Enumerable.Range(0, trials.Count)
+                     where trials[a].Learned && (!trials[b].Learned || a < b)
+                     select (A: a, B: b)).ToList();
+        double[] finals = [.. pairs.Select(p => Statistics.SignedRank(trials[p.A].Final, trials[p.B].Final))];
+        double[] averages = [.. pairs.Select(p => Statistics.SignedRank(trials[p.A].Average, trials[p.B].Average))];
+        var (finalHolm, averageHolm) = (Statistics.Holm(finals), Statistics.Holm(averages));
+        return new([.. pairs.Select((pair, i) => new JsonObject
+        {
+            ["a"] = trials[pair.A].Name,
+            ["b"] = trials[pair.B].Name,
+            ["finalRatio"] = Number(Statistics.Mean(trials[pair.A].Final) / Statistics.Mean(trials[pair.B].Final)),
+            ["finalRatioCi95"] = Interval(_means.Select(m => m[pair.A] / m[pair.B])),
+            ["finalP"] = finals[i],
+            ["finalPHolm"] = finalHolm[i],
+            ["averageRatio"] = Number(Statistics.Mean(trials[pair.A].Average) / Statistics.Mean(trials[pair.B].Average)),
+            ["averageRatioCi95"] = Interval(_means.Select(m => m[trials.Count + pair.A] / m[trials.Count + pair.B])),
+            ["averageP"] = averages[i],
+            ["averagePHolm"] = averageHolm[i],
+            ["winRate"] = trials[pair.A].Final.Zip(trials[pair.B].Final, (x, y) => x < y ? 1.0 : x == y ? 0.5 : 0).Average(),
+        })]);
     }
 
     static JsonArray Interval(IEnumerable<double> values) =>

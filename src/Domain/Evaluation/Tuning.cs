@@ -5,49 +5,107 @@ using MetaOpt.Training;
 
 namespace MetaOpt.Evaluation;
 
-/// <summary>A learning rate, what it scored (mean loss by the criterion, infinity if an instance diverged) and how many diverged.</summary>
-public sealed record TunedRate(double LearningRate, double Score, int Diverged);
+/// <summary>
+/// A learning rate, what it scored (mean loss by the criterion, infinity if an instance diverged), on how many instances, and how
+/// many of them diverged.
+/// </summary>
+sealed record TunedRate(double LearningRate, double Score, int Instances, int Diverged);
 
 /// <summary>
-/// Search for a baseline's learning rate on instances of the Tune split: a grid in quarter decades, extended until the best
-/// rate lies inside it. The rates tried so far are its whole state.
+/// Search for a baseline's learning rate on instances of the Tune split: a grid in quarter decades, extended until the best rate lies
+/// inside it; then the best quarter of the rates on four times as many instances, rung by rung (successive halving, Jamieson and
+/// Talwalkar, 2016, arXiv:1502.07943, with a factor of four); then, on the last rung, rates half as far apart around the best one, and
+/// again. The rates tried so far are its whole state.
 /// </summary>
 sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
 {
-    const int QuartersPerDecade = 4;
-    const int LowestQuarter = -10 * QuartersPerDecade;
-    const int HighestQuarter = 4 * QuartersPerDecade;
+    /// <summary>A rate to try: 10 to the power of <paramref name="Notch"/> / 32, on the instances of a rung.</summary>
+    public readonly record struct Search(int Rung, int Notch);
+
+    const int NotchesPerDecade = 32, Quarter = NotchesPerDecade / 4;
+    const int LowestNotch = -10 * NotchesPerDecade, HighestNotch = 4 * NotchesPerDecade;
+
+    /// <summary>More than this and rates would lie closer than a notch.</summary>
+    public const int MostRefinements = 3;
+
+    /// <summary>Of the rates of a rung one in so many goes on, with so many times the instances.</summary>
+    public const int Cut = 4;
 
     /// <summary>An instance has diverged when its loss is not finite or has grown to this many times its size at theta_0.</summary>
     public const double DivergenceFactor = 1e6;
 
-    readonly SortedDictionary<int, TunedRate> _tried = [];
-    readonly int _from = (int)Math.Round(spec.Tuning.FromExponent * QuartersPerDecade);
-    readonly int _to = (int)Math.Round(spec.Tuning.ToExponent * QuartersPerDecade);
+    readonly SortedDictionary<(int Rung, int Notch), TunedRate> _tried = [];
+    readonly TuningOptions _options = spec.Tuning;
+    readonly int _from = Quarter * (int)Math.Round(spec.Tuning.FromExponent * 4);
+    readonly int _to = Quarter * (int)Math.Round(spec.Tuning.ToExponent * 4);
 
-    /// <summary>The rates tried, in ascending order.</summary>
+    int Last => _options.Rungs - 1;
+
+    /// <summary>What was tried, rung by rung, the rates ascending.</summary>
     public IReadOnlyList<TunedRate> Grid => [.. _tried.Values];
 
-    /// <summary>The rate with the lowest score; of equals, the smallest.</summary>
-    public double Best => _tried.Values.MinBy(t => t.Score)!.LearningRate;
+    /// <summary>The rate with the lowest score on the last rung; of equals, the smallest.</summary>
+    public double Best => Rate(BestOf(Last).Notch);
 
-    /// <summary>Rates that a search tries at least.</summary>
-    public static int PlannedRates(TuningOptions options) => (int)Math.Round((options.ToExponent - options.FromExponent) * QuartersPerDecade) + 1;
+    /// <summary>Inner runs that this search has done.</summary>
+    public long Done => _tried.Values.Sum(t => (long)t.Instances);
 
-    /// <summary>The next rate to try, as quarters of a decade; null when the best one is interior.</summary>
-    public int? Next()
+    /// <summary>Inner runs that a search takes at least.</summary>
+    public static long PlannedRuns(TuningOptions options) => PlannedRuns(options, GridSize(options));
+
+    static int GridSize(TuningOptions options) => (int)Math.Round(options.ToExponent * 4) - (int)Math.Round(options.FromExponent * 4) + 1;
+
+    static long PlannedRuns(TuningOptions options, int rates)
     {
-        for (var quarter = _from; quarter <= _to; quarter++)
-            if (!_tried.ContainsKey(quarter)) return quarter;
-        var best = _tried.MinBy(p => p.Value.Score).Key;
-        if (best == _tried.Keys.First() && best > LowestQuarter) return best - 1;
-        return best == _tried.Keys.Last() && best < HighestQuarter ? best + 1 : null;
+        var total = 2L * options.Refinements * options.Instances;
+        for (var rung = 0; rung < options.Rungs; rung++, rates = Survivors(rates)) total += (long)rates * InstancesOf(options, rung);
+        return total;
     }
 
-    /// <summary>Scores the rate <paramref name="quarter"/>; yields how many instances are done.</summary>
-    public IEnumerable<int> Try(OptimizerOptions optimizer, int quarter, CancellationToken cancel)
+    /// <summary>Inner runs still to do, as far as can be foreseen: a grid may be extended once more.</summary>
+    public long Left()
     {
-        var (count, horizon, rate) = (spec.Tuning.Instances, spec.Horizon, Rate(quarter));
+        if (Next() is not { } next) return 0;
+        var grid = Math.Max(GridSize(_options), _tried.Keys.Count(IsOnGrid) + (IsOnGrid((next.Rung, next.Notch)) ? 1 : 0));
+        return PlannedRuns(_options, grid) - Done;
+    }
+
+    static int Survivors(int rates) => Math.Max(2, (rates + Cut - 1) / Cut);
+
+    static int InstancesOf(TuningOptions options, int rung) => (int)Math.Ceiling(options.Instances / Math.Pow(Cut, options.Rungs - 1 - rung));
+
+    /// <summary>The next rate to try; null when the search is over.</summary>
+    public Search? Next()
+    {
+        for (var notch = _from; notch <= _to; notch += Quarter)
+            if (!_tried.ContainsKey((0, notch))) return new(0, notch);
+        var (first, best, last) = (_tried.Keys.First(IsOnGrid).Notch, BestOf(0, Quarter).Notch, _tried.Keys.Last(IsOnGrid).Notch);
+        if (best == first && best > LowestNotch) return new(0, best - Quarter);
+        if (best == last && best < HighestNotch) return new(0, best + Quarter);
+        for (var rung = 1; rung < _options.Rungs; rung++)
+        {
+            var rates = _tried.Where(t => t.Key.Rung == rung - 1).OrderBy(t => t.Value.Score).ThenBy(t => t.Key.Notch).Select(t => t.Key.Notch).ToList();
+            foreach (var notch in rates.Take(Survivors(rates.Count)))
+                if (!_tried.ContainsKey((rung, notch))) return new(rung, notch);
+        }
+        for (var (refinement, apart) = (0, Quarter); refinement < _options.Refinements; refinement++, apart /= 2)
+        {
+            var centre = BestOf(Last, apart).Notch;
+            foreach (var notch in (ReadOnlySpan<int>)[centre - apart / 2, centre + apart / 2])
+                if (!_tried.ContainsKey((Last, notch))) return new(Last, notch);
+        }
+        return null;
+    }
+
+    static bool IsOnGrid((int Rung, int Notch) tried) => tried.Rung == 0 && tried.Notch % Quarter == 0;
+
+    /// <summary>The best of a rung's rates that lie whole multiples of <paramref name="apart"/> from 1.</summary>
+    (int Rung, int Notch) BestOf(int rung, int apart = 1) => _tried.Where(t => t.Key.Rung == rung && t.Key.Notch % apart == 0).MinBy(t => t.Value.Score).Key;
+
+    /// <summary>Scores a rate; yields how many instances are done.</summary>
+    public IEnumerable<int> Try(OptimizerOptions optimizer, Search search, CancellationToken cancel)
+    {
+        var (count, horizon, rate) = (InstancesOf(_options, search.Rung), spec.Horizon, Rate(search.Notch));
         var (initial, diverged) = (new float[count], new bool[count]);
         var sum = 0.0;
         void Visit(int step, int first, ReadOnlySpan<float> losses)
@@ -56,27 +114,32 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
             for (var i = 0; i < losses.Length; i++)
             {
                 diverged[first + i] |= HasDiverged(losses[i], initial[first + i]);
-                if (spec.Tuning.Criterion == Criterion.Final ? step == horizon : step > 0) sum += losses[i];
+                if (_options.Criterion == Criterion.Final ? step == horizon : step > 0) sum += losses[i];
             }
         }
         foreach (var done in runs.Portions((optimizer with { LearningRate = rate }).Create(horizon), (ulong)spec.Seed, Split.Tune, count, horizon, Visit, cancel))
             yield return done;
         var lost = diverged.Count(d => d);
-        var score = lost > 0 ? double.PositiveInfinity : sum / count / (spec.Tuning.Criterion == Criterion.Final ? 1 : horizon);
-        _tried[quarter] = new(rate, Statistics.Score(score), lost);
+        var score = lost > 0 ? double.PositiveInfinity : sum / count / (_options.Criterion == Criterion.Final ? 1 : horizon);
+        _tried[(search.Rung, search.Notch)] = new(rate, Statistics.Score(score), count, lost);
     }
 
     /// <summary>Whether an instance that began at <paramref name="initial"/> is lost.</summary>
     public static bool HasDiverged(float loss, float initial) => !(loss <= DivergenceFactor * Math.Max(Math.Abs(initial), 1e-30)) || float.IsInfinity(loss);
 
-    static double Rate(int quarter) => Math.Pow(10, quarter / (double)QuartersPerDecade);
+    static double Rate(int notch) => Math.Pow(10, notch / (double)NotchesPerDecade);
 
     /// <summary>The rates tried, exactly: part of a resume point.</summary>
-    public JsonArray Save() => new([.. _tried.Select(p => new JsonArray(p.Key, Trial.Pack([p.Value.Score]), p.Value.Diverged))]);
+    public JsonArray Save() => new([.. _tried.Select(p => new JsonArray(
+        p.Key.Rung, p.Key.Notch, Trial.Pack([p.Value.Score]), p.Value.Instances, p.Value.Diverged))]);
 
     /// <summary>The inverse of <see cref="Save"/>.</summary>
     public void Load(JsonArray saved)
     {
-        foreach (var entry in saved) _tried[(int)entry![0]!] = new(Rate((int)entry[0]!), Trial.Unpack(entry[1]!)[0], (int)entry[2]!);
+        foreach (var entry in saved)
+        {
+            var (rung, notch) = ((int)entry![0]!, (int)entry[1]!);
+            _tried[(rung, notch)] = new(Rate(notch), Trial.Unpack(entry[2]!)[0], (int)entry[3]!, (int)entry[4]!);
+        }
     }
 }

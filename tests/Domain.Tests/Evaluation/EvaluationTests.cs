@@ -53,6 +53,7 @@ public class EvaluationTests
         {
             Assert.True((double)contestant!["secondsPerStep"]! > 0);
             contestant["secondsPerStep"] = 0;
+            foreach (var target in contestant["targets"]!.AsArray().Where(t => t!["seconds"] is not null)) target!["seconds"] = 1.0;
         }
         return document;
     }
@@ -177,7 +178,7 @@ public class EvaluationTests
     [InlineData(-3, 0)]
     public void The_grid_grows_until_the_best_rate_is_inside(double from, double to)
     {
-        var document = Document(Run(s_small with { Tuning = new() { Instances = 30, FromExponent = from, ToExponent = to } }));
+        var document = Document(Run(s_small with { Tuning = new() { Instances = 30, FromExponent = from, ToExponent = to, Refinements = 0 } }));
         var sgd = Contestant(document, "sgd");
         var grid = sgd["tuning"]!["grid"]!.AsArray();
         var rates = grid.Select(g => (double)g!["learningRate"]!).ToList();
@@ -188,6 +189,53 @@ public class EvaluationTests
         Assert.Contains(grid, g => g!["score"] is null == (int)g["diverged"]! > 0);
         Assert.All(grid, g => Assert.Equal(g!["score"] is null, (int)g["diverged"]! > 0));
         Assert.InRange((double)sgd["learningRate"]!, 0.01, 0.2);
+    }
+
+    [Fact]
+    public void The_search_is_refined_around_the_best_rate()
+    {
+        JsonNode Search(int refinements) => Contestant(Document(Run(s_small with { Tuning = new() { Instances = 30, Refinements = refinements } })), "sgd");
+        var (coarse, fine) = (Search(0), Search(3));
+        double Notch(JsonNode rate) => 32 * Math.Log10((double)rate["learningRate"]!);
+        var grid = fine["tuning"]!["grid"]!.AsArray();
+        double[] added = [.. grid.Select(g => Notch(g!)).Where(n => Math.Abs(n / 8 - Math.Round(n / 8)) > 1e-9)];
+        Assert.Equal(6, added.Length);
+        // Two at an eighth of a decade from the grid's best, two at a sixteenth from the best by then, two at a thirty-second.
+        Assert.Equal(2, added.Count(n => Math.Abs(n - Notch(coarse)) is > 3.999 and < 4.001));
+        Assert.Equal(1, grid.Select(g => Notch(g!)).Order().Zip(grid.Select(g => Notch(g!)).Order().Skip(1), (a, b) => b - a).Min(), 1e-9);
+        double Score(JsonNode found) => found["tuning"]!["grid"]!.AsArray().Min(g => (double?)g!["score"])!.Value;
+        Assert.True(Score(fine) < Score(coarse), $"{Score(fine)} and {Score(coarse)}");
+        Assert.Equal(Score(fine), (double)grid.Single(g => (double)g!["learningRate"]! == (double)fine["learningRate"]!)!["score"]!);
+        Assert.Equal(grid.Count * 30, (long)fine["tuning"]!["innerRuns"]!);
+    }
+
+    [Fact]
+    public void Successive_halving_finds_the_rate_with_fewer_inner_runs()
+    {
+        var plain = s_small with { Tuning = new() { Instances = 160, Refinements = 0 } };
+        var (all, rungs) = (Contestant(Document(Run(plain)), "sgd"), Contestant(Document(Run(plain with { Tuning = plain.Tuning with { Rungs = 3 } })), "sgd"));
+        Assert.Equal((double)all["learningRate"]!, (double)rungs["learningRate"]!);
+        Assert.Equal([10, 40, 160], rungs["tuning"]!["grid"]!.AsArray().Select(g => (int)g!["instances"]!).Distinct());
+        // 13 rates on 10 instances, the best 4 of them on 40, the best 2 of those on 160.
+        Assert.Equal((13L * 10 + 4 * 40 + 2 * 160, 13L * 160), ((long)rungs["tuning"]!["innerRuns"]!, (long)all["tuning"]!["innerRuns"]!));
+        JsonNode Last(JsonNode found) => found["tuning"]!["grid"]!.AsArray().Last(g => (double)g!["learningRate"]! == (double)found["learningRate"]!)!;
+        Assert.Equal((double)Last(all)["score"]!, (double)Last(rungs)["score"]!);
+    }
+
+    [Fact]
+    public void The_steps_to_a_target_are_those_of_the_mean_curve()
+    {
+        var events = Run(s_small with { Targets = [1.5, -1] });
+        double[] curve = [.. events.OfType<RunEvent.Point>().Where(p => p.Series == "sgd/mean").Select(p => p.Value)];
+        var targets = Contestant(Document(events), "sgd")["targets"]!;
+        var step = (int)targets[0]!["step"]!;
+        Assert.True(step > 1 && curve[step - 1] <= 1.5 && curve[step - 2] > 1.5, $"step {step} of {string.Join(' ', curve)}");
+        Assert.True((double)targets[0]!["seconds"]! > 0);
+        Assert.Null(targets[1]!["step"]);
+
+        var document = Document(Run(s_small));
+        var best = document["contestants"]!.AsArray().Where(c => !(bool)c!["learned"]!).Min(c => (double)c!["finalMean"]!);
+        Assert.All(document["contestants"]!.AsArray(), c => Assert.Equal(best, (double)c!["targets"]![0]!["loss"]!));
     }
 
     [Fact]
@@ -205,14 +253,18 @@ public class EvaluationTests
         Assert.Equal(1, (double)document["comparisons"]![0]!["winRate"]!);
         Assert.Equal(0, (int)Contestant(document, "adam")["diverged"]!);
         Assert.NotNull(Contestant(document, "adam")["finalMean"]);
+        Assert.InRange((double)document["comparisons"]![0]!["finalPHolm"]!, 0, 1e-6);
     }
 
-    [Fact]
-    public void Every_resume_point_leads_to_the_same_document_and_series()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Every_resume_point_leads_to_the_same_document_and_series(int rungs)
     {
+        var spec = s_small with { Tuning = new() { Instances = 30, Rungs = rungs, Refinements = 2 } };
         using var kernels = KernelSets.Create("auto", 2);
         var (events, points) = (new List<RunEvent>(), new List<byte[]>());
-        foreach (var runEvent in s_small.Execute(Inputs(kernels), default))
+        foreach (var runEvent in spec.Execute(Inputs(kernels), default))
         {
             events.Add(runEvent);
             if (runEvent is RunEvent.ResumePoint point) points.Add(point.Bytes());
@@ -221,7 +273,7 @@ public class EvaluationTests
         Assert.True(points.Count > 20); // one for each rate tried, one for each contestant
         foreach (var point in points.Where((_, i) => i % 5 == 0 || i == points.Count - 1))
         {
-            var rest = Run(s_small, point);
+            var rest = Run(spec, point);
             Assert.Equal(document, Document(rest).ToJsonString());
             Assert.Equal(events.OfType<RunEvent.Point>(), rest.OfType<RunEvent.Point>());
             var left = events.OfType<RunEvent.ResumePoint>().Count() - points.IndexOf(point) - 1;
@@ -258,10 +310,12 @@ public class EvaluationTests
         Assert.Equal(Document(Run(s_small, set: "simd")).ToJsonString(), Document(Run(s_small, point, set: "simd")).ToJsonString());
     }
 
-    [Fact]
-    public void Progress_never_goes_back_and_ends_complete()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Progress_never_goes_back_and_ends_complete(int rungs)
     {
-        var progress = Run(s_small).OfType<RunEvent.Progress>().ToList();
+        var progress = Run(s_small with { Tuning = new() { Instances = 30, Rungs = rungs, FromExponent = -8, ToExponent = -7 } }).OfType<RunEvent.Progress>().ToList();
         Assert.Equal(progress.Select(p => p.Done).Order(), progress.Select(p => p.Done));
         Assert.All(progress, p => Assert.True(p.Done <= p.Total));
         Assert.Equal(progress[^1].Total, progress[^1].Done);

@@ -73,4 +73,52 @@ public class StatisticsTests
         }
         Assert.InRange(covered / 400.0, 0.90, 0.98);
     }
+
+    /// <summary>Counted by hand: the signs of n ranks fall in 2^n ways.</summary>
+    [Theory]
+    [InlineData(new double[] { 1, 2, 3, 4, 5 }, 2.0 / 32)] // all on one side
+    [InlineData(new double[] { -1, 2, 3, 4, 5 }, 4.0 / 32)] // sums 0, 1
+    [InlineData(new double[] { -3, 1, 2, 4, 5 }, 10.0 / 32)] // sums 0, 1, 2, 3 twice
+    [InlineData(new double[] { -1, 1, 1, 1 }, 10.0 / 16)] // ties: no or one negative sign
+    [InlineData(new double[] { 0, 0, 1, 2, 3, 4, 5 }, 2.0 / 32)] // equal pairs say nothing
+    [InlineData(new double[] { 0, 0 }, 1)]
+    [InlineData(new double[] { double.PositiveInfinity, 1, 2, double.PositiveInfinity }, 2.0 / 16)]
+    public void The_signed_rank_test_is_exact_for_few_pairs(double[] differences, double p)
+    {
+        Assert.Equal(p, Statistics.SignedRank(differences, new double[differences.Length]), 1e-12);
+        Assert.Equal(p, Statistics.SignedRank(new double[differences.Length], differences), 1e-12);
+    }
+
+    [Fact]
+    public void The_signed_rank_test_goes_on_where_it_becomes_approximate()
+    {
+        // Ranks 1 .. n, the k largest on the other side: with and without one more pair of the smallest size.
+        double[] Pairs(int n, int k) => [.. Enumerable.Range(1, n).Select(i => i > n - k ? -1.0 * i : i)];
+        foreach (var k in (int[])[5, 6, 8])
+            Assert.InRange(Statistics.SignedRank(Pairs(31, k), new double[31]) / Statistics.SignedRank(Pairs(30, k), new double[30]), 0.6, 1);
+        var p = Statistics.SignedRank(Pairs(400, 0), new double[400]);
+        Assert.InRange(p, 1e-70, 1e-60); // z = 17.3
+    }
+
+    [Fact]
+    public void The_signed_rank_test_raises_as_many_false_alarms_as_it_says()
+    {
+        var random = new Random(1);
+        var alarms = 0;
+        for (var i = 0; i < 2000; i++)
+        {
+            double[] x = [.. Enumerable.Range(0, 60).Select(_ => random.NextDouble() - 0.5)];
+            if (Statistics.SignedRank(x, new double[60]) < 0.05) alarms++;
+        }
+        Assert.InRange(alarms, 70, 130); // 100 expected, standard deviation 10
+    }
+
+    [Fact]
+    public void Holm_multiplies_the_smallest_most_and_keeps_the_order()
+    {
+        var adjusted = Statistics.Holm([0.01, 0.04, 0.03, 0.005]);
+        Assert.Equal([0.03, 0.06, 0.06, 0.02], adjusted.Select(p => Math.Round(p, 12)));
+        Assert.Equal([1, 1], Statistics.Holm([0.9, 0.7]));
+        Assert.Empty(Statistics.Holm([]));
+    }
 }
