@@ -61,6 +61,7 @@ public static partial class ApiHost
         v1.MapRunStream();
         v1.MapCheckpoints();
         v1.MapCatalogue();
+        v1.MapPresets();
         v1.MapQueue();
         v1.MapAccount();
     }

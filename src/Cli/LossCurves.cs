@@ -27,8 +27,8 @@ public static class LossCurves
 {
     const int Width = 960, Height = 560, Left = 78, Right = 196, Top = 56, Bottom = 62;
 
-    // Okabe and Ito's palette, told apart with every common kind of colour blindness; the learned optimizer comes first.
-    static readonly string[] Colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+    // Okabe and Ito's palette and four of Tol's, told apart with every common kind of colour blindness; the learned optimizer comes first.
+    static readonly string[] Colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255", "#999933", "#44aa99", "#7f7f7f"];
 
     /// <summary>The whole document.</summary>
     /// <exception cref="ArgumentException">No curve has a positive loss.</exception>

@@ -4,13 +4,14 @@ using MetaOpt.Cli;
 using MetaOpt.Cli.Client;
 using MetaOpt.Cli.Data;
 using MetaOpt.Cli.Demo;
+using MetaOpt.Cli.Reproduce;
 using MetaOpt.Cli.Services;
 
 // The commands behind the script ./metaopt. Each command's file says what it does; here is only the list.
 var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
 {
     new HelpOption(),
-    DemoCommand.Create(),
+    DemoCommand.Create(), ReproduceCommand.Create(),
     ServiceCommands.Up(), ServiceCommands.Down(), ServiceCommands.Status(), ServiceCommands.Logs(), ServiceCommands.Supervise(),
     RunCommands.Submit(), RunCommands.Validate(), RunCommands.List(), RunCommands.Show(), RunCommands.Watch(), RunCommands.Cancel(),
     ResultCommands.Series(), ResultCommands.Checkpoints(), ResultCommands.Download(), ResultCommands.Catalogue(),

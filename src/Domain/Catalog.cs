@@ -1,5 +1,6 @@
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Presets;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 
@@ -62,4 +63,13 @@ public static class Catalog
         TruncatedBptt.Entry,
         EvolutionStrategies.Entry,
         EvolutionStrategies.PersistentEntry);
+
+    /// <summary>Figures and tables that can be reproduced.</summary>
+    public static readonly IReadOnlyList<Preset> Presets =
+    [
+        LearnablePreset.Entry,
+        QuadraticsPreset.Entry,
+        PublishedQuadraticsPreset.Entry,
+        MnistPreset.Entry,
+    ];
 }

@@ -15,24 +15,24 @@ public static class DemoCommand
         var json = new Option<string?>("--json") { Description = "Write the result and the times to this file, then exit." };
         var output = new Option<string?>("--out") { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
         // For trying out other numbers, and for the tests.
-        var preset = new Option<FileInfo?>("--preset") { Description = "A preset's document instead of the built-in one.", Hidden = true };
-        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output, preset };
+        var plan = new Option<FileInfo?>("--plan") { Description = "A plan's document instead of the built-in one.", Hidden = true };
+        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output, plan };
         command.SetAction(async (arguments, cancel) =>
         {
             var settings = new DemoSettings(
                 arguments.GetValue(name)!, arguments.GetValue(seed), arguments.GetValue(json),
                 arguments.GetValue(output) ?? Path.Combine(Checkout(), "demo-out"));
-            await new Demonstration(settings, Load(arguments.GetValue(preset), settings.Preset), Home.FromEnvironment().Prepare()).RunAsync(cancel);
+            await new Demonstration(settings, Load(arguments.GetValue(plan), settings.Name), Home.FromEnvironment().Prepare()).RunAsync(cancel);
         });
         return command;
     }
 
-    static Preset Load(FileInfo? file, string name)
+    static DemoPlan Load(FileInfo? file, string name)
     {
         if (file is null)
-            return Preset.Load(name);
+            return DemoPlan.Load(name);
         using var stream = file.OpenRead();
-        return Preset.Parse(stream);
+        return DemoPlan.Parse(stream);
     }
 
     // The folder with the solution, above the build output; the current one when the program was installed elsewhere.
@@ -46,8 +46,8 @@ public static class DemoCommand
 }
 
 /// <summary>What the user asked for.</summary>
-/// <param name="Preset">Name of the preset.</param>
+/// <param name="Name">What is optimised.</param>
 /// <param name="Seed">Seed of both runs.</param>
 /// <param name="JsonFile">Where the summary goes, if anywhere.</param>
 /// <param name="Output">Folder for plot and checkpoint.</param>
-public sealed record DemoSettings(string Preset, long Seed, string? JsonFile, string Output);
+public sealed record DemoSettings(string Name, long Seed, string? JsonFile, string Output);

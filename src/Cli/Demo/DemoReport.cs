@@ -28,14 +28,14 @@ public static class DemoReport
     public static Task WriteAsync(string file, JsonObject document, CancellationToken cancel) =>
         File.WriteAllTextAsync(file, document.ToJsonString(Indented) + "\n", cancel);
 
-    /// <summary>Draws the loss curves of an evaluation run from its series.</summary>
-    public static async Task<string> DrawAsync(ApiClient api, string run, string title, Contest contest, CancellationToken cancel)
+    /// <summary>The loss curves of an evaluation run's contestants, from its series.</summary>
+    public static async Task<IReadOnlyList<LossCurve>> ReadCurvesAsync(ApiClient api, string run, Contest contest, CancellationToken cancel)
     {
         var curves = new List<LossCurve>();
         foreach (var c in contest.Contestants)
             curves.Add(new LossCurve(
                 c.Name, c.Learned, await Read("mean", c), await Read("median", c), await Read("p10", c), await Read("p90", c)));
-        return LossCurves.Draw(title, curves);
+        return curves;
 
         async Task<IReadOnlyList<CurvePoint>> Read(string statistic, Contestant contestant) =>
         [

@@ -7,7 +7,7 @@ using MetaOpt.Cli.Services;
 namespace MetaOpt.Cli.Demo;
 
 /// <summary>Trains, evaluates and reports; starts the services it needs, unless <c>metaopt up</c> already has.</summary>
-public sealed class Demonstration(DemoSettings settings, Preset preset, Home home)
+public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home home)
 {
     readonly PhaseClock clock = PhaseClock.FromEnvironment();
     string? unfinished;
@@ -15,60 +15,12 @@ public sealed class Demonstration(DemoSettings settings, Preset preset, Home hom
     /// <summary>The whole demonstration; returns when it is over, or on Ctrl-C.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        Console.WriteLine($"Learning an optimizer for {preset.Title} (seed {settings.Seed}).");
-        if (settings.Preset == "mnist")
+        Console.WriteLine($"Learning an optimizer for {plan.Title} (seed {settings.Seed}).");
+        if (settings.Name == "mnist")
             await Mnist.EnsureAsync(home, null, Console.WriteLine, cancel);
-        if (await RunningServerAsync(cancel) is { } address)
-        {
-            Console.WriteLine($"Using the server that is up at {address}.");
-            clock.End("start");
-            await DriveAsync(new Uri(address), cancel);
-            return;
-        }
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var services = new LocalServices(home, LocalServices.FreePort());
-        var serving = await StartAsync(services, stop.Token);
-        try
-        {
-            var work = DriveAsync(services.Address, cancel);
-            // Services that cannot be kept alive end the demonstration with their last words.
-            await await Task.WhenAny(work, serving);
-            if (settings.JsonFile is null && Terminal.IsInteractive)
-            {
-                Console.WriteLine("\nServing until you press Ctrl-C.");
-                await serving;
-            }
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (cancel.IsCancellationRequested)
-                Console.WriteLine("\nStopped the API and the worker.");
-            await ServiceCommands.SayDatabaseStaysAsync(CancellationToken.None);
-        }
-    }
-
-    async Task<string?> RunningServerAsync(CancellationToken cancel)
-    {
-        if (new Supervisor(home).ProcessId() is null || !File.Exists(home.AddressFile))
-            return null;
-        var address = (await File.ReadAllTextAsync(home.AddressFile, cancel)).Trim();
-        using var api = new ApiClient(new Uri(address), null);
-        return await api.IsReadyAsync(cancel) ? address : null;
-    }
-
-    async Task<Task> StartAsync(LocalServices services, CancellationToken stop)
-    {
-        if (Database.IsEmbedded)
-            Console.WriteLine("Starting the database...");
-        var database = await Database.EnsureStartedAsync(stop);
-        Console.WriteLine("Starting the API and a worker...");
-        var log = Log.Open(home.LogFile("demo"));
-        var serving = services.RunAsync(database, log.WriteLine, stop, giveUpAfter: 3);
-        await services.WaitUntilReadyAsync(stop);
-        clock.End("start");
-        return serving;
+        await Server.WithAsync(
+            home, "demo", () => clock.End("start"), address => DriveAsync(address, cancel), cancel,
+            serveOn: settings.JsonFile is null && Terminal.IsInteractive);
     }
 
     /// <summary>Everything from here on goes through the HTTP API.</summary>
@@ -78,12 +30,12 @@ public sealed class Demonstration(DemoSettings settings, Preset preset, Home hom
         try
         {
             Console.WriteLine("\nMeta-training");
-            var training = await RunToEndAsync(api, preset.Training(settings.Seed), cancel);
+            var training = await RunToEndAsync(api, plan.Training(settings.Seed), cancel);
             var checkpoint = await FindCheckpointAsync(api, training.Text("id")!, cancel);
             clock.End("train");
 
             Console.WriteLine("\nEvaluation: tuning the baselines, then all on the same fresh instances");
-            var evaluation = await RunToEndAsync(api, preset.Evaluation(settings.Seed, checkpoint), cancel);
+            var evaluation = await RunToEndAsync(api, plan.Evaluation(settings.Seed, checkpoint), cancel);
             var contest = Contest.Read(evaluation.Field("result") ?? default);
             clock.End("evaluate");
 
@@ -128,8 +80,9 @@ public sealed class Demonstration(DemoSettings settings, Preset preset, Home hom
         ApiClient api, string evaluation, string checkpoint, Contest contest, double seconds, CancellationToken cancel)
     {
         Directory.CreateDirectory(settings.Output);
-        var stem = Path.Combine(settings.Output, $"{settings.Preset}-seed{settings.Seed}");
-        await File.WriteAllTextAsync($"{stem}.svg", await DemoReport.DrawAsync(api, evaluation, $"Loss on {preset.Title}", contest, cancel), cancel);
+        var stem = Path.Combine(settings.Output, $"{settings.Name}-seed{settings.Seed}");
+        var curves = await DemoReport.ReadCurvesAsync(api, evaluation, contest, cancel);
+        await File.WriteAllTextAsync($"{stem}.svg", LossCurves.Draw($"Loss on {plan.Title}", curves), cancel);
         await ResultCommands.DownloadAsync(api, checkpoint, $"{stem}.safetensors", cancel);
         Console.WriteLine($"\nPlot        {stem}.svg");
         Console.WriteLine($"Checkpoint  {stem}.safetensors");

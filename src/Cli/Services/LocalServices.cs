@@ -5,7 +5,10 @@ using MetaOpt.Cli.Client;
 namespace MetaOpt.Cli.Services;
 
 /// <summary>The API and one worker as child processes on this machine.</summary>
-public sealed class LocalServices(Home home, int port)
+/// <param name="home">The data folder.</param>
+/// <param name="port">Where the API is to listen.</param>
+/// <param name="slots">Runs that the worker executes at once; they share the cores.</param>
+public sealed class LocalServices(Home home, int port, int slots = 1)
 {
     readonly TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -20,7 +23,7 @@ public sealed class LocalServices(Home home, int port)
     public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
     {
         var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/')], home);
-        var worker = new Child("worker", [.. Programs.Find("metaopt-worker", "MetaOpt.Worker"), "--data", home.Data], home);
+        var worker = new Child("worker", [.. Programs.Find("metaopt-worker", "MetaOpt.Worker"), "--data", home.Data, "--slots", $"{slots}"], home);
         foreach (var child in (Child[])[api, worker])
         {
             child.Environment["METAOPT_DATABASE_URL"] = databaseUrl;

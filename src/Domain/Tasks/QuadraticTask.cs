@@ -4,7 +4,7 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = |W theta - y|^2, summed over the dimensions: random convex quadratics (Andrychowicz et al., 2016, section 3.1).
+/// f(theta) = scale |W theta - y|^2, summed over the dimensions: random convex quadratics (Andrychowicz et al., 2016, section 3.1).
 /// The paper plots f / dimensions; its published code averages 128 functions, which scales each gradient by 1/128. Here each
 /// function is an instance and sees its own gradient.
 /// </summary>
@@ -13,7 +13,7 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
     /// <summary>For the catalogue.</summary>
     public static readonly Entry<TaskOptions> Entry = Entry<TaskOptions>.Of<Options>(
         "quadratic",
-        "f(theta) = |W theta - y|^2 with random W and y, one function per instance.",
+        "f(theta) = scale |W theta - y|^2 with random W and y, one function per instance.",
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.1");
 
     /// <summary>Options of <c>quadratic</c>.</summary>
@@ -29,6 +29,10 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         /// <summary>theta_0 is drawn from N(0, this squared).</summary>
         [Bounds(0, 10)]
         public double InitialDeviation { get; init; } = 0.01;
+
+        /// <summary>Factor on f. 1/128 gives optimizers the gradients that they see in the published code.</summary>
+        [Bounds(1e-6, 1e6)]
+        public double Scale { get; init; } = 1;
 
         /// <inheritdoc/>
         public override TaskCost PredictCost() => new(Dimensions, 4L * Dimensions * (Dimensions + 10), 4.0 * Dimensions * Dimensions);
@@ -82,7 +86,8 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
             var residual = tape.Subtract(tape.MatMul(_w, tape.Reshape(theta, _y.Shape)), _y);
-            return tape.Reshape(tape.SumAxis(tape.Square(residual), 1), new Shape(Count));
+            var loss = tape.Reshape(tape.SumAxis(tape.Square(residual), 1), new Shape(Count));
+            return _options.Scale == 1 ? loss : tape.Scale(loss, T.CreateChecked(_options.Scale));
         }
 
         public void Dispose() => _arena.Dispose();

@@ -82,6 +82,20 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     [Fact]
+    public async Task Presets_are_listed_and_read_in_both_sizes()
+    {
+        var list = await api.GetAsync("/api/v1/presets");
+        Assert.Equal(Catalog.Presets.Select(p => p.Name), list["items"]!.AsArray().Select(p => (string)p!["name"]!));
+        var (quick, full) = (await api.GetAsync("/api/v1/presets/quadratics"), await api.GetAsync("/api/v1/presets/quadratics?size=full"));
+        Assert.Equal(("quick", "full"), ((string)quick["size"]!, (string)full["size"]!));
+        Assert.Equal((double)list["items"]!.AsArray().Single(p => (string)p!["name"]! == "quadratics")!["minutes"]!["full"]!, (double)full["minutes"]!);
+        // What it says can be submitted as it stands.
+        var submission = new JsonObject { ["kind"] = "meta-training", ["spec"] = quick["trainings"]![0]!["spec"]!.DeepClone() };
+        var answer = await api.Admin.PostAsync("/api/v1/runs:validate", ApiFixture.Json(submission.ToJsonString()));
+        Assert.Equal(200, (int)answer.StatusCode);
+    }
+
+    [Fact]
     public async Task The_catalogue_describes_every_entry_with_sentences_from_the_documentation()
     {
         var catalogue = await api.GetAsync("/api/v1/catalogue");

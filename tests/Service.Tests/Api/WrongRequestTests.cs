@@ -146,6 +146,9 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
     [InlineData("GET /api/v1/runs/" + Unknown + "/series/x?from=-1", 400, "from")]
     [InlineData("GET /api/v1/runs/" + Unknown + "/series/x?to=1.5", 400, "to")]
     [InlineData("GET /api/v1/queue?x=1", 400, "x")]
+    [InlineData("GET /api/v1/presets/nothing", 404, null)]
+    [InlineData("GET /api/v1/presets/mnist?size=huge", 400, "size")]
+    [InlineData("GET /api/v1/presets?size=full", 400, "size")]
     public async Task A_wrong_address_is_refused(string request, int status, string? parameter)
     {
         var (method, path) = (request.Split(' ')[0], request.Split(' ')[1]);

@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
-using MetaOpt.Cli.Client;
 using Xunit;
 
 namespace MetaOpt.Service.Tests.Cli;
@@ -27,9 +25,9 @@ public sealed class DemoTests(PostgresFixture postgres) : IClassFixture<Postgres
         var home = TestFolders.New("demo");
         await File.WriteAllTextAsync(Path.Combine(home, "small.json"), Small);
 
-        var first = await RunAsync(home, "demo --seed 3 --preset small.json --out out --json first.json");
-        var again = await RunAsync(home, "demo --seed 3 --preset small.json --out again --json again.json");
-        var other = await RunAsync(home, "demo --seed 4 --preset small.json --out other --json other.json");
+        var first = await RunAsync(home, "demo --seed 3 --plan small.json --out out --json first.json");
+        var again = await RunAsync(home, "demo --seed 3 --plan small.json --out again --json again.json");
+        var other = await RunAsync(home, "demo --seed 4 --plan small.json --out other --json other.json");
 
         Assert.Contains("lstm (learned)", first, StringComparison.Ordinal);
         Assert.Contains("/swagger", first, StringComparison.Ordinal);
@@ -53,20 +51,8 @@ public sealed class DemoTests(PostgresFixture postgres) : IClassFixture<Postgres
 
     async Task<string> RunAsync(string home, string arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(ApiClient).Assembly.Location, .. arguments.Split(' ')])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = home,
-        };
-        start.Environment["METAOPT_HOME"] = home;
-        start.Environment["METAOPT_DATABASE_URL"] = postgres.ConnectionString;
-        start.Environment.Remove("METAOPT_TOKEN");
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"exit code {process.ExitCode}\n{await output}\n{await errors}");
-        return await output;
+        var (exitCode, output) = await CommandLine.RunAsync(home, postgres.ConnectionString, arguments);
+        Assert.True(exitCode == 0, $"exit code {exitCode}\n{output}");
+        return output;
     }
 }

@@ -3,14 +3,14 @@ using System.Text.Json.Nodes;
 namespace MetaOpt.Cli.Demo;
 
 /// <summary>
-/// The two submissions of a demonstration: <c>Presets/NAME.json</c>, complete but for the seeds and the id of the
+/// The two submissions of a demonstration: <c>NAME.json</c>, complete but for the seeds and the id of the
 /// checkpoint that the first one makes and the second one measures.
 /// </summary>
-public sealed class Preset
+public sealed class DemoPlan
 {
     readonly JsonNode document;
 
-    Preset(JsonNode document) => this.document = document;
+    DemoPlan(JsonNode document) => this.document = document;
 
     /// <summary>What is optimised, for people.</summary>
     public string Title => document["title"]!.GetValue<string>();
@@ -18,16 +18,16 @@ public sealed class Preset
     /// <summary>Inner steps of an inner run in the evaluation.</summary>
     public int Horizon => document["evaluation"]!["spec"]!["horizon"]!.GetValue<int>();
 
-    /// <summary>The preset called <paramref name="name"/>.</summary>
-    public static Preset Load(string name)
+    /// <summary>The plan called <paramref name="name"/>.</summary>
+    public static DemoPlan Load(string name)
     {
-        using var stream = typeof(Preset).Assembly.GetManifestResourceStream($"{name}.json")
+        using var stream = typeof(DemoPlan).Assembly.GetManifestResourceStream($"{name}.json")
             ?? throw new CommandException($"There is no demonstration \"{name}\"; choose quadratic or mnist.", ExitCode.Usage);
         return Parse(stream);
     }
 
-    /// <summary>Reads a preset's document.</summary>
-    public static Preset Parse(Stream json) => new(JsonNode.Parse(json)!);
+    /// <summary>Reads a plan's document.</summary>
+    public static DemoPlan Parse(Stream json) => new(JsonNode.Parse(json)!);
 
     /// <summary>The meta-training run.</summary>
     public JsonNode Training(long seed) => WithSeed(document["training"]!.DeepClone(), seed);

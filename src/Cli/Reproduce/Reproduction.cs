@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Cli.Client;
+using MetaOpt.Cli.Data;
+using MetaOpt.Cli.Demo;
+
+namespace MetaOpt.Cli.Reproduce;
+
+/// <summary>Drives the runs of presets through the HTTP API, and reports what came out.</summary>
+public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClient api)
+{
+    const string All = "all";
+
+    /// <summary>Reproduces the presets called <paramref name="names"/>; 1 when a threshold is missed.</summary>
+    public async Task<int> RunAsync(IReadOnlyList<string> names, CancellationToken cancel)
+    {
+        List<string> known = [.. (await api.GetAsync("presets", cancel)).Items().Select(p => p.Text("name")!)];
+        if (names.FirstOrDefault(n => n != All && !known.Contains(n)) is { } unknown)
+            throw new CommandException($"There is no preset \"{unknown}\"; choose from {string.Join(", ", known)}, or {All}.", ExitCode.Usage);
+        var findings = new List<Findings>();
+        foreach (var name in names.Contains(All) ? known : names)
+        {
+            try
+            {
+                findings.Add(await RunAsync(name, cancel));
+            }
+            catch (OperationCanceledException)
+            {
+                Console.WriteLine("\nInterrupted; the same command goes on where it stopped.");
+                throw;
+            }
+            if (settings.JsonFile is { } file)
+                await DemoReport.WriteAsync(file, ReproductionReport.Json(findings), cancel);
+        }
+        return findings.All(f => f.Met) ? ExitCode.Success : ExitCode.Failure;
+    }
+
+    async Task<Findings> RunAsync(string name, CancellationToken cancel)
+    {
+        var preset = await api.GetAsync($"presets/{name}?size={settings.Size}", cancel);
+        Console.WriteLine($"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
+        await EnsureDatasetsAsync(preset, cancel);
+        var watch = Stopwatch.StartNew();
+        var folder = Path.Combine(settings.Output, $"{name}-{settings.Size}");
+        var ledger = RunLedger.Open(folder);
+
+        var trainings = new List<(string Contestant, string Run)>();
+        foreach (var training in preset.Field("trainings")!.Value.Items())
+            foreach (var seed in training.Field("seeds")!.Value.Items())
+                trainings.Add(($"{training.Text("name")}/{seed}", await ledger.SubmitAsync(api, Training(name, training, seed.GetInt64()), cancel)));
+        var checkpoints = new List<(string Contestant, string Checkpoint)>();
+        foreach (var (contestant, run) in trainings)
+        {
+            Console.WriteLine($"\nMeta-training {checkpoints.Count + 1} of {trainings.Count}: {contestant}");
+            await FollowAsync(run, cancel);
+            checkpoints.Add((contestant, await FinalCheckpointAsync(run, cancel)));
+        }
+
+        List<JsonElement> planned = [.. preset.Field("evaluations")!.Value.Items()];
+        var submitted = new List<string>();
+        foreach (var evaluation in planned)
+            submitted.Add(await ledger.SubmitAsync(api, Evaluation(name, evaluation, checkpoints), cancel));
+        var measured = new List<Measured>();
+        foreach (var (evaluation, run) in planned.Zip(submitted))
+        {
+            Console.WriteLine($"\nEvaluation {measured.Count + 1} of {planned.Count}: {evaluation.Text("title")}");
+            var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
+            measured.Add(new Measured(api, run, evaluation.Text("name")!, evaluation.Text("title")!, Contest.Read(result), result));
+        }
+        var findings = await Findings.OfAsync(preset, measured, watch.Elapsed.TotalSeconds, cancel);
+        await ReproductionReport.WriteAsync(findings, folder, settings.Docs, cancel);
+        return findings;
+    }
+
+    async Task EnsureDatasetsAsync(JsonElement preset, CancellationToken cancel)
+    {
+        var wanted = preset.Field("trainings")!.Value.Items().Concat(preset.Field("evaluations")!.Value.Items())
+            .Select(r => r.Field("spec")?.Field("task")?.Text("dataset")).OfType<string>().Distinct();
+        foreach (var dataset in wanted)
+            if (dataset == "mnist") await Mnist.EnsureAsync(home, null, Console.WriteLine, cancel);
+    }
+
+    JsonObject Training(string preset, JsonElement training, long seed)
+    {
+        var spec = JsonNode.Parse(training.Field("spec")!.Value.GetRawText())!;
+        spec["seed"] = seed + settings.Seed;
+        return Submission("meta-training", preset, $"{training.Text("name")}, seed {seed + settings.Seed}", spec);
+    }
+
+    /// <summary>The learned contestants come first, one for each seed.</summary>
+    JsonObject Evaluation(string preset, JsonElement evaluation, IReadOnlyList<(string Contestant, string Checkpoint)> checkpoints)
+    {
+        var spec = JsonNode.Parse(evaluation.Field("spec")!.Value.GetRawText())!;
+        spec["seed"] = 1 + settings.Seed;
+        var baselines = spec["contestants"]!.AsArray();
+        List<string> learned = [.. evaluation.Field("learned")!.Value.Items().Select(l => l.GetString()!)];
+        spec["contestants"] = new JsonArray(
+        [
+            .. checkpoints.Where(c => learned.Contains(c.Contestant[..c.Contestant.LastIndexOf('/')]))
+                .Select(c => new JsonObject { ["name"] = c.Contestant, ["checkpoint"] = c.Checkpoint }),
+            .. baselines.Select(b => b!.DeepClone()),
+        ]);
+        return Submission("evaluation", preset, evaluation.Text("name")!, spec);
+    }
+
+    static JsonObject Submission(string kind, string preset, string name, JsonNode spec) => new()
+    {
+        ["kind"] = kind,
+        ["name"] = $"{preset}: {name}",
+        ["tags"] = new JsonArray("reproduce", preset),
+        ["spec"] = spec,
+    };
+
+    async Task<JsonElement> FollowAsync(string id, CancellationToken cancel)
+    {
+        Console.WriteLine($"  run {id}");
+        var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
+        return run.Text("state") == "succeeded"
+            ? run
+            : throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
+    }
+
+    async Task<string> FinalCheckpointAsync(string run, CancellationToken cancel) =>
+        (await api.GetAsync($"runs/{run}/checkpoints", cancel)).Items().First(c => c.Text("name") == "final").Text("id")!;
+}

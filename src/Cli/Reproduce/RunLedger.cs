@@ -1,0 +1,49 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Cli.Client;
+
+namespace MetaOpt.Cli.Reproduce;
+
+/// <summary>
+/// Which run was made for which submission, in a file: a reproduction that was interrupted goes on with the runs it has, and one that
+/// is asked for twice computes nothing twice.
+/// </summary>
+public sealed class RunLedger
+{
+    readonly string file;
+    readonly JsonObject runs;
+
+    RunLedger(string file, JsonObject runs) => (this.file, this.runs) = (file, runs);
+
+    /// <summary>The ledger in <paramref name="folder"/>, empty when there is none.</summary>
+    public static RunLedger Open(string folder)
+    {
+        var file = Path.Combine(Directory.CreateDirectory(folder).FullName, "runs.json");
+        return new(file, File.Exists(file) ? (JsonObject)JsonNode.Parse(File.ReadAllText(file))! : []);
+    }
+
+    /// <summary>The run that does what <paramref name="submission"/> says: one that is there and has not failed, else a new one.</summary>
+    public async Task<string> SubmitAsync(ApiClient api, JsonObject submission, CancellationToken cancel)
+    {
+        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(submission.ToJsonString())));
+        if ((string?)runs[key] is { } known && await IsUsableAsync(api, known, cancel)) return known;
+        var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
+        runs[key] = id;
+        await File.WriteAllTextAsync(file, runs.ToJsonString(new JsonSerializerOptions { WriteIndented = true }), cancel);
+        return id;
+    }
+
+    static async Task<bool> IsUsableAsync(ApiClient api, string id, CancellationToken cancel)
+    {
+        try
+        {
+            return (await api.GetAsync($"runs/{id}", cancel)).Text("state") is "queued" or "running" or "succeeded";
+        }
+        catch (ApiException)
+        {
+            return false; // deleted, or of another server
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Evaluation;
+using MetaOpt.Training;
+
+namespace MetaOpt.Presets;
+
+/// <summary>
+/// A figure or table of a paper as runs: meta-trainings on several seeds, evaluations of what they learn against tuned baselines, what
+/// must come out, and what was published.
+/// </summary>
+/// <param name="Name">Its name in commands and addresses.</param>
+/// <param name="Title">What it shows.</param>
+/// <param name="Source">Paper and figure.</param>
+/// <param name="Plan">The runs, in either size.</param>
+public sealed record Preset(string Name, string Title, string Source, Func<PresetSize, PresetPlan> Plan)
+{
+    /// <summary>Everything about one size, specifications complete but for seeds and checkpoints.</summary>
+    public JsonObject Describe(PresetSize size)
+    {
+        var plan = Plan(size);
+        return new()
+        {
+            ["name"] = Name,
+            ["title"] = Title,
+            ["source"] = Source,
+            ["size"] = size == PresetSize.Quick ? "quick" : "full",
+            ["minutes"] = plan.Minutes,
+            ["notes"] = plan.Notes,
+            ["trainings"] = new JsonArray([.. plan.Trainings.Select(t => new JsonObject
+            {
+                ["name"] = t.Name,
+                ["seeds"] = new JsonArray([.. t.Seeds.Select(s => (JsonNode)s)]),
+                ["spec"] = SpecReader.Write(t.Spec),
+            })]),
+            ["evaluations"] = new JsonArray([.. plan.Evaluations.Select(e => new JsonObject
+            {
+                ["name"] = e.Name,
+                ["title"] = e.Title,
+                ["learned"] = new JsonArray([.. e.Learned.Select(l => (JsonNode)l)]),
+                ["spec"] = SpecReader.Write(e.Spec),
+            })]),
+            ["claims"] = new JsonArray([.. plan.Claims.Select(c => new JsonObject
+            {
+                ["evaluation"] = c.Evaluation,
+                ["learned"] = new JsonArray([.. c.Learned.Select(l => (JsonNode)l)]),
+                ["against"] = new JsonArray([.. c.Against.Select(b => (JsonNode)b)]),
+                ["step"] = c.Step,
+                ["seeds"] = c.Seeds.ToString().ToLowerInvariant(),
+                ["atMost"] = c.AtMost,
+            })]),
+            ["published"] = new JsonArray([.. plan.Published.Select(p => new JsonObject
+            {
+                ["evaluation"] = p.Evaluation,
+                ["contestant"] = p.Contestant,
+                ["step"] = p.Step,
+                ["paper"] = p.Paper,
+                ["code"] = p.Code,
+                ["unit"] = p.Unit,
+            })]),
+        };
+    }
+}
+
+/// <summary>How much work a preset is.</summary>
+public enum PresetSize
+{
+    /// <summary>Minutes on two cores.</summary>
+    Quick,
+    /// <summary>The published settings, as far as they are known.</summary>
+    Full,
+}
+
+/// <summary>The runs of a preset in one size.</summary>
+public sealed record PresetPlan
+{
+    /// <summary>How long all of it takes on two cores: measured for the quick size, estimated from it for the full one.</summary>
+    public required double Minutes { get; init; }
+
+    /// <summary>What differs from the paper, and why.</summary>
+    public string Notes { get; init; } = "";
+
+    /// <summary>What is learned.</summary>
+    public required IReadOnlyList<PlannedTraining> Trainings { get; init; }
+
+    /// <summary>Where it is measured.</summary>
+    public required IReadOnlyList<PlannedEvaluation> Evaluations { get; init; }
+
+    /// <summary>What must come out.</summary>
+    public required IReadOnlyList<Claim> Claims { get; init; }
+
+    /// <summary>What was published.</summary>
+    public IReadOnlyList<Published> Published { get; init; } = [];
+}
+
+/// <summary>Meta-trainings that differ in their seeds alone.</summary>
+public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyList<long> Seeds);
+
+/// <summary>
+/// An evaluation. Its contestants are <paramref name="Spec"/>'s, the baselines, and for every training named in
+/// <paramref name="Learned"/> each seed's final checkpoint, under the name "training/seed".
+/// </summary>
+public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned);
+
+/// <summary>
+/// "The mean loss of the best of <paramref name="Learned"/> is at most <paramref name="AtMost"/> times that of the best of
+/// <paramref name="Against"/>."
+/// </summary>
+/// <param name="Evaluation">Where.</param>
+/// <param name="Learned">Names of trainings; the best one counts.</param>
+/// <param name="Against">Names of baselines.</param>
+/// <param name="Step">The loss at this step; null: its average over all steps.</param>
+/// <param name="Seeds">How the seeds' ratios become one.</param>
+/// <param name="AtMost">The bound.</param>
+public sealed record Claim(string Evaluation, IReadOnlyList<string> Learned, IReadOnlyList<string> Against, int? Step, Seeds Seeds, double AtMost);
+
+/// <summary>How several seeds' ratios become one.</summary>
+public enum Seeds
+{
+    /// <summary>Their mean.</summary>
+    Mean,
+    /// <summary>Their median.</summary>
+    Median,
+    /// <summary>The largest.</summary>
+    Worst,
+}
+
+/// <summary>A published number.</summary>
+/// <param name="Evaluation">Where ours is measured.</param>
+/// <param name="Contestant">A training's or a baseline's name.</param>
+/// <param name="Step">The loss at this step; null: its average over all steps.</param>
+/// <param name="Paper">In the paper, read off its figure.</param>
+/// <param name="Code">From the published code or a replication.</param>
+/// <param name="Unit">Our loss divided by it is on the published axis.</param>
+public sealed record Published(string Evaluation, string Contestant, int? Step, double? Paper, double? Code, double Unit = 1);

@@ -1,0 +1,27 @@
+using System.Diagnostics;
+using MetaOpt.Cli.Client;
+
+namespace MetaOpt.Service.Tests.Cli;
+
+/// <summary>The real program as a process.</summary>
+static class CommandLine
+{
+    /// <summary>Runs it in <paramref name="home"/>, which is its data folder too; what it printed, errors last.</summary>
+    public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(ApiClient).Assembly.Location, .. arguments.Split(' ')])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = home,
+        };
+        start.Environment["METAOPT_HOME"] = home;
+        start.Environment["METAOPT_DATABASE_URL"] = connectionString;
+        start.Environment.Remove("METAOPT_TOKEN");
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + await errors);
+    }
+}
