@@ -25,7 +25,8 @@ public static class LearnablePreset
             {
                 MetaEpochs = quick ? 60 : 1000,
                 MetaOptimizer = new() { LearningRate = 0.05, ClipNorm = 1 },
-                Validation = new() { Every = 10, Instances = quick ? 512 : 4000 },
+                // As many as tune a baseline: a rate that diverges on one function in thousands must not be kept.
+                Validation = new() { Every = 10, Instances = quick ? 4000 : 20_000 },
             },
         };
         IReadOnlyList<long> seeds = [1, 2, 3];
