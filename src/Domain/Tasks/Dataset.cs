@@ -15,6 +15,24 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
 
     /// <summary>Bytes of one image: rows x columns x channels.</summary>
     public int ImageElements => Rows * Columns * Channels;
+
+    /// <summary>
+    /// The images whose label is one of <paramref name="labels"/>, relabelled 0, 1, .. in that order; an empty list: all as they are.
+    /// </summary>
+    /// <exception cref="SpecException">One of the two parts has no such image.</exception>
+    public Dataset Only(IReadOnlyList<int> labels) => labels.Count == 0
+        ? this
+        : this with { Classes = labels.Count, Train = Choose(Train, "training", labels), Test = Choose(Test, "test", labels) };
+
+    LabelledImages Choose(LabelledImages images, string part, IReadOnlyList<int> labels)
+    {
+        var (places, size) = (labels.ToArray(), ImageElements);
+        int[] rows = [.. Enumerable.Range(0, images.Count).Where(row => Array.IndexOf(places, images.Labels[row]) >= 0)];
+        if (rows.Length == 0) throw new SpecException("/task/labels", $"{Name} has no {part} image labelled {string.Join(", ", labels)}.");
+        var pixels = new byte[rows.Length * size];
+        for (var i = 0; i < rows.Length; i++) images.Pixels.AsSpan(rows[i] * size, size).CopyTo(pixels.AsSpan(i * size));
+        return new(pixels, [.. rows.Select(row => (byte)Array.IndexOf(places, images.Labels[row]))]);
+    }
 }
 
 /// <summary>
@@ -33,7 +51,7 @@ public sealed record KnownDataset(string Name, int Rows, int Columns, int Classe
 public static class KnownDatasets
 {
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<KnownDataset> All { get; } = [new("mnist", 28, 28, 10), new("fashion-mnist", 28, 28, 10)];
+    public static IReadOnlyList<KnownDataset> All { get; } = [new("mnist", 28, 28, 10), new("fashion-mnist", 28, 28, 10), new("cifar-10", 32, 32, 10, 3)];
 
     /// <summary>The one called <paramref name="name"/>, or null.</summary>
     public static KnownDataset? Find(string name) => All.FirstOrDefault(d => d.Name == name);

@@ -4,15 +4,18 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Workers.Data;
 
 /// <summary>
-/// The datasets of this machine: <c>NAME/</c> in the data folder with the four files of MNIST's naming, plain or .gz; also
-/// where Debian's packages put them.
+/// The datasets of this machine: <c>NAME/</c> in the data folder with the files that the dataset's authors gave it, those of MNIST's kind
+/// plain or .gz; also where Debian's packages put them.
 /// </summary>
 sealed class DataFolder(string folder)
 {
     const string Debian = "/usr/share/datasets";
+    const string Cifar = "cifar-10";
 
-    static readonly string[] s_files =
+    static readonly string[] s_idx =
         ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+    static readonly string[] s_cifar = [.. Enumerable.Range(1, 5).Select(i => $"data_batch_{i}.bin"), "test_batch.bin"];
 
     /// <summary>Names of the known datasets whose files are all there.</summary>
     public IReadOnlyList<string> Names => [.. KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null)];
@@ -24,11 +27,15 @@ sealed class DataFolder(string folder)
     {
         var known = KnownDatasets.Find(name)
             ?? throw new SpecException("/task/dataset", $"\"{name}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
-        var paths = Find(name) ?? throw new FileNotFoundException($"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", s_files)}).");
+        var paths = Find(name) ?? throw new FileNotFoundException($"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", Files(name))}).");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var (train, test) = (ReadPart(known, paths[0], paths[1], hash), ReadPart(known, paths[2], paths[3], hash));
+        var (train, test) = name == Cifar
+            ? (CifarFile.Read(known, paths[..^1], hash), CifarFile.Read(known, paths[^1..], hash))
+            : (ReadPart(known, paths[0], paths[1], hash), ReadPart(known, paths[2], paths[3], hash));
         return new(name, known.Rows, known.Columns, known.Classes, train, test, Convert.ToHexStringLower(hash.GetHashAndReset())) { Channels = known.Channels };
     }
+
+    static string[] Files(string name) => name == Cifar ? s_cifar : s_idx;
 
     // Uncompressed content is hashed: the same data has the same hash however it is packed.
     static LabelledImages ReadPart(KnownDataset known, string images, string labels, IncrementalHash hash)
@@ -46,12 +53,13 @@ sealed class DataFolder(string folder)
         return new(pixels.Values, values);
     }
 
-    /// <summary>Paths of the four files, null unless one folder has them all.</summary>
+    /// <summary>Paths of the dataset's files, null unless one folder has them all.</summary>
     string[]? Find(string name)
     {
         foreach (var place in new[] { Path.Combine(folder, name), Path.Combine(Debian, name) })
         {
-            string?[] paths = [.. s_files.Select(f => new[] { f, f + ".gz" }.Select(n => Path.Combine(place, n)).FirstOrDefault(File.Exists))];
+            string[] endings = name == Cifar ? [""] : ["", ".gz"];
+            string?[] paths = [.. Files(name).Select(f => endings.Select(e => Path.Combine(place, f + e)).FirstOrDefault(File.Exists))];
             if (Array.TrueForAll(paths, p => p is not null)) return paths!;
         }
         return null;

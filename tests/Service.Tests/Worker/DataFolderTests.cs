@@ -61,6 +61,43 @@ public class DataFolderTests
         Assert.Contains("3 images", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
     }
 
+    /// <summary>Two records a file; in record r of file f, the byte of channel c at pixel i is 50 f + 20 r + 5 c + i, cut to a byte.</summary>
+    [Fact]
+    public void CIFAR_10s_planes_become_pixels_of_three_colours()
+    {
+        Assert.DoesNotContain("cifar-10", new DataFolder(_folder).Names);
+        WriteCifar();
+        Assert.Contains("cifar-10", new DataFolder(_folder).Names);
+        var data = new DataFolder(_folder).Read("cifar-10");
+        Assert.Equal((10, 2, 32, 32, 3, 10), (data.Train.Count, data.Test.Count, data.Rows, data.Columns, data.Channels, data.Classes));
+        Assert.Equal([0, 1, 1, 2, 2, 3, 3, 4, 4, 5], data.Train.Labels);
+        Assert.Equal([5, 6], data.Test.Labels);
+        foreach (var (image, i, c) in new[] { (0, 0, 0), (3, 40, 1), (9, 1023, 2) })
+            Assert.Equal((byte)(50 * (image / 2) + 20 * (image % 2) + 5 * c + i), data.Train.Pixels[image * 3072 + i * 3 + c]);
+        Assert.Equal(250 + 20 + 10 + 7 - 256, data.Test.Pixels[3072 + 7 * 3 + 2]);
+
+        File.WriteAllBytes(Path.Combine(_folder, "cifar-10", "test_batch.bin"), new byte[3073]);
+        Assert.NotEqual(data.Sha256, new DataFolder(_folder).Read("cifar-10").Sha256);
+    }
+
+    [Theory]
+    [InlineData(3072, 0, "no whole number of records of 3073")]
+    [InlineData(0, 0, "has 0 bytes")]
+    [InlineData(3073, 10, "label 10 in record 0, not below 10")]
+    public void A_damaged_CIFAR_file_is_refused_with_its_name_and_what_is_wrong(int bytes, byte label, string what)
+    {
+        WriteCifar();
+        var path = Path.Combine(_folder, "cifar-10", "data_batch_3.bin");
+        var content = new byte[bytes];
+        content.AsSpan()[..Math.Min(1, bytes)].Fill(label);
+        File.WriteAllBytes(path, content);
+        var wrong = Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("cifar-10"));
+        Assert.Contains(path, wrong.Message);
+        Assert.Contains(what, wrong.Message);
+        File.Delete(path);
+        Assert.Contains("data_batch_3.bin", Assert.Throws<FileNotFoundException>(() => new DataFolder(_folder).Read("cifar-10")).Message);
+    }
+
     [Theory]
     [InlineData("--slots", "0")]
     [InlineData("--slots", "1.5")]
@@ -78,6 +115,16 @@ public class DataFolderTests
         Assert.Contains("--slots", Assert.Throws<UsageException>(() => WorkerSettings.Parse(["--slots"])).Message);
         var settings = WorkerSettings.Parse(["--slots=2", "--threads", "3", "--lease-seconds", "2.5"]);
         Assert.Equal((2, 3, 2.5, "cpu"), (settings.Slots, settings.Threads, settings.Lease.TotalSeconds, settings.Pool));
+    }
+
+    void WriteCifar()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "cifar-10")).FullName;
+        for (var f = 0; f < 6; f++)
+        {
+            var records = Enumerable.Range(0, 2).SelectMany(r => Enumerable.Range(0, 3072).Select(k => (byte)(50 * f + 20 * r + 5 * (k / 1024) + k % 1024)).Prepend((byte)(f + r)));
+            File.WriteAllBytes(Path.Combine(folder, f < 5 ? $"data_batch_{f + 1}.bin" : "test_batch.bin"), [.. records]);
+        }
     }
 
     void Write(bool packed)
