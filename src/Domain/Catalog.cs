@@ -55,7 +55,8 @@ public static class Catalog
         HierarchicalRnn.Entry,
         AdafactorMlp.Entry,
         LearnableSgd.Entry,
-        LearnableAdam.Entry);
+        LearnableAdam.Entry,
+        PerGroup.Entry);
 
     /// <summary>Meta-gradient estimators.</summary>
     public static readonly Registry<EstimatorOptions> Estimators = new(

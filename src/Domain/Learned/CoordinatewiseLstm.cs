@@ -123,7 +123,7 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
             _packed = _arena.Take(new Shape(shape.PackedElements));
         }
 
-        public Tensor<T> State { get; }
+        public Tensor<T> State { get; set; }
 
         public void SetParameters(ReadOnlySpan<T> phi) => _kernels.LstmPack(_shape, phi, _packed);
 

@@ -12,6 +12,9 @@ public abstract record LearnedOptimizerOptions
 
     /// <summary>Coordinates of theta that the rule is made for.</summary>
     public virtual int MostCoordinates => int.MaxValue;
+
+    /// <summary>Why the rule cannot be trained on <paramref name="task"/>; pointers are relative to these options.</summary>
+    public virtual IEnumerable<SpecError> CheckTask(TaskOptions task) => [];
 }
 
 /// <summary>
@@ -74,8 +77,11 @@ public readonly ref struct StepInput<T>(Layout layout, ReadOnlySpan<Tensor<T>> p
 /// <summary>A learned optimizer in the course of an inner run, without a graph through the optimizee.</summary>
 public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>The state, in an order of its own: for resume points and for the start of an unroll.</summary>
-    Tensor<T> State { get; }
+    /// <summary>
+    /// The state, in an order of its own: for resume points and for the start of an unroll. Another tensor of this size may be put in
+    /// its place before the first step, and is worked in from then on.
+    /// </summary>
+    Tensor<T> State { get; set; }
 
     /// <summary>Takes over phi (a copy).</summary>
     void SetParameters(ReadOnlySpan<T> phi);

@@ -51,7 +51,7 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
     {
         T _rate;
 
-        Tensor<T> ILearnedState<T>.State => new(null, new Shape(0));
+        Tensor<T> ILearnedState<T>.State { get; set; } = new(null, new Shape(0));
 
         public void SetParameters(ReadOnlySpan<T> phi) => _rate = T.Exp(phi[0]);
 

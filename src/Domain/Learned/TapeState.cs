@@ -51,7 +51,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     }
 
     /// <inheritdoc/>
-    public Tensor<T> State { get; }
+    public Tensor<T> State { get; set; }
 
     /// <inheritdoc/>
     public void SetParameters(ReadOnlySpan<T> phi) => phi.CopyTo(_phi.Span);

@@ -19,12 +19,8 @@ public sealed class ConvClassificationTask : ITask
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.3");
 
     /// <summary>Options of <c>conv-classification</c>.</summary>
-    public sealed record Options : TaskOptions, IChecked
+    public sealed record Options : ImageTaskOptions
     {
-        /// <summary>Labelled images that a worker has registered under this name; pixels are scaled to 0..1.</summary>
-        [Length(1, 60)]
-        public string Dataset { get; init; } = "mnist";
-
         /// <summary>Convolutional layers, from the image on.</summary>
         [Length(1, 6)]
         public IReadOnlyList<Layer> Layers { get; init; } = [new(), new(), new()];
@@ -39,29 +35,18 @@ public sealed class ConvClassificationTask : ITask
         /// </summary>
         public bool BatchNormalisation { get; init; } = true;
 
-        /// <summary>Images in a mini-batch, drawn with replacement.</summary>
-        [Bounds(1, 4096)]
-        public int Batch { get; init; } = 128;
-
         /// <summary>theta_0 is drawn from N(0, this squared), but the normalisation's scales from N(1, this squared).</summary>
         [Bounds(0, 10)]
         public double InitialDeviation { get; init; } = 0.01;
 
         /// <inheritdoc/>
-        public override string RequiredDataset => Dataset;
-
-        /// <inheritdoc/>
-        public IEnumerable<SpecError> Check()
-        {
-            if (KnownDatasets.Find(Dataset) is null)
-                yield return new("/dataset", $"\"{Dataset}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
-        }
+        public override IReadOnlyList<ParameterGroup> Groups => [ParameterGroup.Convolution, ParameterGroup.Other];
 
         /// <inheritdoc/>
         /// <remarks>A layer's elements are stored about twelve times over: its stages, their gradients, positions.</remarks>
         public override TaskCost PredictCost()
         {
-            var data = KnownDatasets.Find(Dataset)!;
+            var data = Known;
             var layers = Plan(this, new Shape(1, data.Rows, data.Columns, data.Channels), data.Classes);
             long parameters = 0, elements = data.Rows * data.Columns * data.Channels, products = 0;
             foreach (var layer in layers)
@@ -75,7 +60,7 @@ public sealed class ConvClassificationTask : ITask
         }
 
         /// <inheritdoc/>
-        public override ITask Create(Func<string, Dataset> datasets) => new ConvClassificationTask(this, datasets(Dataset));
+        public override ITask Create(Func<string, Dataset> datasets) => new ConvClassificationTask(this, Read(datasets));
     }
 
     /// <summary>One convolutional layer, of stride 1, which keeps the image's size, and its pooling.</summary>
@@ -109,7 +94,7 @@ public sealed class ConvClassificationTask : ITask
     {
         public IReadOnlyList<ParameterTensor> Parameters =>
         [
-            new($"{Name}/weights", new Shape(Inputs, Outputs)),
+            new($"{Name}/weights", new Shape(Inputs, Outputs)) { Group = Convolution is null ? ParameterGroup.Other : ParameterGroup.Convolution },
             .. Normalised ? new[] { new ParameterTensor(Name + GammaSuffix, new Shape(Outputs)) } : [],
             new(Normalised ? $"{Name}/beta" : $"{Name}/biases", new Shape(Outputs)),
         ];

@@ -9,6 +9,9 @@ public abstract record TaskOptions
     /// <summary>Name of the dataset the task reads, or null. A worker that has it registered may run the task.</summary>
     public virtual string? RequiredDataset => null;
 
+    /// <summary>The groups of <see cref="ITask.Parameters"/>.</summary>
+    public virtual IReadOnlyList<ParameterGroup> Groups => [ParameterGroup.Other];
+
     /// <summary>Sizes that are known before the dataset is: for limits and for the prediction of a run's cost.</summary>
     public abstract TaskCost PredictCost();
 
@@ -23,7 +26,20 @@ public abstract record TaskOptions
 public sealed record TaskCost(int Coordinates, long BytesPerInstance, double FlopsPerEvaluation);
 
 /// <summary>One named tensor of theta.</summary>
-public sealed record ParameterTensor(string Name, Shape Shape);
+public sealed record ParameterTensor(string Name, Shape Shape)
+{
+    /// <summary>For optimizers that do not treat all coordinates alike.</summary>
+    public ParameterGroup Group { get; init; }
+}
+
+/// <summary>What a tensor of theta is, see <see cref="Learned.PerGroup"/>.</summary>
+public enum ParameterGroup
+{
+    /// <summary>Nothing in particular.</summary>
+    Other,
+    /// <summary>Filters of a convolution. Their biases and their normalisation's scales and shifts are not.</summary>
+    Convolution,
+}
 
 /// <summary>A distribution over optimizees f(theta).</summary>
 public interface ITask

@@ -16,12 +16,8 @@ public sealed class MlpClassificationTask : ITask
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.2");
 
     /// <summary>Options of <c>mlp-classification</c>.</summary>
-    public sealed record Options : TaskOptions, IChecked
+    public sealed record Options : ImageTaskOptions
     {
-        /// <summary>Labelled images that a worker has registered under this name; pixels are scaled to 0..1.</summary>
-        [Length(1, 60)]
-        public string Dataset { get; init; } = "mnist";
-
         /// <summary>Units of each hidden layer, from the input on; empty: a linear classifier.</summary>
         [Bounds(1, 4096), Length(0, 8)]
         public IReadOnlyList<int> Hidden { get; init; } = [20];
@@ -29,28 +25,14 @@ public sealed class MlpClassificationTask : ITask
         /// <summary>What follows each hidden layer.</summary>
         public Activation Activation { get; init; } = Activation.Sigmoid;
 
-        /// <summary>Images in a mini-batch, drawn with replacement.</summary>
-        [Bounds(1, 4096)]
-        public int Batch { get; init; } = 128;
-
         /// <summary>theta_0, weights and biases, is drawn from N(0, this squared).</summary>
         [Bounds(0, 10)]
         public double InitialDeviation { get; init; } = 0.01;
 
         /// <inheritdoc/>
-        public override string RequiredDataset => Dataset;
-
-        /// <inheritdoc/>
-        public IEnumerable<SpecError> Check()
-        {
-            if (KnownDatasets.Find(Dataset) is null)
-                yield return new("/dataset", $"\"{Dataset}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
-        }
-
-        /// <inheritdoc/>
         public override TaskCost PredictCost()
         {
-            var data = KnownDatasets.Find(Dataset)!;
+            var data = Known;
             int[] widths = [data.Rows * data.Columns * data.Channels, .. Hidden, data.Classes];
             long parameters = 0, activations = widths[0];
             for (var layer = 1; layer < widths.Length; layer++)
@@ -62,7 +44,7 @@ public sealed class MlpClassificationTask : ITask
         }
 
         /// <inheritdoc/>
-        public override ITask Create(Func<string, Dataset> datasets) => new MlpClassificationTask(this, datasets(Dataset));
+        public override ITask Create(Func<string, Dataset> datasets) => new MlpClassificationTask(this, Read(datasets));
     }
 
     readonly Options _options;

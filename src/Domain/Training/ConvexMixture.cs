@@ -16,7 +16,18 @@ public sealed class ConvexMixture(ITask task, int dimensions) : ITask
     const double Cap = 10;
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. task.Parameters, new("convex", new Shape(dimensions))];
+    public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. task.Parameters, .. Shares([.. task.Parameters.Select(p => p.Group).Distinct()], dimensions)];
+
+    /// <summary>Every group of coordinates has its share of the convex function, so that no network goes without.</summary>
+    static IEnumerable<ParameterTensor> Shares(ParameterGroup[] groups, int dimensions)
+    {
+        for (var (i, from) = (0, 0); i < groups.Length; i++)
+        {
+            var to = dimensions * (i + 1) / groups.Length;
+            if (to > from) yield return new(groups.Length == 1 ? "convex" : $"convex{i}", new Shape(to - from)) { Group = groups[i] };
+            from = to;
+        }
+    }
 
     /// <inheritdoc/>
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

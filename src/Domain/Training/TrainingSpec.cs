@@ -23,6 +23,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
             yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
         if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
+        foreach (var error in Optimizer.CheckTask(Task)) yield return error with { Pointer = "/optimizer" + error.Pointer };
         if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
             yield return new("/training/secondDerivatives", "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
     }

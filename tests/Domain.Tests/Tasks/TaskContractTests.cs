@@ -17,7 +17,9 @@ public sealed class TaskContractTests
         ["quadratic, 33 uniform"] = new QuadraticTask.Options { Dimensions = 33, Distribution = QuadraticDistribution.Uniform, InitialDeviation = 1 },
         ["mlp, linear"] = new MlpClassificationTask.Options { Hidden = [], Batch = 9 },
         ["mlp, two layers, tanh"] = new MlpClassificationTask.Options { Hidden = [7, 9], Activation = Activation.Tanh, InitialDeviation = 0.5 },
+        ["mlp, two classes"] = new MlpClassificationTask.Options { Labels = [2, 0], InitialDeviation = 0.5 },
         ["mlp, relu"] = new MlpClassificationTask.Options { Activation = Activation.Relu, InitialDeviation = 0.5, Batch = 1 },
+        ["conv, two classes"] = new ConvClassificationTask.Options { Labels = [2, 0], InitialDeviation = 0.3, Batch = 5 },
         ["conv, biases"] = new ConvClassificationTask.Options { BatchNormalisation = false, InitialDeviation = 0.3, Batch = 5, Hidden = [] },
         ["conv, awkward sizes"] = new ConvClassificationTask.Options
         {
@@ -145,6 +147,13 @@ public sealed class TaskContractTests
             batch.Instances.InitialTheta(batch.Theta);
             return batch.Losses()[0];
         }
+    }
+
+    [Theory, MemberData(nameof(Tasks))]
+    public void The_groups_are_known_before_the_data_are(string name)
+    {
+        if (Options(name) is Hardened) return;
+        Assert.Equal(Options(name).Create(_ => TinyDataset.Create()).Parameters.Select(p => p.Group).Distinct().Order(), Options(name).Groups.Order());
     }
 
     [Fact]

@@ -1,0 +1,45 @@
+namespace MetaOpt.Tasks;
+
+/// <summary>What the options of every task that classifies images have.</summary>
+public abstract record ImageTaskOptions : TaskOptions, IChecked
+{
+    /// <summary>Labelled images that a worker has registered under this name; pixels are scaled to 0..1.</summary>
+    [Length(1, 60)]
+    public string Dataset { get; init; } = "mnist";
+
+    /// <summary>
+    /// The classes to tell apart; images of others are left out. Empty: all. Train on some and evaluate on others to see what carries
+    /// over to unknown classes (LSTM-sub on CIFAR-2 and CIFAR-5 of Andrychowicz et al., 2016, section 3.3).
+    /// </summary>
+    [Bounds(0, 255), Length(0, 256)]
+    public IReadOnlyList<int> Labels { get; init; } = [];
+
+    /// <summary>Images in a mini-batch, drawn with replacement.</summary>
+    [Bounds(1, 4096)]
+    public int Batch { get; init; } = 128;
+
+    /// <inheritdoc/>
+    public override string RequiredDataset => Dataset;
+
+    /// <inheritdoc/>
+    public IEnumerable<SpecError> Check()
+    {
+        if (KnownDatasets.Find(Dataset) is not { } known)
+        {
+            yield return new("/dataset", $"\"{Dataset}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
+            yield break;
+        }
+        if (Labels.Count == 1) yield return new("/labels", $"{Labels[0]} alone leaves nothing to tell apart; give two classes or more, or none for all.");
+        for (var i = 0; i < Labels.Count; i++)
+        {
+            if (Labels[i] >= known.Classes) yield return new($"/labels/{i}", $"must be between 0 and {known.Classes - 1} for {Dataset}, got {Labels[i]}.");
+            if (Labels.Take(i).Contains(Labels[i])) yield return new($"/labels/{i}", $"{Labels[i]} is given twice.");
+        }
+    }
+
+    /// <summary>What is known of the images before they are read.</summary>
+    protected KnownDataset Known => KnownDatasets.Find(Dataset)! is var known && Labels.Count > 0 ? known with { Classes = Labels.Count } : known;
+
+    /// <summary>The images of the chosen classes.</summary>
+    protected Dataset Read(Func<string, Dataset> datasets) => datasets(Dataset).Only(Labels);
+}
