@@ -14,7 +14,7 @@ public static class Catalog
 {
     /// <summary>Distributions of optimizees.</summary>
     public static readonly Registry<TaskOptions> Tasks = new(
-        "task",
+        "task", "tasks",
         QuadraticTask.Entry,
         MlpClassificationTask.Entry,
         ConvClassificationTask.Entry,
@@ -26,7 +26,7 @@ public static class Catalog
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new(
-        "optimizer",
+        "optimizer", "optimizers",
         Sgd.Entry,
         Momentum.Entry,
         Nag.Entry,
@@ -40,14 +40,14 @@ public static class Catalog
 
     /// <summary>How a learning rate changes along an inner run.</summary>
     public static readonly Registry<ScheduleOptions> Schedules = new(
-        "schedule",
+        "schedule", "schedules",
         ConstantSchedule.Entry,
         CosineSchedule.Entry,
         StepSchedule.Entry);
 
     /// <summary>Learned optimizers.</summary>
     public static readonly Registry<LearnedOptimizerOptions> LearnedOptimizers = new(
-        "learned optimizer",
+        "learned optimizer", "learnedOptimizers",
         CoordinatewiseLstm.Entry,
         LstmGac.Entry,
         NtmBfgs.Entry,
@@ -60,10 +60,13 @@ public static class Catalog
 
     /// <summary>Meta-gradient estimators.</summary>
     public static readonly Registry<EstimatorOptions> Estimators = new(
-        "estimator",
+        "estimator", "estimators",
         TruncatedBptt.Entry,
         EvolutionStrategies.Entry,
         EvolutionStrategies.PersistentEntry);
+
+    /// <summary>All of them: what a field of a specification may choose from.</summary>
+    public static readonly IReadOnlyList<Registry> Registries = [Tasks, Optimizers, LearnedOptimizers, Estimators, Schedules];
 
     /// <summary>Figures and tables that can be reproduced.</summary>
     public static readonly IReadOnlyList<Preset> Presets =

@@ -14,32 +14,28 @@ public static partial class SpecReader
     public static JsonObject Describe(Func<PropertyInfo, string?>? summary = null)
     {
         summary ??= static _ => null;
-        return new JsonObject
+        var document = new JsonObject
         {
             ["kinds"] = new JsonArray([.. Kinds.Select(k => new JsonObject { ["name"] = k.Key, ["fields"] = DescribeFields(k.Value, summary) })]),
-            ["tasks"] = DescribeEntries(Catalog.Tasks, summary),
-            ["optimizers"] = DescribeEntries(Catalog.Optimizers, summary),
-            ["learnedOptimizers"] = DescribeEntries(Catalog.LearnedOptimizers, summary),
-            ["estimators"] = DescribeEntries(Catalog.Estimators, summary),
-            ["schedules"] = DescribeEntries(Catalog.Schedules, summary),
-            ["datasets"] = new JsonArray([.. KnownDatasets.All.Select(d => new JsonObject
-            {
-                ["name"] = d.Name,
-                ["rows"] = d.Rows,
-                ["columns"] = d.Columns,
-                ["channels"] = d.Channels,
-                ["classes"] = d.Classes,
-            })]),
         };
+        foreach (var registry in Catalog.Registries)
+            document[registry.List] = new JsonArray([.. registry.All.Select(e => new JsonObject
+            {
+                ["name"] = e.Name,
+                ["summary"] = e.Summary,
+                ["paper"] = e.Paper,
+                ["fields"] = DescribeFields(e.Options, summary),
+            })]);
+        document["datasets"] = new JsonArray([.. KnownDatasets.All.Select(d => new JsonObject
+        {
+            ["name"] = d.Name,
+            ["rows"] = d.Rows,
+            ["columns"] = d.Columns,
+            ["channels"] = d.Channels,
+            ["classes"] = d.Classes,
+        })]);
+        return document;
     }
-
-    static JsonArray DescribeEntries<T>(Registry<T> registry, Func<PropertyInfo, string?> summary) => new([.. registry.Entries.Select(e => new JsonObject
-    {
-        ["name"] = e.Name,
-        ["summary"] = e.Summary,
-        ["paper"] = e.Paper,
-        ["fields"] = DescribeFields(e.Options, summary),
-    })]);
 
     static JsonArray DescribeFields(Type type, Func<PropertyInfo, string?> summary)
     {
@@ -65,7 +61,7 @@ public static partial class SpecReader
         if (field.GetCustomAttribute<BoundsAttribute>() is { } bounds) (result["min"], result["max"]) = (bounds.Min, bounds.Max);
         if (field.GetCustomAttribute<LengthAttribute>() is { } length) (result["minLength"], result["maxLength"]) = (length.Min, length.Max);
         if (type.IsEnum) result["choices"] = new JsonArray([.. SpecTypes.EnumNames(type).Select(n => (JsonNode)n)]);
-        if (SpecTypes.Entries(type) is { } entries) result["choices"] = new JsonArray([.. entries.Names.Select(n => (JsonNode)n)]);
+        if (SpecTypes.Choices(type) is { } choices) result["choices"] = new JsonArray([.. choices.All.Select(e => (JsonNode)e.Name)]);
         else if (isRecord) result["fields"] = DescribeFields(type, summary);
         return result;
     }
@@ -78,6 +74,6 @@ public static partial class SpecReader
         : type == typeof(string) ? "string"
         : type == typeof(Guid) ? "uuid"
         : type.IsEnum ? "choice"
-        : SpecTypes.Entries(type) is { } entries ? entries.Kind
+        : SpecTypes.Choices(type) is { } choices ? choices.Kind
         : "object";
 }

@@ -58,7 +58,7 @@ public static partial class SpecReader
         if (json.ValueKind != JsonValueKind.Object)
             return Fail(errors, pointer, $"must be an object, got {Quote(json)}.");
         var type = declared;
-        var polymorphic = SpecTypes.Entries(declared) is not null;
+        var polymorphic = SpecTypes.Choices(declared) is not null;
         if (polymorphic && (type = ReadType(declared, json, pointer, errors)) is null) return null;
         var fields = SpecTypes.Fields(type);
         var result = Activator.CreateInstance(type)!;
@@ -83,14 +83,16 @@ public static partial class SpecReader
 
     static Type? ReadType(Type declared, JsonElement json, string pointer, List<SpecError> errors)
     {
-        var entries = SpecTypes.Entries(declared)!;
+        var choices = SpecTypes.Choices(declared)!;
+        var names = choices.All.Select(e => e.Name);
         if (!json.TryGetProperty("type", out var type))
         {
-            Fail(errors, Join(pointer, "type"), $"is required: which {entries.Kind}? Choose {Choices(entries.Names)}.");
+            Fail(errors, Join(pointer, "type"), $"is required: which {choices.Kind}? Choose {Choices(names)}.");
             return null;
         }
-        if (type.ValueKind == JsonValueKind.String && Text(type) is { } name && entries.OptionsOf(name) is { } options) return options;
-        Fail(errors, Join(pointer, "type"), $"must be a {entries.Kind}: {Choices(entries.Names)}, got {Quote(type)}.");
+        if (type.ValueKind == JsonValueKind.String && Text(type) is { } name && choices.All.FirstOrDefault(e => e.Name == name) is { } entry)
+            return entry.Options;
+        Fail(errors, Join(pointer, "type"), $"must be a {choices.Kind}: {Choices(names)}, got {Quote(type)}.");
         return null;
     }
 

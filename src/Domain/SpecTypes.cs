@@ -2,40 +2,19 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using MetaOpt.Learned;
-using MetaOpt.Optimizers;
-using MetaOpt.Tasks;
-using MetaOpt.Training;
 
 namespace MetaOpt;
 
 /// <summary>What <see cref="SpecReader"/> knows of the records' shapes: field names, nullability, choices.</summary>
 static class SpecTypes
 {
-    /// <summary>The registered choices for a polymorphic base.</summary>
-    public sealed record EntryList(string Kind, IReadOnlyList<string> Names, Func<string, Type?> OptionsOf);
-
     static readonly ConcurrentDictionary<Type, IReadOnlyDictionary<string, PropertyInfo>> s_fields = new();
 
-    /// <summary>Null when <paramref name="declared"/> is an ordinary record.</summary>
-    public static EntryList? Entries(Type declared) =>
-        declared == typeof(TaskOptions) ? List(Catalog.Tasks)
-        : declared == typeof(OptimizerOptions) ? List(Catalog.Optimizers)
-        : declared == typeof(LearnedOptimizerOptions) ? List(Catalog.LearnedOptimizers)
-        : declared == typeof(EstimatorOptions) ? List(Catalog.Estimators)
-        : declared == typeof(ScheduleOptions) ? List(Catalog.Schedules)
-        : null;
-
-    static EntryList List<T>(Registry<T> registry) => new(
-        registry.Kind, [.. registry.Entries.Select(e => e.Name)], name => registry.TryFind(name, out var entry) ? entry.Options : null);
+    /// <summary>The registered choices for a polymorphic base; null for an ordinary record.</summary>
+    public static Registry? Choices(Type declared) => Catalog.Registries.FirstOrDefault(r => r.Options == declared);
 
     /// <summary>The catalogue's name of an options record; null for other records.</summary>
-    public static string? NameOf(Type type) =>
-        Catalog.Tasks.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.Optimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.LearnedOptimizers.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.Estimators.Entries.FirstOrDefault(e => e.Options == type)?.Name
-        ?? Catalog.Schedules.Entries.FirstOrDefault(e => e.Options == type)?.Name;
+    public static string? NameOf(Type type) => Catalog.Registries.SelectMany(r => r.All).FirstOrDefault(e => e.Options == type)?.Name;
 
     /// <summary>Settable properties by JSON name, those of base records first.</summary>
     public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>

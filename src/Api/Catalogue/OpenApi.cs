@@ -48,10 +48,11 @@ static class OpenApi
             var catalogue = SpecReader.Describe(documentation.SummaryOf);
             document.Components ??= new OpenApiComponents();
             var schemas = document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
-            foreach (var (list, kind) in ((string, string)[])[("tasks", "task"), ("optimizers", "optimizer"), ("learnedOptimizers", "learned optimizer"), ("estimators", "estimator"), ("schedules", "schedule")])
-                schemas[Name(kind)] = new OpenApiSchema
+            foreach (var registry in Catalog.Registries)
+                schemas[Name(registry.Kind)] = new OpenApiSchema
                 {
-                    OneOf = [.. catalogue[list]!.AsArray().Select(entry => (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],
+                    OneOf = [.. catalogue[registry.List]!.AsArray().Select(entry =>
+                        (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],
                 };
             foreach (var kind in catalogue["kinds"]!.AsArray())
                 schemas[Name((string)kind!["name"]!)] = Record(document, kind["fields"]!.AsArray(), null, null);
@@ -114,7 +115,7 @@ static class OpenApi
         static IOpenApiSchema Field(OpenApiDocument document, JsonObject field)
         {
             var type = (string)field["type"]!;
-            IOpenApiSchema schema = type is "task" or "optimizer" or "learned optimizer" or "estimator" or "schedule"
+            IOpenApiSchema schema = Catalog.Registries.Any(r => r.Kind == type)
                 ? new OpenApiSchemaReference(Name(type), document)
                 : type == "object" ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"]) : Scalar(field, type);
             if (!(bool)field["list"]!) return schema;

@@ -48,12 +48,8 @@ sealed class RandomSpecs(int seed)
         "string" => new string('n', _random.Next((int)field["minLength"]!, (int)field["maxLength"]! + 1)),
         "choice" => (string)field["choices"]![_random.Next(field["choices"]!.AsArray().Count)]!,
         "object" => Record(field),
-        "task" => Polymorphic("tasks"),
-        "optimizer" => Polymorphic("optimizers"),
-        "learned optimizer" => Polymorphic("learnedOptimizers"),
-        "estimator" => Polymorphic("estimators"),
-        "schedule" => Polymorphic("schedules"),
-        var other => throw new InvalidOperationException($"The catalogue has a type '{other}' that this test does not know."),
+        var kind => Polymorphic((Catalog.Registries.FirstOrDefault(r => r.Kind == kind)
+            ?? throw new InvalidOperationException($"The catalogue has a type '{kind}' that this test does not know.")).List),
     };
 
     JsonObject Polymorphic(string list)
