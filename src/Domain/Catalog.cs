@@ -75,5 +75,6 @@ public static class Catalog
         QuadraticsPreset.Entry,
         PublishedQuadraticsPreset.Entry,
         MnistPreset.Entry,
+        MnistPreset.Architectures,
     ];
 }

@@ -42,8 +42,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         Console.WriteLine($"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
         await EnsureDatasetsAsync(preset, cancel);
         var watch = Stopwatch.StartNew();
-        var folder = Path.Combine(settings.Output, $"{name}-{settings.Size}");
-        var ledger = RunLedger.Open(folder);
+        var folder = Directory.CreateDirectory(Path.Combine(settings.Output, $"{name}-{settings.Size}")).FullName;
+        var ledger = RunLedger.Open(settings.Output);
 
         var trainings = new List<(string Contestant, string Run)>();
         foreach (var training in preset.Field("trainings")!.Value.Items())

@@ -77,6 +77,7 @@ static class ReproductionReport
         text.Append("\n| what must come out | each seed | ratio | at most | |\n|---|---|---|---|---|\n");
         foreach (var claim in findings.Claims)
             text.Append($"| {claim.Text} ({claim.Seeds[0].Baseline}) | {string.Join(", ", claim.Seeds.Select(Seed))} | {Show(claim.Ratio)} | {Show(claim.AtMost)} | {(claim.Met ? "met" : "**missed**")} |\n");
+        if (findings.Evaluations.Count > 1) AppendMatrix(text, findings.Evaluations);
         foreach (var measured in findings.Evaluations) AppendContest(text, measured);
         if (findings.Published.Count > 0)
         {
@@ -85,6 +86,19 @@ static class ReproductionReport
                 text.Append($"| {row.Title} | {row.Contestant} | {row.Step?.ToString(CultureInfo.InvariantCulture) ?? "average"} | {Show(row.Paper)} | {Show(row.Code)} | {Show(row.Ours)} |\n");
         }
         return text.ToString();
+    }
+
+    /// <summary>How far what was learned in one place carries to the others: learned over best baseline, means of the seeds.</summary>
+    static void AppendMatrix(StringBuilder text, IReadOnlyList<Measured> evaluations)
+    {
+        text.Append("\n| where | learned | at the last step | average | seeds that diverged |\n|---|---|---|---|---|\n");
+        foreach (var measured in evaluations)
+        {
+            var contest = measured.Contest;
+            foreach (var training in contest.Contestants.Where(c => c.Learned).GroupBy(c => c.Name[..c.Name.LastIndexOf('/')]))
+                text.Append($"| {measured.Title} | {training.Key} | {Show(training.Average(c => c.Final) / contest.BestFinal)} ")
+                    .Append($"| {Show(training.Average(c => c.Average) / contest.BestAverage)} | {training.Count(c => !double.IsFinite(c.Final))} |\n");
+        }
     }
 
     static void AppendContest(StringBuilder text, Measured measured)

@@ -7,8 +7,8 @@ using MetaOpt.Cli.Client;
 namespace MetaOpt.Cli.Reproduce;
 
 /// <summary>
-/// Which run was made for which submission, in a file: a reproduction that was interrupted goes on with the runs it has, and one that
-/// is asked for twice computes nothing twice.
+/// Which run was made for which specification, in a file: a reproduction that was interrupted goes on with the runs it has, and
+/// presets that need the same training share it.
 /// </summary>
 public sealed class RunLedger
 {
@@ -27,7 +27,7 @@ public sealed class RunLedger
     /// <summary>The run that does what <paramref name="submission"/> says: one that is there and has not failed, else a new one.</summary>
     public async Task<string> SubmitAsync(ApiClient api, JsonObject submission, CancellationToken cancel)
     {
-        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(submission.ToJsonString())));
+        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{submission["kind"]} {submission["spec"]!.ToJsonString()}")));
         if ((string?)runs[key] is { } known && await IsUsableAsync(api, known, cancel)) return known;
         var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
         runs[key] = id;

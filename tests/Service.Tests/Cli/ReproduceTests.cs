@@ -33,11 +33,11 @@ public sealed class ReproduceTests(PostgresFixture postgres) : IClassFixture<Pos
         var page = await File.ReadAllTextAsync(Path.Combine(s_home, "docs/reproduction.md"));
         Assert.Contains("| learnable-sgd / best of sgd: loss at step 100, mean of the seeds (sgd) |", page, StringComparison.Ordinal);
 
-        var ledger = await File.ReadAllTextAsync(Path.Combine(s_home, "out/learnable-quick/runs.json"));
+        var ledger = await File.ReadAllTextAsync(Path.Combine(s_home, "out/runs.json"));
         Assert.Equal(7, JsonNode.Parse(ledger)!.AsObject().Count);
         var again = await CommandLine.RunAsync(s_home, postgres.ConnectionString, "reproduce learnable --json again.json --docs docs --out out");
         Assert.True(again.ExitCode == 0, again.Output);
-        Assert.Equal(ledger, await File.ReadAllTextAsync(Path.Combine(s_home, "out/learnable-quick/runs.json")));
+        Assert.Equal(ledger, await File.ReadAllTextAsync(Path.Combine(s_home, "out/runs.json")));
         Assert.Equal(claims.ToJsonString(), JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(s_home, "again.json")))!["presets"]![0]!["claims"]!.ToJsonString());
         Assert.Single((await File.ReadAllTextAsync(Path.Combine(s_home, "docs/reproduction.md"))).Split("<!-- begin learnable -->")[1..]);
     }
