@@ -74,6 +74,7 @@ public static class Catalog
         LearnablePreset.Entry,
         QuadraticsPreset.Entry,
         PublishedQuadraticsPreset.Entry,
+        LaterMethodsPreset.Entry,
         MnistPreset.Entry,
         MnistPreset.Architectures,
     ];
