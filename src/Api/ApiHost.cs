@@ -4,11 +4,13 @@ using MetaOpt.Api.Auth;
 using MetaOpt.Api.Catalogue;
 using MetaOpt.Api.Checkpoints;
 using MetaOpt.Api.Health;
+using MetaOpt.Api.Metrics;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
+using Microsoft.AspNetCore.ResponseCompression;
 using Npgsql;
 
 namespace MetaOpt.Api;
@@ -24,7 +26,9 @@ public static partial class ApiHost
         var database = settings.DatabaseUrl
             ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
 
-        builder.Logging.ClearProviders().AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
+        builder.Logging.ClearProviders();
+        if (settings.JsonLog) builder.Logging.AddJsonConsole(o => (o.IncludeScopes, o.UseUtcTimestamp, o.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ"));
+        else builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
             .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Error);
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
@@ -34,6 +38,13 @@ public static partial class ApiHost
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddBearerTokens();
         builder.Services.AddRateLimiter(Limit);
+        builder.Services.AddSingleton<RequestTimes>();
+        builder.Services.AddResponseCompression(o =>
+        {
+            // No secret is ever echoed beside what a caller chose, so compressing under TLS gives nothing away.
+            o.EnableForHttps = true;
+            o.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "text/csv", "application/problem+json"];
+        });
         builder.Services.AddOpenApiDocument();
 
         var app = builder.Build();
@@ -45,6 +56,9 @@ public static partial class ApiHost
 
     static void Configure(WebApplication app)
     {
+        app.Services.GetRequiredService<RequestTimes>(); // listens from the first request on
+        app.UseRequestIds();
+        app.UseResponseCompression();
         app.UseProblems();
         app.UseSecurityHeaders();
         app.UseStatusCodePages(ProblemWriter.WriteStatusAsync);
@@ -55,6 +69,7 @@ public static partial class ApiHost
         app.UseOpenApiDocument();
         app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
         app.MapHealth();
+        app.MapMetrics();
         var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);
         v1.MapRuns();
         v1.MapSeries();

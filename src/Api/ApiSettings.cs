@@ -9,7 +9,8 @@ namespace MetaOpt.Api;
 /// <param name="Home">The data folder: the first token is written there.</param>
 /// <param name="MaxRunBytes">Largest predicted memory of a run.</param>
 /// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
-public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds)
+/// <param name="JsonLog">Log lines are JSON documents, for programs.</param>
+public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, bool JsonLog)
 {
     /// <summary>Largest request body.</summary>
     public const int MaxBodyBytes = 256 * 1024;
@@ -29,7 +30,13 @@ public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBy
             configuration["METAOPT_DATABASE_URL"] is { Length: > 0 } url2 ? url2 : null,
             configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
             (long)Number(configuration, "METAOPT_MAX_RUN_BYTES", 8L << 30),
-            Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600));
+            Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600),
+            configuration["METAOPT_LOG"] switch
+            {
+                null or "" or "text" => false,
+                "json" => true,
+                var other => throw new InvalidOperationException($"METAOPT_LOG is \"{other}\"; it must be text or json."),
+            });
     }
 
     static bool IsLoopback(string url)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
@@ -70,7 +69,7 @@ static partial class ProblemWriter
         response.ContentType = "application/problem+json";
         return HttpMethods.IsHead(context.Request.Method)
             ? Task.CompletedTask
-            : response.WriteAsync(problem.ToJson(Activity.Current?.Id ?? context.TraceIdentifier).ToJsonString(), context.RequestAborted);
+            : response.WriteAsync(problem.ToJson(context.TraceIdentifier).ToJsonString(), context.RequestAborted);
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]

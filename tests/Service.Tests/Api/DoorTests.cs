@@ -60,8 +60,7 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
     {
         var document = JsonNode.Parse(await api.Nobody.GetStringAsync("/swagger/v1/swagger.json"))!;
         var paths = document["paths"]!.AsObject();
-        var served = paths.SelectMany(p => p.Value!.AsObject().Select(o => o.Key)).Count();
-        Assert.Equal(Routes().Count(), served - paths.Count(p => p.Key.StartsWith("/healthz", StringComparison.Ordinal)));
+        Assert.Equal(Routes().Count(), paths.Where(p => p.Key.StartsWith("/api/", StringComparison.Ordinal)).Sum(p => p.Value!.AsObject().Count));
         var run = await api.SubmitAsync();
         var examples = 0;
         foreach (var (path, operations) in paths)
