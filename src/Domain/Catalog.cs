@@ -22,7 +22,9 @@ public static class Catalog
         LassoTask.Entry,
         RastriginTask.Entry,
         RosenbrockTask.Entry,
-        AckleyTask.Entry);
+        AckleyTask.Entry,
+        NeuralArtTask.Entry,
+        CharacterModelTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new(

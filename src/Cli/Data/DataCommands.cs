@@ -11,21 +11,35 @@ public static class DataCommands
     static Command Fetch()
     {
         var name = new Argument<string>("dataset") { Description = "Which one." };
-        name.AcceptOnlyFromAmong([.. PublicDataset.All.Select(d => d.Name)]);
-        var from = new Option<string?>("--from")
+        name.AcceptOnlyFromAmong([.. PublicDataset.All.Select(d => d.Name), "images", "text"]);
+        var source = new Option<string?>("--from")
         {
-            Description = "Take its files (plain or .gz, or its authors' archive) from this folder; by default from public places.",
+            Description = "Take its files (plain or .gz, or its authors' archive) from this folder; by default from public places. images: a folder of "
+                + "pictures, styles in its subfolder styles; by default Debian's gnome-backgrounds. text: a file.",
         };
-        var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.") { name, from };
+        var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.") { name, source };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
-            var dataset = PublicDataset.All.Single(d => d.Name == arguments.GetValue(name));
+            var (chosen, from) = (arguments.GetValue(name), arguments.GetValue(source));
+            if (chosen == "images")
+            {
+                await Images.FetchAsync(home, from, Console.WriteLine, cancel);
+                Console.WriteLine($"Stored: {Images.Folder(home)}");
+                return;
+            }
+            if (chosen == "text")
+            {
+                TextData.Fetch(home, from);
+                Console.WriteLine($"Stored: {TextData.Path(home)}");
+                return;
+            }
+            var dataset = PublicDataset.All.Single(d => d.Name == chosen);
             if (dataset.IsComplete(home))
                 Console.WriteLine($"Already there: {dataset.Folder(home)}");
             else
             {
-                await dataset.EnsureAsync(home, arguments.GetValue(from), Console.WriteLine, cancel);
+                await dataset.EnsureAsync(home, from, Console.WriteLine, cancel);
                 Console.WriteLine($"Checked and stored: {dataset.Folder(home)}");
             }
         });
@@ -42,6 +56,8 @@ public static class DataCommands
                 Console.WriteLine(dataset.IsComplete(home)
                     ? $"{dataset.Name,-13}  {dataset.Files.Sum(f => f.Bytes) / 1e6:F0} MB  {dataset.Folder(home)}"
                     : $"{dataset.Name,-13}  not here; fetch it with: ./metaopt data fetch {dataset.Name}");
+            Console.WriteLine($"{"images",-13}  {(Images.IsComplete(home) ? Images.Folder(home) : "not here; fetch them with: ./metaopt data fetch images")}");
+            Console.WriteLine($"{"text",-13}  {(File.Exists(TextData.Path(home)) ? TextData.Path(home) : "not here; give one with: ./metaopt data fetch text --from FILE")}");
         });
         return command;
     }

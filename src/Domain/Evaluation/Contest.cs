@@ -16,6 +16,7 @@ sealed class Contest : IDisposable
     readonly EvaluationSpec _spec;
     readonly RunInputs _inputs;
     readonly InnerRuns _runs;
+    readonly IReadOnlyDictionary<string, string> _taskFacts;
     readonly List<Contestant> _contestants;
     readonly List<Trial> _trials = [];
     Tuning _tuning; // of the contestant that comes next
@@ -25,7 +26,9 @@ sealed class Contest : IDisposable
     public Contest(EvaluationSpec spec, RunInputs inputs)
     {
         (_spec, _inputs) = (spec, inputs);
-        _runs = new InnerRuns(inputs.Kernels, spec.Task.Create(inputs.Datasets), spec.Task.PredictCost());
+        var task = spec.Task.Create(inputs.Datasets);
+        _taskFacts = task.Facts;
+        _runs = new InnerRuns(inputs.Kernels, task, spec.Task.PredictCost());
         _contestants = Name([.. spec.Contestants.Select((c, i) => Prepare(c, i))]);
         _tuning = new Tuning(spec, _runs);
         if (inputs.ResumePoint is { } saved) Resume(saved);
@@ -59,13 +62,15 @@ sealed class Contest : IDisposable
 
     public IEnumerable<RunEvent> Run(CancellationToken cancel)
     {
-        yield return new RunEvent.Metadata(new JsonObject
+        var facts = new JsonObject
         {
             ["kernels"] = _inputs.Kernels.Name,
             ["vectorBits"] = _inputs.Kernels.VectorBits,
             ["threads"] = _inputs.Kernels.Threads,
             ["seed"] = _spec.Seed,
-        });
+        };
+        foreach (var (name, value) in _taskFacts) facts[name] = value;
+        yield return new RunEvent.Metadata(facts);
         while (_trials.Count < _contestants.Count)
         {
             var contestant = _contestants[_trials.Count];

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace MetaOpt.Tasks;
 
 /// <summary>A labelled image set in memory, read by the worker and handed to tasks.</summary>
@@ -15,6 +17,12 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
 
     /// <summary>Bytes of one image: rows x columns x channels.</summary>
     public int ImageElements => Rows * Columns * Channels;
+
+    /// <summary>Pictures with names, [rows, columns, channels] each, that are in neither part: see <see cref="NeuralArtTask"/>.</summary>
+    public IReadOnlyDictionary<string, byte[]> Styles { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
+
+    /// <summary>Weights of a network that came with the images, or null.</summary>
+    public SafeTensors? Features { get; init; }
 
     /// <summary>
     /// The images whose label is one of <paramref name="labels"/>, relabelled 0, 1, .. in that order; an empty list: all as they are.

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Numerics;
 using MetaOpt.Compute;
 
@@ -49,6 +50,9 @@ public interface ITask
 
     /// <summary>P, the number of coordinates of theta.</summary>
     int Coordinates => Parameters.Sum(p => p.Shape.Count);
+
+    /// <summary>What a reader of results must know and the options do not say, by name; becomes part of a run's metadata.</summary>
+    IReadOnlyDictionary<string, string> Facts => ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Room for <paramref name="count"/> instances, which <see cref="ITaskInstances{T}.Draw"/> then fills.</summary>
     ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T>;

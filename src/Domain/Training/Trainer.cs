@@ -27,6 +27,7 @@ sealed class Trainer : IDisposable
     readonly IOptimizerState _metaOptimizer;
     readonly TrainerState _state;
     readonly int _coordinates;
+    readonly IReadOnlyDictionary<string, string> _taskFacts;
     readonly Arena<float> _arena = new();
     readonly Tensor<float> _phi, _metaGradient;
     readonly double[] _sums;
@@ -38,7 +39,7 @@ sealed class Trainer : IDisposable
         var task = spec.Task.Create(inputs.Datasets);
         var rule = spec.Optimizer.Create();
         var count = rule.MetaParameters.Sum(p => p.Shape.Count);
-        _coordinates = task.Coordinates;
+        (_coordinates, _taskFacts) = (task.Coordinates, task.Facts);
         _estimator = _options.Estimator.Create(_kernels, Hardened(task), rule, _options);
         _validation = new Validation(_kernels, task, rule, spec);
         _metaOptimizer = new Adam.Options
@@ -114,6 +115,7 @@ sealed class Trainer : IDisposable
             ["metaParameters"] = _phi.Count,
             ["seed"] = _spec.Seed,
         };
+        foreach (var (name, value) in _taskFacts) facts[name] = value;
         if (_resumedFrom is not null) facts["resumedUnderOtherKernels"] = _resumedFrom;
         return facts;
     }

@@ -5,7 +5,7 @@ namespace MetaOpt.Workers.Data;
 
 /// <summary>
 /// The datasets of this machine: <c>NAME/</c> in the data folder with the files that the dataset's authors gave it, those of MNIST's kind
-/// plain or .gz; also where Debian's packages put them.
+/// plain or .gz; also where Debian's packages put them. Pictures and texts are read by <see cref="PictureFolder"/> and <see cref="TextFile"/>.
 /// </summary>
 sealed class DataFolder(string folder)
 {
@@ -17,13 +17,29 @@ sealed class DataFolder(string folder)
 
     static readonly string[] s_cifar = [.. Enumerable.Range(1, 5).Select(i => $"data_batch_{i}.bin"), "test_batch.bin"];
 
-    /// <summary>Names of the known datasets whose files are all there.</summary>
-    public IReadOnlyList<string> Names => [.. KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null)];
+    /// <summary>Names of the datasets whose files are all there, and of those that need none.</summary>
+    public IReadOnlyList<string> Names =>
+    [
+        .. KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null),
+        .. PictureFolder.Names(In("images")),
+        .. TextFile.IsIn(In("text")) ? new[] { "text" } : [],
+        CharacterText.Grammar.Name,
+    ];
 
     /// <summary>Reads and checks a dataset.</summary>
     /// <exception cref="FileNotFoundException">It is not here (any more).</exception>
     /// <exception cref="InvalidDataException">Its files are not what they should be.</exception>
-    public Dataset Read(string name)
+    public Dataset Read(string name) => name switch
+    {
+        "images" or "images-vgg" => PictureFolder.Read(In("images"), name),
+        "text" => TextFile.Read(In("text")),
+        "grammar" => CharacterText.Grammar,
+        _ => ReadLabelled(name),
+    };
+
+    string In(string name) => Path.Combine(folder, name);
+
+    Dataset ReadLabelled(string name)
     {
         var known = KnownDatasets.Find(name)
             ?? throw new SpecException("/task/dataset", $"\"{name}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");

@@ -35,6 +35,19 @@ public sealed class TaskContractTests
         ["rastrigin, 33"] = new RastriginTask.Options { Dimensions = 33 },
         ["rosenbrock, 33"] = new RosenbrockTask.Options { Dimensions = 33, InitialDeviation = 0.5 },
         ["ackley, 33"] = new AckleyTask.Options { Dimensions = 33, InitialDeviation = 10 },
+        ["neural art, smoothness and style alone"] = new NeuralArtTask.Options
+        {
+            Resolution = 16,
+            Style = "waves",
+            ContentWeight = 0,
+            SmoothnessWeight = 3,
+            Filters = 5,
+            Scales = 4,
+            Kernel = 4,
+        },
+        ["neural art, one pixel at the coarsest scale"] = new NeuralArtTask.Options { Resolution = 9, StyleWeight = 0, Filters = 3, Scales = 4, Kernel = 5 },
+        ["character model, lstm"] = new CharacterModelTask.Options { Cell = RecurrentCell.Lstm, Units = 7, Length = 5, Batch = 9, InitialDeviation = 0.5 },
+        ["character model, one of everything"] = new CharacterModelTask.Options { Units = 1, Length = 1, Batch = 1, InitialDeviation = 1 },
         ["mlp, elu"] = new MlpClassificationTask.Options { Activation = Activation.Elu, InitialDeviation = 0.5 },
     };
 
@@ -153,7 +166,7 @@ public sealed class TaskContractTests
     public void The_groups_are_known_before_the_data_are(string name)
     {
         if (Options(name) is Hardened) return;
-        Assert.Equal(Options(name).Create(_ => TinyDataset.Create()).Parameters.Select(p => p.Group).Distinct().Order(), Options(name).Groups.Order());
+        Assert.Equal(Options(name).Create(TinyDataset.Create).Parameters.Select(p => p.Group).Distinct().Order(), Options(name).Groups.Order());
     }
 
     [Fact]
@@ -195,7 +208,7 @@ public sealed class TaskContractTests
         readonly Arena<T> _arena = new();
         readonly Tape<T> _tape;
 
-        public Batch(string name, IKernels<T> kernels, int count) : this(Options(name).Create(_ => TinyDataset.Create()), kernels, count) { }
+        public Batch(string name, IKernels<T> kernels, int count) : this(Options(name).Create(TinyDataset.Create), kernels, count) { }
 
         public Batch(ITask task, IKernels<T> kernels, int count)
         {

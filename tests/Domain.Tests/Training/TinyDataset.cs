@@ -6,6 +6,36 @@ namespace MetaOpt.Domain.Tests.Training;
 /// <summary>A generated dataset of 4 x 4 images in three classes.</summary>
 static class TinyDataset
 {
+    /// <summary>A dataset in place of the one called <paramref name="name"/>.</summary>
+    public static Dataset Create(string name) => name switch
+    {
+        "images" => Pictures(64),
+        "grammar" => CharacterText.Grammar,
+        _ => Create(),
+    };
+
+    /// <summary>Five train and three test pictures, and the styles "stripes" and "waves", of so many rows and columns.</summary>
+    public static Dataset Pictures(int size)
+    {
+        return new Dataset("images", size, size, 1, Part(0, 5), Part(5, 3), "00")
+        {
+            Channels = 3,
+            Styles = new Dictionary<string, byte[]> { ["waves"] = Picture(8), ["stripes"] = Picture(9) },
+        };
+
+        LabelledImages Part(int first, int count) => new([.. Enumerable.Range(first, count).SelectMany(Picture)], new byte[count]);
+
+        // Coloured waves, each picture's in another direction.
+        byte[] Picture(int number) =>
+        [
+            .. Enumerable.Range(0, size * size * 3).Select(i =>
+            {
+                var (row, column, channel) = (i / 3 / size, i / 3 % size, i % 3);
+                return (byte)(127.5 + 100 * Math.Sin((row * (number % 4 + 1) + column * (number / 2 - 2)) * 12.0 / size + channel + number));
+            }),
+        ];
+    }
+
     public static Dataset Create()
     {
         return new Dataset("tiny", 4, 4, 3, Part(0, 60), Part(1, 30), "00");
