@@ -30,6 +30,8 @@ public enum Purpose
     Bootstrap,
     /// <summary>Perturbations of evolution strategies and training tricks.</summary>
     Perturbation,
+    /// <summary>Choices that a whole meta-epoch shares: its horizon, for example.</summary>
+    MetaEpoch,
 }
 
 /// <summary>

@@ -70,13 +70,22 @@ sealed class Trainer : IDisposable
         return _options.ConvexDimensions > 0 ? new ConvexMixture(task, _options.ConvexDimensions) : task;
     }
 
-    int UnrollsPerEpoch => _options.Horizon / _options.Unroll;
+    /// <summary>The horizon of a stage of the curriculum; beyond the last, that of the last.</summary>
+    int HorizonOf(int stage) =>
+        _options.Curriculum is { } curriculum && stage < curriculum.Horizons.Count ? curriculum.Horizons[stage] : _options.Horizon;
+
+    int StageUnrolls => HorizonOf(_state.Stage) / _options.Unroll;
+
+    /// <summary>Unrolls of the current inner run.</summary>
+    int Unrolls => new MetaEpochDraw((ulong)_spec.Seed, _state.MetaEpoch).Unrolls(_options.ShortestHorizon, HorizonOf(_state.Stage), _options.Unroll);
+
+    /// <summary>Meta-steps if the rest went on at this stage's horizon.</summary>
+    long PlannedMetaSteps => _state.MetaStep - _state.Unroll + (long)(_options.MetaEpochs - _state.MetaEpoch) * StageUnrolls;
 
     public IEnumerable<RunEvent> Run(CancellationToken cancel)
     {
         yield return new RunEvent.Metadata(Facts());
-        var total = (long)_options.MetaEpochs * UnrollsPerEpoch;
-        yield return new RunEvent.Progress("train", _state.MetaStep, total);
+        yield return new RunEvent.Progress("train", _state.MetaStep, PlannedMetaSteps);
         while (true)
         {
             if (cancel.IsCancellationRequested)
@@ -84,21 +93,29 @@ sealed class Trainer : IDisposable
                 yield return ResumePoint();
                 cancel.ThrowIfCancellationRequested();
             }
+            if (_state.StageIsToBeScored)
+            {
+                if (Score(cancel) is not { } first) continue;
+                (_state.BestScore, _state.StageIsToBeScored) = (Judged(first), false);
+            }
             if (ValidationIsDue)
             {
                 if (Score(cancel) is not { } score) continue;
+                var horizon = HorizonOf(_state.Stage + 1);
                 Judge(score);
                 yield return new RunEvent.Point("validation/final", _state.MetaStep, score.Final);
                 yield return new RunEvent.Point("validation/average", _state.MetaStep, score.Average);
+                if (_options.Curriculum is not null) yield return new RunEvent.Point("validation/horizon", _state.MetaStep, horizon);
                 yield return ResumePoint();
+                continue;
             }
             if (_state.MetaEpoch == _options.MetaEpochs || Stops) break;
             var loss = MetaStep();
             yield return new RunEvent.Point("meta-loss", _state.MetaStep, loss);
-            yield return new RunEvent.Progress("train", _state.MetaStep, total);
+            yield return new RunEvent.Progress("train", _state.MetaStep, PlannedMetaSteps);
             if (!ValidationIsDue && (_state.Unroll == 0 || _state.Unroll % UnrollsBetweenInnerResumePoints == 0)) yield return ResumePoint();
         }
-        yield return new RunEvent.Progress("train", total, total);
+        yield return new RunEvent.Progress("train", Math.Max(_state.MetaStep, PlannedMetaSteps), Math.Max(_state.MetaStep, PlannedMetaSteps));
         yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, _state.BestPhi ?? _phi.Span.ToArray()));
         yield return new RunEvent.Result(Summary());
     }
@@ -125,6 +142,7 @@ sealed class Trainer : IDisposable
         ["kind"] = "meta-training",
         ["metaSteps"] = _state.MetaStep,
         ["metaEpochs"] = _state.MetaEpoch,
+        ["horizon"] = HorizonOf(_state.Stage),
         ["stoppedEarly"] = Stops && _state.MetaEpoch < _options.MetaEpochs,
         ["bestMetaStep"] = _state.BestPhi is null ? null : _state.BestMetaStep,
         ["bestValidation"] = double.IsFinite(_state.BestScore) ? _state.BestScore : null,
@@ -138,14 +156,14 @@ sealed class Trainer : IDisposable
     bool ValidationIsDue => _options.Validation.Every > 0 && _state.Unroll == 0 && _state.ValidatedEpoch < _state.MetaEpoch
         && (_state.MetaEpoch % _options.Validation.Every == 0 || _state.MetaEpoch == _options.MetaEpochs);
 
-    bool Stops => _options.Validation.Patience > 0 && _state.SinceImprovement >= _options.Validation.Patience;
+    bool Stops => _state.CurriculumIsOver || _options.Validation.Patience > 0 && _state.SinceImprovement >= _options.Validation.Patience;
 
-    /// <summary>Null when it was cancelled.</summary>
+    /// <summary>At the next stage's horizon. Null when it was cancelled.</summary>
     (double Final, double Average)? Score(CancellationToken cancel)
     {
         try
         {
-            return _validation.Score(_phi.Span.ToArray(), cancel);
+            return _validation.Score(_phi.Span.ToArray(), HorizonOf(_state.Stage + 1), cancel);
         }
         catch (OperationCanceledException)
         {
@@ -153,13 +171,32 @@ sealed class Trainer : IDisposable
         }
     }
 
+    double Judged((double Final, double Average) score) => _options.Validation.Criterion == Criterion.Final ? score.Final : score.Average;
+
     void Judge((double Final, double Average) score)
     {
-        var value = _options.Validation.Criterion == Criterion.Final ? score.Final : score.Average;
+        var value = Judged(score);
         _state.ValidatedEpoch = _state.MetaEpoch;
         _state.SinceImprovement++;
-        if (_state.BestPhi is not null && !(value < _state.BestScore)) return;
-        (_state.BestPhi, _state.BestScore, _state.BestMetaStep, _state.SinceImprovement) = (_phi.Span.ToArray(), value, _state.MetaStep, 0);
+        _state.StageValidations++;
+        if (_state.BestPhi is null || value < _state.BestScore)
+        {
+            (_state.BestPhi, _state.BestScore, _state.BestMetaStep, _state.SinceImprovement) = (_phi.Span.ToArray(), value, _state.MetaStep, 0);
+            _state.StageImproved = true;
+        }
+        else if (_options.Curriculum is { } curriculum && _state.StageValidations >= curriculum.Validations) EndStage(curriculum);
+    }
+
+    /// <summary>On to the next horizon with the best phi, or to the end.</summary>
+    void EndStage(CurriculumOptions curriculum)
+    {
+        if (!_state.StageImproved || _state.Stage == curriculum.Horizons.Count)
+        {
+            _state.CurriculumIsOver = true;
+            return;
+        }
+        _state.BestPhi.CopyTo(_phi.Span);
+        (_state.Stage, _state.StageValidations, _state.StageImproved, _state.StageIsToBeScored) = (_state.Stage + 1, 0, false, true);
     }
 
     /// <summary>One unroll and one update of phi. Returns the mean loss of the unroll.</summary>
@@ -168,7 +205,7 @@ sealed class Trainer : IDisposable
         if (_state.Unroll == 0) BeginInnerRun();
         var loss = _estimator.Unroll(_phi.Span, _state.Unroll * _options.Unroll, _sums);
         _state.MetaStep++;
-        if (++_state.Unroll == UnrollsPerEpoch) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
+        if (++_state.Unroll == Unrolls) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
         var norm = Math.Sqrt(_sums.Sum(g => g * g));
         if (!double.IsFinite(norm))
         {

@@ -15,6 +15,21 @@ sealed class TrainerState
     /// <summary>Finished unrolls of the current inner run.</summary>
     public int Unroll { get; set; }
 
+    /// <summary>Stages of the curriculum that are behind.</summary>
+    public int Stage { get; set; }
+
+    /// <summary>Validations of this stage.</summary>
+    public int StageValidations { get; set; }
+
+    /// <summary>One of them was an improvement.</summary>
+    public bool StageImproved { get; set; }
+
+    /// <summary>The phi that a stage begins with was not scored at that stage's horizon yet: it is the first to beat.</summary>
+    public bool StageIsToBeScored { get; set; }
+
+    /// <summary>The last stage is over, or one brought nothing.</summary>
+    public bool CurriculumIsOver { get; set; }
+
     /// <summary>Updates of phi, skipped ones included.</summary>
     public long MetaStep { get; set; }
 

@@ -21,6 +21,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
     {
         if (Training.Horizon % Training.Unroll != 0)
             yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+        foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
         if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
         foreach (var error in Optimizer.CheckTask(Task)) yield return error with { Pointer = "/optimizer" + error.Pointer };
@@ -59,7 +60,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
 /// <summary>Horizon, unroll, meta-batch, meta-optimizer, validation.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>Inner steps of one inner run.</summary>
+    /// <summary>Inner steps of one inner run; with a curriculum, in its last stage.</summary>
     [Bounds(1, 100_000)]
     public int Horizon { get; init; } = 100;
 
@@ -74,6 +75,16 @@ public sealed record TrainingOptions
     /// <summary>Inner runs; each gives horizon / unroll meta-steps.</summary>
     [Bounds(1, 1_000_000)]
     public int MetaEpochs { get; init; } = 400;
+
+    /// <summary>
+    /// Each inner run's horizon is drawn between this and the horizon, log-uniformly, in whole unrolls: runs of different lengths, few of
+    /// them long, as in Wichrowska et al., 2017, arXiv:1703.04813, section 4. 0: it is always the horizon.
+    /// </summary>
+    [Bounds(0, 100_000)]
+    public int ShortestHorizon { get; init; }
+
+    /// <summary>Shorter horizons first; null: the horizon from the beginning.</summary>
+    public CurriculumOptions? Curriculum { get; init; }
 
     /// <summary>w_t of the meta-loss.</summary>
     public LossWeights LossWeights { get; init; } = LossWeights.Uniform;

@@ -11,9 +11,9 @@ sealed class Validation(IKernels<float> kernels, ITask task, ILearnedOptimizer r
     readonly InnerRuns _runs = new(kernels, task, spec.Task.PredictCost());
 
     /// <summary>Infinity stands for divergence.</summary>
-    public (double Final, double Average) Score(ReadOnlyMemory<float> phi, CancellationToken cancel)
+    public (double Final, double Average) Score(ReadOnlyMemory<float> phi, int horizon, CancellationToken cancel)
     {
-        var (horizon, instances) = (spec.Training.Horizon, spec.Training.Validation.Instances);
+        var instances = spec.Training.Validation.Instances;
         var (final, sum) = (0.0, 0.0);
         foreach (var _ in _runs.Portions(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, instances, horizon, Add, cancel))
         {
