@@ -114,16 +114,25 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         readonly IKernels<T> _kernels;
         readonly LstmShape _shape;
         readonly Arena<T> _arena = new();
+        readonly Arena<T> _own = new(); // of the state, until another is put in its place
         readonly Tensor<T> _packed;
 
         public FusedState(IKernels<T> kernels, LstmShape shape, int coordinates)
         {
             (_kernels, _shape) = (kernels, shape);
-            State = _arena.Zeros(new Shape(shape.StateElements(coordinates)));
+            State = _own.Zeros(new Shape(shape.StateElements(coordinates)));
             _packed = _arena.Take(new Shape(shape.PackedElements));
         }
 
-        public Tensor<T> State { get; set; }
+        public Tensor<T> State
+        {
+            get;
+            set
+            {
+                if (field.Count > 0) _own.Dispose();
+                field = value;
+            }
+        }
 
         public void SetParameters(ReadOnlySpan<T> phi) => _kernels.LstmPack(_shape, phi, _packed);
 
@@ -135,6 +144,10 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
             Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient) =>
             _kernels.LstmBackward(_shape, _packed, gradients, stepWeights, startState, phiGradient);
 
-        public void Dispose() => _arena.Dispose();
+        public void Dispose()
+        {
+            _arena.Dispose();
+            _own.Dispose();
+        }
     }
 }

@@ -24,6 +24,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     readonly ILearnedOptimizer _rule;
     readonly IKernels<T> _kernels;
     readonly Arena<T> _arena;
+    readonly Arena<T> _own; // of the state, until another is put in its place
     readonly List<Group> _groups = [];
     readonly Tensor<T> _phi;
     readonly double[] _sums; // [groups, phi]
@@ -34,7 +35,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     /// <param name="layout">Which coordinates belong together.</param>
     public TapeState(ILearnedOptimizer rule, IKernels<T> kernels, Layout layout)
     {
-        (_rule, _kernels, _arena) = (rule, kernels, kernels.NewArena());
+        (_rule, _kernels, _arena, _own) = (rule, kernels, kernels.NewArena(), kernels.NewArena());
         var (units, size) = rule.IsCoordinatewise ? (layout.Count, 1) : (layout.Batch, layout.PerInstance);
         var most = Math.Max((units + MostGroups - 1) / MostGroups, Math.Max(1, FewestCoordinates / Math.Max(1, size)));
         var elements = 0;
@@ -45,13 +46,21 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
             _groups.Add(new(part, first * size, rule.State(part), elements));
             elements = checked(elements + _groups[^1].StateElements);
         }
-        State = _arena.Zeros(new Shape(elements));
+        State = _own.Zeros(new Shape(elements));
         _phi = _arena.Zeros(new Shape(rule.MetaParameters.Sum(p => p.Shape.Count)));
         _sums = new double[_groups.Count * _phi.Count];
     }
 
     /// <inheritdoc/>
-    public Tensor<T> State { get; set; }
+    public Tensor<T> State
+    {
+        get;
+        set
+        {
+            if (field.Count > 0) _own.Dispose();
+            field = value;
+        }
+    }
 
     /// <inheritdoc/>
     public void SetParameters(ReadOnlySpan<T> phi) => phi.CopyTo(_phi.Span);
@@ -193,6 +202,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     {
         foreach (var room in _rooms) room.Dispose();
         _arena.Dispose();
+        _own.Dispose();
     }
 
     /// <summary>What one thread works in.</summary>
