@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Cli.Client;
@@ -11,6 +10,9 @@ namespace MetaOpt.Cli.Reproduce;
 public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClient api)
 {
     const string All = "all";
+
+    // By the runs of a preset, those that an earlier call did too; several may have run at once.
+    TimeSpan computed;
 
     /// <summary>Reproduces the presets called <paramref name="names"/>; 1 when a threshold is missed.</summary>
     public async Task<int> RunAsync(IReadOnlyList<string> names, CancellationToken cancel)
@@ -41,7 +43,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         var preset = await api.GetAsync($"presets/{name}?size={settings.Size}", cancel);
         Console.WriteLine($"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
         await EnsureDatasetsAsync(preset, cancel);
-        var watch = Stopwatch.StartNew();
+        computed = TimeSpan.Zero;
         var folder = Directory.CreateDirectory(Path.Combine(settings.Output, $"{name}-{settings.Size}")).FullName;
         var ledger = RunLedger.Open(settings.Output);
 
@@ -68,7 +70,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
             measured.Add(new Measured(api, run, evaluation.Text("name")!, evaluation.Text("title")!, Contest.Read(result), result));
         }
-        var findings = await Findings.OfAsync(preset, measured, watch.Elapsed.TotalSeconds, cancel);
+        var findings = await Findings.OfAsync(preset, measured, computed.TotalSeconds, cancel);
         await ReproductionReport.WriteAsync(findings, folder, settings.Docs, cancel);
         return findings;
     }
@@ -116,6 +118,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         Console.WriteLine($"  run {id}");
         var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
+        if (run.Field("startedAt") is { } started && run.Field("finishedAt") is { } finished) computed += finished.GetDateTimeOffset() - started.GetDateTimeOffset();
         return run.Text("state") == "succeeded"
             ? run
             : throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");

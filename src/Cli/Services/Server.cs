@@ -2,7 +2,10 @@ using MetaOpt.Cli.Client;
 
 namespace MetaOpt.Cli.Services;
 
-/// <summary>A server for a command that drives it: the one that <c>metaopt up</c> started, else one that lives as long as the command.</summary>
+/// <summary>
+/// A server for a command that drives it: the one that <c>METAOPT_URL</c> names, or that <c>metaopt up</c> started, else one that lives
+/// as long as the command.
+/// </summary>
 public static class Server
 {
     /// <summary>
@@ -50,6 +53,7 @@ public static class Server
 
     static async Task<string?> RunningAsync(Home home, CancellationToken cancel)
     {
+        if (Environment.GetEnvironmentVariable("METAOPT_URL") is { Length: > 0 }) return ApiClient.FromEnvironment().Server.AbsoluteUri;
         if (new Supervisor(home).ProcessId() is null || !File.Exists(home.AddressFile)) return null;
         var address = (await File.ReadAllTextAsync(home.AddressFile, cancel)).Trim();
         using var api = new ApiClient(new Uri(address), null);
