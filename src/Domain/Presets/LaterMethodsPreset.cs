@@ -36,7 +36,7 @@ public static class LaterMethodsPreset
             Notes = "Both were made for networks of many sizes and much longer meta-training; here they show that they learn.",
             Trainings =
             [
-                new("adafactor-mlp", Train(new AdafactorMlp.Options(), 800, 0.01), seeds),
+                new("adafactor-mlp", Train(new AdafactorMlp.Options(), 600, 0.003), seeds),
                 new("hierarchical-rnn", Train(new HierarchicalRnn.Options(), 400, 0.0003), seeds),
             ],
             Evaluations =
