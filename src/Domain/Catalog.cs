@@ -76,7 +76,6 @@ public static class Catalog
         LearnablePreset.Entry,
         QuadraticsPreset.Entry,
         PublishedQuadraticsPreset.Entry,
-        LaterMethodsPreset.Entry,
         MnistPreset.Entry,
         MnistPreset.Architectures,
     ];
