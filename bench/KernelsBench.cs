@@ -136,7 +136,7 @@ static class KernelsBench
             yield return new("LSTM forward step", forward * coordinates, 0,
                 s => sets[s].LstmStep(shape, packed, gradient, state, theta));
             yield return new("LSTM backward through time", backward * coordinates * Steps, 0,
-                s => sets[s].LstmBackward(shape, packed, gradients, weights, start, phiGradient));
+                s => sets[s].LstmBackward(shape, packed, Unrolled<float>.Of(gradients, weights, theta, start), phiGradient));
         }
 
         /// <summary>Every product that a step of the 784-20-10 network on 128 images has.</summary>

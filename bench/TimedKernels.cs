@@ -33,12 +33,10 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
         _forward += Stopwatch.GetTimestamp() - start;
     }
 
-    public void LstmBackward(
-        LstmShape shape, Tensor<float> packed, Tensor<float> gradients, Tensor<float> stepWeights, Tensor<float> startState,
-        Span<double> phiGradient)
+    public void LstmBackward(LstmShape shape, Tensor<float> packed, in Unrolled<float> unrolled, Span<double> phiGradient)
     {
         var start = Stopwatch.GetTimestamp();
-        inner.LstmBackward(shape, packed, gradients, stepWeights, startState, phiGradient);
+        inner.LstmBackward(shape, packed, unrolled, phiGradient);
         _backward += Stopwatch.GetTimestamp() - start;
     }
 

@@ -12,9 +12,8 @@ public partial interface IKernels<T>
     void LstmStep(LstmShape shape, Tensor<T> packed, Tensor<T> gradient, Tensor<T> state, Tensor<T> theta);
 
     /// <summary>
-    /// Decoupled back-propagation through K steps: overwrites phiGradient with the derivative of sum over s = 1..K of
-    /// stepWeights[s - 1] f(theta_s). gradients [K + 1, N] are grad f(theta_0) .. grad f(theta_K), stepWeights [K], startState is
-    /// the state before the first step.
+    /// Decoupled back-propagation through K steps: overwrites phiGradient with the derivative of the loss that the adjoints of
+    /// <paramref name="unrolled"/> are of.
     /// </summary>
-    void LstmBackward(LstmShape shape, Tensor<T> packed, Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient);
+    void LstmBackward(LstmShape shape, Tensor<T> packed, in Unrolled<T> unrolled, Span<double> phiGradient);
 }

@@ -4,16 +4,18 @@ namespace MetaOpt.Compute;
 
 /// <summary>
 /// Decoupled back-propagation through time: recomputes the activations of one unroll from its stored gradients, a few
-/// coordinates at a time, and walks back. The adjoint of update t is the running sum over s &gt; t of w_s grad f(theta_s), so
+/// coordinates at a time, and walks back. The adjoint of update t is the running sum of the adjoints of theta after it, given, so
 /// that no optimizee is touched. Result: gradient sums in double, one row a chunk.
 /// </summary>
 readonly unsafe struct LstmBackwardJob<V, O, E>(
-    LstmShape shape, Tensor<E> packed, Tensor<E> gradients, Tensor<E> stepWeights, Tensor<E> startState, double[] chunkSums) : IChunkJob
+    LstmShape shape, Tensor<E> packed, in Unrolled<E> unrolled, double[] chunkSums) : IChunkJob
     where V : struct
     where O : IVectorOps<V, E>
     where E : unmanaged, IBinaryFloatingPointIeee754<E>
 {
     const int Block = LstmShape.Block;
+
+    readonly Unrolled<E> _unrolled = unrolled;
 
     static int Lanes => LstmBlock<V, O, E>.Lanes;
 
@@ -33,7 +35,7 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             Gates = arena.Take(new Shape(gateRows, steps, Lanes)).Data;
             Cells = arena.Take(new Shape(shape.Units, steps + 1, Lanes)).Data;
             TanhCells = arena.Take(new Shape(shape.Units, steps, Lanes)).Data;
-            Inputs = arena.Take(new Shape(steps + 1, Lanes)).Data;
+            Inputs = arena.Take(new Shape(steps, Lanes)).Data;
             Adjoint = arena.Take(new Shape(steps, Lanes)).Data;
             // The products of the last layer write up to three rows more.
             OutputAdjoints = arena.Zeros(new Shape(shape.Units + 3, Lanes)).Data;
@@ -53,9 +55,9 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
 
     public void Run(int chunk)
     {
-        var steps = stepWeights.Count;
+        var steps = _unrolled.Steps;
         var room = new Room(Scratch<E>.Start(), shape, steps);
-        var coordinates = gradients.Shape.D1;
+        var coordinates = _unrolled.Coordinates;
         var (from, to) = Chunks.Of(chunk, LstmShape.Blocks(coordinates));
         for (var first = from * Block; first < Math.Min(to * Block, coordinates); first += Lanes)
         {
@@ -68,22 +70,27 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
         for (var i = 0; i < sums.Length; i++) sums[i] = double.CreateTruncating(O.Sum(O.Load(room.Sums + i * O.Width)));
     }
 
-    /// <summary>Gradients and state at the unroll's start; coordinates that do not exist have gradients of zero.</summary>
+    /// <summary>Gradients, adjoints and state at the unroll's start; for coordinates that do not exist they are zero.</summary>
     void Start(in Room room, int first, int steps)
     {
-        var coordinates = gradients.Shape.D1;
+        var coordinates = _unrolled.Coordinates;
         var count = Math.Min(Lanes, coordinates - first);
-        for (var step = 0; step <= steps; step++)
+        for (var step = 0; step < steps; step++)
         {
-            var row = new Span<E>(room.Inputs + step * Lanes, Lanes);
-            new ReadOnlySpan<E>(gradients.Data + (long)step * coordinates + first, count).CopyTo(row);
-            row[count..].Clear();
+            Copy(_unrolled.Gradients.Data + (long)step * coordinates + first, room.Inputs + step * Lanes);
+            Copy(_unrolled.Adjoints.Data + (long)step * coordinates + first, room.Adjoint + step * Lanes);
         }
-        var state = startState.Data + (long)(first / Block) * Block * shape.StatePerCoordinate + first % Block;
+        var state = _unrolled.StartState.Data + (long)(first / Block) * Block * shape.StatePerCoordinate + first % Block;
         foreach (ref readonly var layer in shape.Layers)
         {
             state = Rows(state, room.CellsOf(layer, 0), layer.Units);
             state = Rows(state, room.Panels.Own(layer, 0), layer.Units);
+        }
+
+        void Copy(E* from, E* to)
+        {
+            new ReadOnlySpan<E>(from, count).CopyTo(new Span<E>(to, count));
+            new Span<E>(to + count, Lanes - count).Clear();
         }
 
         static E* Rows(E* from, E* to, int rows)
@@ -128,7 +135,7 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             }
     }
 
-    /// <summary>Of the unscaled outputs: scale * sum over s &gt; t of w_s grad f(theta_s).</summary>
+    /// <summary>From those of theta to those of the unscaled outputs, in place: the sum over what comes after the update, times the scale.</summary>
     void Adjoints(in Room room, int steps)
     {
         var scale = O.Broadcast(E.CreateTruncating(shape.OutputScale));
@@ -137,8 +144,9 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             var sum = O.Zero;
             for (var step = steps - 1; step >= 0; step--)
             {
-                sum = O.FusedMultiplyAdd(O.Broadcast(stepWeights.Data[step]), O.Load(room.Inputs + (step + 1) * Lanes + lane), sum);
-                O.Store(room.Adjoint + step * Lanes + lane, O.Multiply(scale, sum));
+                var at = room.Adjoint + step * Lanes + lane;
+                sum = O.FusedMultiplyAdd(O.Broadcast(_unrolled.Weights.Data[step]), O.Load(at), _unrolled.Forced ? O.Zero : sum);
+                O.Store(at, O.Multiply(scale, sum));
             }
         }
     }

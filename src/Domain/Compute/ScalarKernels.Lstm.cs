@@ -10,9 +10,8 @@ public partial class ScalarKernels<T>
         LstmStep<T, ScalarOps<T>>(shape, packed, gradient, state, theta);
 
     /// <inheritdoc/>
-    public virtual void LstmBackward(
-        LstmShape shape, Tensor<T> packed, Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient) =>
-        LstmBackward<T, ScalarOps<T>>(shape, packed, gradients, stepWeights, startState, phiGradient);
+    public virtual void LstmBackward(LstmShape shape, Tensor<T> packed, in Unrolled<T> unrolled, Span<double> phiGradient) =>
+        LstmBackward<T, ScalarOps<T>>(shape, packed, unrolled, phiGradient);
 
     /// <summary><see cref="IKernels{T}.LstmStep"/> at the width of <typeparamref name="O"/>.</summary>
     protected void LstmStep<V, O>(LstmShape shape, Tensor<T> packed, Tensor<T> gradient, Tensor<T> state, Tensor<T> theta)
@@ -23,14 +22,13 @@ public partial class ScalarKernels<T>
     double[] _chunkSums = [];
 
     /// <summary><see cref="IKernels{T}.LstmBackward"/> at the width of <typeparamref name="O"/>.</summary>
-    protected void LstmBackward<V, O>(
-        LstmShape shape, Tensor<T> packed, Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startState, Span<double> phiGradient)
+    protected void LstmBackward<V, O>(LstmShape shape, Tensor<T> packed, in Unrolled<T> unrolled, Span<double> phiGradient)
         where V : struct
         where O : IVectorOps<V, T>
     {
-        var (chunks, count) = (Chunks.Count(LstmShape.Blocks(gradients.Shape.D1)), shape.GradientSums);
+        var (chunks, count) = (Chunks.Count(LstmShape.Blocks(unrolled.Coordinates)), shape.GradientSums);
         if (_chunkSums.Length < chunks * count) _chunkSums = new double[chunks * count];
-        Run(chunks, new LstmBackwardJob<V, O, T>(shape, packed, gradients, stepWeights, startState, _chunkSums));
+        Run(chunks, new LstmBackwardJob<V, O, T>(shape, packed, unrolled, _chunkSums));
         var sums = _chunkSums.AsSpan(0, count);
         for (var chunk = 1; chunk < chunks; chunk++)
         {

@@ -16,14 +16,13 @@ public sealed partial class SimdKernels
     }
 
     /// <inheritdoc/>
-    public override void LstmBackward(
-        LstmShape shape, Tensor<float> packed, Tensor<float> gradients, Tensor<float> stepWeights, Tensor<float> startState, Span<double> phiGradient)
+    public override void LstmBackward(LstmShape shape, Tensor<float> packed, in Unrolled<float> unrolled, Span<double> phiGradient)
     {
         switch (VectorBits)
         {
-            case 512: LstmBackward<Vector512<float>, V512>(shape, packed, gradients, stepWeights, startState, phiGradient); break;
-            case 256: LstmBackward<Vector256<float>, V256>(shape, packed, gradients, stepWeights, startState, phiGradient); break;
-            default: LstmBackward<Vector128<float>, V128>(shape, packed, gradients, stepWeights, startState, phiGradient); break;
+            case 512: LstmBackward<Vector512<float>, V512>(shape, packed, unrolled, phiGradient); break;
+            case 256: LstmBackward<Vector256<float>, V256>(shape, packed, unrolled, phiGradient); break;
+            default: LstmBackward<Vector128<float>, V128>(shape, packed, unrolled, phiGradient); break;
         }
     }
 }

@@ -140,9 +140,8 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
 
         public void Step(Tensor<T> gradient, Tensor<T> theta) => _kernels.LstmStep(_shape, _packed, gradient, State, theta);
 
-        public void MetaGradient(
-            Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient) =>
-            _kernels.LstmBackward(_shape, _packed, gradients, stepWeights, startState, phiGradient);
+        public void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient) =>
+            _kernels.LstmBackward(_shape, _packed, unrolled, phiGradient);
 
         public void Dispose()
         {

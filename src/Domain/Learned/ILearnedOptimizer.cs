@@ -93,13 +93,9 @@ public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloa
     void Step(Tensor<T> gradient, Tensor<T> theta);
 
     /// <summary>
-    /// Overwrites <paramref name="phiGradient"/> with d/dphi of sum over s = 1..K of w_s grad f(theta_s) . theta_s, where
-    /// theta_s = theta_0 + the updates before s, with the gradients held fixed: the decoupled meta-gradient, see docs/numerics.md.
+    /// Overwrites <paramref name="phiGradient"/> with the derivative by phi of sum over t of w_t a_t . theta_t, where theta_t = theta_0 + the
+    /// updates up to t (or, forced, update t alone), with the gradients and the adjoints a_t held fixed: the decoupled meta-gradient, see
+    /// docs/numerics.md.
     /// </summary>
-    /// <param name="gradients">grad f(theta_0) .. grad f(theta_K), [K + 1, N].</param>
-    /// <param name="stepWeights">w_1 .. w_K.</param>
-    /// <param name="startTheta">theta_0, N elements.</param>
-    /// <param name="startState">The state before the unroll's first step.</param>
-    /// <param name="phiGradient">One element for each of phi.</param>
-    void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient);
+    void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient);
 }

@@ -64,19 +64,19 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
             for (var i = 0; i < x.Length; i++) x[i] -= _rate * g[i];
         }
 
-        /// <summary>d/dphi = -rate * sum over t of grad_t . (sum over s > t of w_s grad_s).</summary>
-        public void MetaGradient(
-            Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient)
+        /// <summary>d/dphi = -rate * sum over t of grad_t . (sum over s >= t of w_s a_s).</summary>
+        public void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient)
         {
-            var (steps, n) = (stepWeights.Count, gradients.Shape.D1);
+            var (steps, n) = (unrolled.Steps, unrolled.Coordinates);
             var total = 0.0;
             for (var i = 0; i < n; i++)
             {
                 var adjoint = T.Zero;
                 for (var step = steps - 1; step >= 0; step--)
                 {
-                    adjoint += stepWeights.Data[step] * gradients.Data[(long)(step + 1) * n + i];
-                    total += double.CreateTruncating(adjoint * gradients.Data[(long)step * n + i]);
+                    var own = unrolled.Weights.Data[step] * unrolled.Adjoints.Data[(long)step * n + i];
+                    adjoint = unrolled.Forced ? own : adjoint + own;
+                    total += double.CreateTruncating(adjoint * unrolled.Gradients.Data[(long)step * n + i]);
                 }
             }
             phiGradient[0] = -double.CreateTruncating(_rate) * total;

@@ -155,13 +155,14 @@ public sealed class PerGroup : ILearnedOptimizer
     sealed class Running<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         readonly List<(Part Part, ILearnedState<T> State)> _parts = [];
-        readonly int _perInstance, _networkElements;
+        readonly int _perInstance, _coordinates, _networkElements;
         readonly Arena<T> _arena, _gathered;
         Tensor<T> _state;
 
         public Running(PerGroup rule, IKernels<T> kernels, Layout layout)
         {
-            (_perInstance, _networkElements, _arena, _gathered) = (layout.PerInstance, rule._networkElements, kernels.NewArena(), kernels.NewArena());
+            (_perInstance, _coordinates, _networkElements) = (layout.PerInstance, layout.Count, rule._networkElements);
+            (_arena, _gathered) = (kernels.NewArena(), kernels.NewArena());
             foreach (var part in rule.Parts(layout)) _parts.Add((part, rule._network.Start(kernels, part.Layout)));
             State = _arena.Zeros(new Shape(_parts.Sum(p => p.State.State.Count)));
         }
@@ -199,20 +200,21 @@ public sealed class PerGroup : ILearnedOptimizer
             }
         }
 
-        public void MetaGradient(
-            Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient)
+        public void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient)
         {
             phiGradient.Clear();
-            var (steps, count, at) = (gradients.Shape.D0, gradients.Shape.D1, 0);
+            var at = 0;
             foreach (var (part, state) in _parts)
             {
                 _gathered.Reset();
-                var own = _gathered.Take(new Shape(steps, part.Layout.Count));
-                for (var step = 0; step < steps; step++)
-                    Copy(part, own.Range(step * part.Layout.Count, part.Layout.Count).Span, gradients.Range(step * count, count).Span, gather: true);
-                state.MetaGradient(
-                    own, stepWeights, Gather(startTheta, part), startState.Range(at, state.State.Count),
-                    phiGradient.Slice(part.Network * _networkElements, _networkElements));
+                var own = unrolled with
+                {
+                    Gradients = Gather(unrolled.Gradients, unrolled.Steps, part),
+                    Adjoints = Gather(unrolled.Adjoints, unrolled.Steps, part),
+                    Theta = Gather(unrolled.Theta, unrolled.Forced ? unrolled.Steps : 1, part),
+                    StartState = unrolled.StartState.Range(at, state.State.Count),
+                };
+                state.MetaGradient(own, phiGradient.Slice(part.Network * _networkElements, _networkElements));
                 at += state.State.Count;
             }
         }
@@ -221,6 +223,15 @@ public sealed class PerGroup : ILearnedOptimizer
         {
             var own = _gathered.Take(new Shape(part.Layout.Count));
             Copy(part, own.Span, all.Span, gather: true);
+            return own;
+        }
+
+        /// <summary>The first rows of [rows or more, N].</summary>
+        Tensor<T> Gather(Tensor<T> all, int rows, Part part)
+        {
+            var (own, count) = (_gathered.Take(new Shape(rows, part.Layout.Count)), part.Layout.Count);
+            for (var row = 0; row < rows; row++)
+                Copy(part, own.Range(row * count, count).Span, all.Range(row * _coordinates, _coordinates).Span, gather: true);
             return own;
         }
 

@@ -85,30 +85,31 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     }
 
     /// <inheritdoc/>
-    public void MetaGradient(Tensor<T> gradients, Tensor<T> stepWeights, Tensor<T> startTheta, Tensor<T> startState, Span<double> phiGradient)
+    public void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient)
     {
-        _kernels.Run(_groups.Count, new BackwardJob(this, gradients, stepWeights, startTheta, startState));
+        _kernels.Run(_groups.Count, new BackwardJob(this, unrolled));
         phiGradient.Clear();
         for (var i = 0; i < _sums.Length; i++) phiGradient[i % _phi.Count] += _sums[i];
     }
 
-    readonly struct BackwardJob(TapeState<T> owner, Tensor<T> gradients, Tensor<T> weights, Tensor<T> theta, Tensor<T> state) : IChunkJob
+    readonly struct BackwardJob(TapeState<T> owner, Unrolled<T> unrolled) : IChunkJob
     {
         public void Run(int chunk)
         {
             var group = owner._groups[chunk];
-            var (steps, count, elements) = (weights.Count, group.Layout.Count, group.StateElements);
+            var (steps, count, elements) = (unrolled.Steps, group.Layout.Count, group.StateElements);
             var room = owner.Rent();
             room.Arena.Reset();
             var thetas = room.Arena.Take(new Shape(steps, count));
             var states = room.Arena.Take(new Shape(steps, elements));
-            theta.Range(group.First, count).Span.CopyTo(thetas.Span);
-            state.Range(group.FirstState, elements).Span.CopyTo(states.Span);
+            unrolled.Theta.Range(group.First, count).Span.CopyTo(thetas.Span);
+            unrolled.StartState.Range(group.FirstState, elements).Span.CopyTo(states.Span);
             for (var step = 0; step < steps - 1; step++)
             {
                 owner.Forward(
-                    room, group, Gradient(step, group), thetas.Range(step * count, count), thetas.Range((step + 1) * count, count),
+                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count), thetas.Range((step + 1) * count, count),
                     states.Range(step * elements, elements), states.Range((step + 1) * elements, elements));
+                if (unrolled.Forced) Row(unrolled.Theta, step + 1, group).Span.CopyTo(thetas.Range((step + 1) * count, count).Span);
             }
             var sums = owner._sums.AsSpan(chunk * owner._phi.Count, owner._phi.Count);
             sums.Clear();
@@ -117,16 +118,17 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
             for (var step = steps - 1; step >= 0; step--)
             {
                 var adjoint = thetaAdjoint.Span;
-                var later = Gradient(step + 1, group).Span;
-                for (var i = 0; i < count; i++) adjoint[i] += weights.Span[step] * later[i];
+                if (unrolled.Forced) adjoint.Clear();
+                var after = Row(unrolled.Adjoints, step, group).Span;
+                for (var i = 0; i < count; i++) adjoint[i] += unrolled.Weights.Span[step] * after[i];
                 owner.Back(
-                    room, group, Gradient(step, group), thetas.Range(step * count, count), states.Range(step * elements, elements),
+                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count), states.Range(step * elements, elements),
                     thetaAdjoint, stateAdjoint, sums);
             }
             owner.Return(room);
         }
 
-        Tensor<T> Gradient(int step, Group group) => gradients.Range(step * gradients.Shape.D1 + group.First, group.Layout.Count);
+        Tensor<T> Row(Tensor<T> rows, int step, Group group) => rows.Range(step * unrolled.Coordinates + group.First, group.Layout.Count);
     }
 
     /// <summary>One step; the new theta and state may take the place of the old.</summary>

@@ -55,5 +55,8 @@ public readonly record struct MetaEpochDraw(ulong Seed, int MetaEpoch)
         return Math.Clamp((int)Math.Ceiling(steps / unroll), 1, longest / unroll);
     }
 
+    /// <summary>Steps before the first unroll: uniform in {0, .., most}.</summary>
+    public int Offset(int most) => Math.Min(most, (int)(Uniform(1) * (most + 1.0)));
+
     double Uniform(uint draw) => new RandomStream(Seed, Split.Train, Purpose.MetaEpoch, (uint)MetaEpoch, draw).Uniform(0);
 }

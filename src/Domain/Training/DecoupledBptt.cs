@@ -17,7 +17,8 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     readonly ILearnedState<T> _optimizer;
     readonly Tape<T> _tape;
     readonly Arena<T> _arena = new();
-    readonly Tensor<T> _gradients, _startTheta, _startState, _weights;
+    readonly Tensor<T> _gradients, _adjoints, _startTheta, _startState, _weights;
+    readonly LossWeights _kind;
     readonly int _steps;
     bool _gradientIsCurrent;
 
@@ -29,12 +30,15 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     /// <param name="weights">w_t.</param>
     public DecoupledBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights)
     {
-        _steps = steps;
+        (_steps, _kind) = (steps, weights);
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
         _optimizer = rule.Start(kernels, new Layout(batch, task.Parameters));
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
         _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
+        _adjoints = weights == LossWeights.Log
+            ? _arena.Zeros(new Shape(steps, batch * task.Coordinates))
+            : _gradients.Range(batch * task.Coordinates, steps * batch * task.Coordinates).As(new Shape(steps, batch * task.Coordinates));
         _startTheta = _arena.Zeros(Theta.Shape);
         _startState = _arena.Zeros(_optimizer.State.Shape);
         _weights = _arena.Take(new Shape(steps));
@@ -83,17 +87,42 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         for (var step = 0; step < _steps; step++)
         {
             _optimizer.Step(Row(step), Theta);
-            total += LossAndGradient(firstStep + step + 1, Row(step + 1));
+            total += LossAndGradient(firstStep + step + 1, Row(step + 1), _adjoints.Range(step * Theta.Count, Theta.Count));
         }
         _gradientIsCurrent = true;
-        _optimizer.MetaGradient(_gradients, _weights, _startTheta, _startState, phiGradient);
+        _optimizer.MetaGradient(new(_gradients, _adjoints, _weights, _startTheta, _startState), phiGradient);
         return total / _steps;
+    }
+
+    /// <inheritdoc/>
+    public void Advance(ReadOnlySpan<T> phi, int firstStep, int steps)
+    {
+        _optimizer.SetParameters(phi);
+        for (var step = firstStep; step < firstStep + steps; step++)
+        {
+            LossAndGradient(step, Row(0));
+            _optimizer.Step(Row(0), Theta);
+        }
+        _gradientIsCurrent = false;
+    }
+
+    /// <summary>The meta-loss's derivative by theta: each instance's gradient times h' of its loss.</summary>
+    void Slopes(Tensor<T> losses, Tensor<T> gradient, Tensor<T> adjoint)
+    {
+        var coordinates = gradient.Count / losses.Count;
+        for (var b = 0; b < losses.Count; b++)
+        {
+            var slope = T.CreateTruncating(StepWeights.Slope(_kind, double.CreateTruncating(losses.Span[b])));
+            var from = gradient.Span.Slice(b * coordinates, coordinates);
+            var to = adjoint.Span.Slice(b * coordinates, coordinates);
+            for (var i = 0; i < coordinates; i++) to[i] = slope * from[i];
+        }
     }
 
     Tensor<T> Row(int step) => _gradients.Range(step * Theta.Count, Theta.Count);
 
-    /// <summary>Mean loss over the instances; each instance's own gradient goes to <paramref name="gradient"/>.</summary>
-    double LossAndGradient(int step, Tensor<T> gradient)
+    /// <summary>Mean loss over the instances; each instance's own gradient goes to <paramref name="gradient"/>, the meta-loss's to <paramref name="adjoint"/>.</summary>
+    double LossAndGradient(int step, Tensor<T> gradient, Tensor<T> adjoint = default)
     {
         _tape.Reset();
         var theta = _tape.Variable(Theta);
@@ -101,6 +130,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         Tensor<T> result = default;
         _tape.Gradient(losses, new(in theta), new(ref result));
         result.Span.CopyTo(gradient.Span);
+        if (_kind == LossWeights.Log && adjoint.Count > 0) Slopes(losses, gradient, adjoint);
         var sum = 0.0;
         foreach (var loss in losses.Span) sum += double.CreateTruncating(loss);
         return sum / losses.Count;

@@ -71,6 +71,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     readonly Tape<float> _tape;
     readonly Arena<float> _arena;
     readonly double[] _weights;
+    readonly LossWeights _kind;
     readonly List<Particle> _particles = [];
     readonly Tensor<float> _noise, _sums; // [pairs, phi]
     readonly float[] _phi;
@@ -88,7 +89,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     public EvolutionStrategies(
         IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training, Options options, bool persistent)
     {
-        (_options, _persistent) = (options, persistent);
+        (_options, _persistent, _kind) = (options, persistent, training.LossWeights);
         _tape = new Tape<float>(kernels);
         _arena = kernels.NewArena();
         _instances = task.Allocate(kernels, training.MetaBatch);
@@ -152,14 +153,40 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         return _persistent ? mean : Run(_particles[0], phi, firstStep).Mean;
     }
 
+    /// <inheritdoc/>
+    /// <remarks>All runs with phi itself: none is perturbed yet.</remarks>
+    public void Advance(ReadOnlySpan<float> phi, int firstStep, int steps)
+    {
+        var first = _particles[0];
+        first.Rule.SetParameters(phi);
+        for (var step = firstStep; step < firstStep + steps; step++)
+        {
+            _tape.Reset();
+            var theta = _tape.Variable(first.Theta);
+            Update(first, _instances.Loss(_tape, theta, step), theta);
+        }
+        foreach (var particle in _particles.Skip(1)) Copy(first, particle);
+    }
+
+    void Update(Particle particle, Tensor<float> losses, Tensor<float> theta)
+    {
+        Tensor<float> gradient = default;
+        _tape.Gradient(losses, new(in theta), new(ref gradient));
+        particle.Rule.Step(gradient.As(new Shape(gradient.Count)), particle.Theta);
+    }
+
+    static void Copy(Particle from, Particle to)
+    {
+        from.Theta.Span.CopyTo(to.Theta.Span);
+        from.Rule.State.Span.CopyTo(to.Rule.State.Span);
+    }
+
     (double Meta, double Mean) Perturbed(ReadOnlySpan<float> phi, ReadOnlySpan<float> noise, double deviation, int index, int firstStep)
     {
         for (var i = 0; i < _phi.Length; i++) _phi[i] = (float)(phi[i] + deviation * noise[i]);
         if (_persistent) return Run(_particles[index], _phi, firstStep);
-        var (start, moving) = (_particles[0], _particles[1]);
-        start.Theta.Span.CopyTo(moving.Theta.Span);
-        start.Rule.State.Span.CopyTo(moving.Rule.State.Span);
-        return Run(moving, _phi, firstStep);
+        Copy(_particles[0], _particles[1]);
+        return Run(_particles[1], _phi, firstStep);
     }
 
     /// <summary>Advances a particle by one unroll: its meta-loss, and the mean loss over instances and steps.</summary>
@@ -173,11 +200,9 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
             var theta = _tape.Variable(particle.Theta);
             var losses = _instances.Loss(_tape, theta, firstStep + step);
             if (step > 0)
-                foreach (var loss in losses.Span) (meta, sum) = (meta + _weights[step - 1] * loss, sum + loss);
+                foreach (var loss in losses.Span) (meta, sum) = (meta + _weights[step - 1] * StepWeights.Value(_kind, loss), sum + loss);
             if (step == _weights.Length) break;
-            Tensor<float> gradient = default;
-            _tape.Gradient(losses, new(in theta), new(ref gradient));
-            particle.Rule.Step(gradient.As(new Shape(gradient.Count)), particle.Theta);
+            Update(particle, losses, theta);
         }
         return (meta, sum / (_weights.Length * _instances.Count));
     }

@@ -16,6 +16,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     readonly Arena<T> _arena = new();
     readonly double[] _weights;
     readonly bool _secondDerivatives;
+    readonly LossWeights _kind;
     readonly Layout _layout;
     readonly IReadOnlyList<Shape> _shapes;
 
@@ -25,7 +26,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     public TapeBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights, bool secondDerivatives)
 #pragma warning restore CS1573
     {
-        (_rule, _secondDerivatives) = (rule, secondDerivatives);
+        (_rule, _secondDerivatives, _kind) = (rule, secondDerivatives, weights);
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
@@ -73,7 +74,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
             var update = _rule.Step(_tape, new StepInput<T>(_layout, parameters, row, _tape.Reshape(theta, row.Shape)), state);
             theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
             losses = _instances.Loss(_tape, theta, firstStep + step + 1);
-            metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(losses), T.CreateTruncating(_weights[step])));
+            metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(StepWeights.Value(_kind, _tape, losses)), T.CreateTruncating(_weights[step])));
             foreach (var loss in losses.Span) total += double.CreateTruncating(loss);
         }
         var gradients = new Tensor<T>[parameters.Length];
@@ -81,6 +82,27 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         var at = 0;
         foreach (var gradient in gradients)
             foreach (var value in gradient.Span) phiGradient[at++] = double.CreateTruncating(value);
+        Keep(theta, state);
+        return total / (_weights.Length * _instances.Count);
+    }
+
+    /// <inheritdoc/>
+    public void Advance(ReadOnlySpan<T> phi, int firstStep, int steps)
+    {
+        for (var step = firstStep; step < firstStep + steps; step++)
+        {
+            _tape.Reset();
+            var theta = _tape.Variable(Theta);
+            Tensor<T> gradient = default;
+            _tape.Gradient(_instances.Loss(_tape, theta, step), new(in theta), new(ref gradient));
+            var (row, state) = (new Shape(1, Theta.Count), SplitState());
+            var update = _rule.Step(_tape, new StepInput<T>(_layout, Parameters(phi), _tape.Reshape(gradient, row), _tape.Reshape(theta, row)), state);
+            Keep(_tape.Add(theta, _tape.Reshape(update, Theta.Shape)), state);
+        }
+    }
+
+    void Keep(Tensor<T> theta, Tensor<T>[] state)
+    {
         theta.Span.CopyTo(Theta.Span);
         var rest = State.Span;
         foreach (var part in state)
@@ -88,7 +110,6 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
             part.Span.CopyTo(rest);
             rest = rest[part.Count..];
         }
-        return total / (_weights.Length * _instances.Count);
     }
 
     /// <summary>A copy, as the new state is written in pieces.</summary>

@@ -76,8 +76,10 @@ sealed class Trainer : IDisposable
 
     int StageUnrolls => HorizonOf(_state.Stage) / _options.Unroll;
 
+    MetaEpochDraw Draw => new((ulong)_spec.Seed, _state.MetaEpoch);
+
     /// <summary>Unrolls of the current inner run.</summary>
-    int Unrolls => new MetaEpochDraw((ulong)_spec.Seed, _state.MetaEpoch).Unrolls(_options.ShortestHorizon, HorizonOf(_state.Stage), _options.Unroll);
+    int Unrolls => Draw.Unrolls(_options.ShortestHorizon, HorizonOf(_state.Stage), _options.Unroll);
 
     /// <summary>Meta-steps if the rest went on at this stage's horizon.</summary>
     long PlannedMetaSteps => _state.MetaStep - _state.Unroll + (long)(_options.MetaEpochs - _state.MetaEpoch) * StageUnrolls;
@@ -202,8 +204,13 @@ sealed class Trainer : IDisposable
     /// <summary>One unroll and one update of phi. Returns the mean loss of the unroll.</summary>
     double MetaStep()
     {
-        if (_state.Unroll == 0) BeginInnerRun();
-        var loss = _estimator.Unroll(_phi.Span, _state.Unroll * _options.Unroll, _sums);
+        var offset = Draw.Offset(_options.StartOffset);
+        if (_state.Unroll == 0)
+        {
+            BeginInnerRun();
+            _estimator.Advance(_phi.Span, 0, offset);
+        }
+        var loss = _estimator.Unroll(_phi.Span, offset + _state.Unroll * _options.Unroll, _sums);
         _state.MetaStep++;
         if (++_state.Unroll == Unrolls) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
         var norm = Math.Sqrt(_sums.Sum(g => g * g));

@@ -86,6 +86,13 @@ public sealed record TrainingOptions
     /// <summary>Shorter horizons first; null: the horizon from the beginning.</summary>
     public CurriculumOptions? Curriculum { get; init; }
 
+    /// <summary>
+    /// Each inner run begins with n ~ U{0, .., this} steps that no meta-gradient is taken of, before its horizon: unrolls of different runs
+    /// then begin at different places, and phi meets states that a fixed alignment never shows it. 0: at theta_0.
+    /// </summary>
+    [Bounds(0, 100_000)]
+    public int StartOffset { get; init; }
+
     /// <summary>w_t of the meta-loss.</summary>
     public LossWeights LossWeights { get; init; } = LossWeights.Uniform;
 
@@ -121,6 +128,11 @@ public enum LossWeights
     Last,
     /// <summary>w_t = t / K.</summary>
     Linear,
+    /// <summary>
+    /// w_t = 1, and log f in place of f: halving a small loss counts as much as halving a large one (Wichrowska et al., 2017, arXiv:1703.04813,
+    /// section 4.2). A loss below 1e-12, so also a negative one, is taken as 1e-12.
+    /// </summary>
+    Log,
 }
 
 /// <summary>Adam's settings on phi (Kingma and Ba, 2015).</summary>

@@ -170,7 +170,7 @@ public class LearnedOptimizerContractTests
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
             for (var step = 0; step < 3; step++) state.Step(gradients.Range(step * layout.Count, layout.Count), theta);
-            state.MetaGradient(gradients, weights, start, startState, sums);
+            state.MetaGradient(Unrolled<float>.Of(gradients, weights, start, startState), sums);
             fewest = Math.Min(fewest, GC.GetAllocatedBytesForCurrentThread() - before);
         }
         Assert.Equal(0, fewest);

@@ -53,7 +53,7 @@ public class PerGroupTests
         var zeros = arena.Zeros(new Shape(s_layout.Count));
         var gradients = arena.Copy(Gradients.SelectMany(g => g).ToArray(), new Shape(4, s_layout.Count));
         var result = new double[phi.Length];
-        state.MetaGradient(gradients, arena.Copy([1, 0.5, 2], new Shape(3)), zeros, arena.Zeros(state.State.Shape), result);
+        state.MetaGradient(Unrolled<double>.Of(gradients, arena.Copy([1, 0.5, 2], new Shape(3)), zeros, arena.Zeros(state.State.Shape)), result);
         return result;
     }
 

@@ -97,12 +97,12 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         for (var step = 0; step <= Steps; step++)
             Convert<double, T>(gradients[step]).CopyTo(inputs.Span.Slice(step * Coordinates, Coordinates));
         var result = new double[phi.Length];
-        state.MetaGradient(
+        var unrolled = Unrolled<T>.Of(
             inputs,
             arena.Copy(Convert<double, T>(weights), new Shape(Steps)),
             arena.Copy(Convert<double, T>(startTheta), new Shape(Coordinates)),
-            arena.Copy(Convert<double, T>(StartState(reference)), state.State.Shape),
-            result);
+            arena.Copy(Convert<double, T>(StartState(reference)), state.State.Shape));
+        state.MetaGradient(unrolled, result);
         return result;
     }
 

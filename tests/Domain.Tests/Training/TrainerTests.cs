@@ -81,7 +81,7 @@ public class TrainerTests
     {
         Assert.True(Catalog.Estimators.TryFind(estimator, out var entry));
         var options = (EstimatorOptions)Activator.CreateInstance(entry.Options)!;
-        var spec = Small with { Training = Small.Training with { Estimator = options } };
+        var spec = Small with { Training = Small.Training with { Estimator = options, StartOffset = 6, LossWeights = LossWeights.Log } };
         using var source = new CancellationTokenSource();
         using var kernels = KernelSets.Create("auto", 2);
         byte[]? last = null;
@@ -96,6 +96,16 @@ public class TrainerTests
         });
         Assert.Equal(steps, seen);
         Assert.Equal(Final(Run(spec)), Final(Run(spec, last)));
+    }
+
+    [Fact]
+    public void Offsets_are_uniform_and_change_what_is_learned()
+    {
+        var drawn = Enumerable.Range(0, 4000).Select(e => new MetaEpochDraw(3, e).Offset(3)).ToList();
+        // 1,000 each, standard deviation 27.
+        Assert.All(Enumerable.Range(0, 4), n => Assert.InRange(drawn.Count(d => d == n), 880, 1120));
+        Assert.All(Enumerable.Range(0, 50), e => Assert.Equal(0, new MetaEpochDraw(3, e).Offset(0)));
+        Assert.NotEqual(Final(Run(Small)), Final(Run(Small with { Training = Small.Training with { StartOffset = 6 } })));
     }
 
     [Fact]
