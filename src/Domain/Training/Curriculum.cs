@@ -58,5 +58,8 @@ public readonly record struct MetaEpochDraw(ulong Seed, int MetaEpoch)
     /// <summary>Steps before the first unroll: uniform in {0, .., most}.</summary>
     public int Offset(int most) => Math.Min(most, (int)(Uniform(1) * (most + 1.0)));
 
+    /// <summary>True in this share of the meta-epochs.</summary>
+    public bool Chosen(double share) => Uniform(2) < share;
+
     double Uniform(uint draw) => new RandomStream(Seed, Split.Train, Purpose.MetaEpoch, (uint)MetaEpoch, draw).Uniform(0);
 }

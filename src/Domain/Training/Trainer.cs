@@ -24,7 +24,10 @@ sealed class Trainer : IDisposable
     readonly IKernels<float> _kernels;
     readonly IMetaGradient<float> _estimator;
     readonly Validation _validation;
+    readonly Imitation? _imitation;
     readonly IOptimizerState _metaOptimizer;
+    readonly List<(string Name, IOptimizerState State)> _optimizers = [];
+    readonly IOptimizerState? _imitationOptimizer;
     readonly TrainerState _state;
     readonly int _coordinates;
     readonly IReadOnlyDictionary<string, string> _taskFacts;
@@ -40,14 +43,16 @@ sealed class Trainer : IDisposable
         var rule = spec.Optimizer.Create();
         var count = rule.MetaParameters.Sum(p => p.Shape.Count);
         (_coordinates, _taskFacts) = (task.Coordinates, task.Facts);
-        _estimator = _options.Estimator.Create(_kernels, Hardened(task), rule, _options);
+        var hardened = Hardened(task);
+        _estimator = _options.Estimator.Create(_kernels, hardened, rule, _options);
         _validation = new Validation(_kernels, task, rule, spec);
-        _metaOptimizer = new Adam.Options
+        _metaOptimizer = NewMetaOptimizer("meta-optimizer", count);
+        if (_options.Imitation is { } imitation)
         {
-            LearningRate = _options.MetaOptimizer.LearningRate,
-            Beta1 = _options.MetaOptimizer.Beta1,
-            Beta2 = _options.MetaOptimizer.Beta2,
-        }.Create().Start(_kernels, 1, count);
+            _imitation = new Imitation(_kernels, hardened, rule, imitation.Teacher.Create(_options.Horizon), _options.MetaBatch, _options.Unroll);
+            // The scales of the two gradients have nothing in common, so their moments are kept apart.
+            _imitationOptimizer = NewMetaOptimizer("imitation-optimizer", count);
+        }
         (_phi, _metaGradient, _sums) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)), new double[count]);
         if (inputs.ResumePoint is null)
         {
@@ -56,11 +61,19 @@ sealed class Trainer : IDisposable
         }
         else
         {
-            var saved = TrainerState.Load(inputs.ResumePoint, _kernels, spec.AllowOtherKernels, _phi, _metaOptimizer);
+            var saved = TrainerState.Load(inputs.ResumePoint, _kernels, spec.AllowOtherKernels, _phi, _optimizers);
             _state = saved.State;
             _resumedFrom = saved.Kernels;
             if (_state.Unroll > 0) ContinueInnerRun(saved.File);
         }
+    }
+
+    IOptimizerState NewMetaOptimizer(string name, int count)
+    {
+        var (rate, beta1, beta2) = (_options.MetaOptimizer.LearningRate, _options.MetaOptimizer.Beta1, _options.MetaOptimizer.Beta2);
+        var state = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create().Start(_kernels, 1, count);
+        _optimizers.Add((name, state));
+        return state;
     }
 
     /// <summary>The task to train on; validation always sees the plain one.</summary>
@@ -77,6 +90,11 @@ sealed class Trainer : IDisposable
     int StageUnrolls => HorizonOf(_state.Stage) / _options.Unroll;
 
     MetaEpochDraw Draw => new((ulong)_spec.Seed, _state.MetaEpoch);
+
+    /// <summary>The current inner run is the teacher's.</summary>
+    bool Imitates => _options.Imitation is { } imitation && Draw.Chosen(imitation.Shares[Math.Min(_state.Stage, imitation.Shares.Count - 1)]);
+
+    IMetaGradient<float> Current => Imitates ? _imitation! : _estimator;
 
     /// <summary>Unrolls of the current inner run.</summary>
     int Unrolls => Draw.Unrolls(_options.ShortestHorizon, HorizonOf(_state.Stage), _options.Unroll);
@@ -112,8 +130,9 @@ sealed class Trainer : IDisposable
                 continue;
             }
             if (_state.MetaEpoch == _options.MetaEpochs || Stops) break;
+            var series = Imitates ? "imitation-loss" : "meta-loss";
             var loss = MetaStep();
-            yield return new RunEvent.Point("meta-loss", _state.MetaStep, loss);
+            yield return new RunEvent.Point(series, _state.MetaStep, loss);
             yield return new RunEvent.Progress("train", _state.MetaStep, PlannedMetaSteps);
             if (!ValidationIsDue && (_state.Unroll == 0 || _state.Unroll % UnrollsBetweenInnerResumePoints == 0)) yield return ResumePoint();
         }
@@ -135,6 +154,7 @@ sealed class Trainer : IDisposable
             ["seed"] = _spec.Seed,
         };
         foreach (var (name, value) in _taskFacts) facts[name] = value;
+        if (_options.Imitation is { } imitation) facts["imitates"] = Catalog.Optimizers.Of(imitation.Teacher).Name;
         if (_resumedFrom is not null) facts["resumedUnderOtherKernels"] = _resumedFrom;
         return facts;
     }
@@ -204,13 +224,14 @@ sealed class Trainer : IDisposable
     /// <summary>One unroll and one update of phi. Returns the mean loss of the unroll.</summary>
     double MetaStep()
     {
+        var (current, optimizer) = (Current, Imitates ? _imitationOptimizer! : _metaOptimizer);
         var offset = Draw.Offset(_options.StartOffset);
         if (_state.Unroll == 0)
         {
             BeginInnerRun();
-            _estimator.Advance(_phi.Span, 0, offset);
+            current.Advance(_phi.Span, 0, offset);
         }
-        var loss = _estimator.Unroll(_phi.Span, offset + _state.Unroll * _options.Unroll, _sums);
+        var loss = current.Unroll(_phi.Span, offset + _state.Unroll * _options.Unroll, _sums);
         _state.MetaStep++;
         if (++_state.Unroll == Unrolls) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
         var norm = Math.Sqrt(_sums.Sum(g => g * g));
@@ -226,26 +247,28 @@ sealed class Trainer : IDisposable
         var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
         var gradient = _metaGradient.Span;
         for (var i = 0; i < gradient.Length; i++) gradient[i] = (float)(_sums[i] * scale);
-        _metaOptimizer.Step(_phi, _metaGradient);
+        optimizer.Step(_phi, _metaGradient);
         return loss;
     }
 
-    void BeginInnerRun() => _estimator.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
+    void BeginInnerRun() => Current.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
 
     void ContinueInnerRun(SafeTensors saved)
     {
         BeginInnerRun();
-        foreach (var (name, values) in _estimator.Carried) saved[name].CopyTo(values.Span);
+        if (Imitates) Current.Advance(_phi.Span, 0, Draw.Offset(_options.StartOffset) + _state.Unroll * _options.Unroll);
+        foreach (var (name, values) in Current.Carried) saved[name].CopyTo(values.Span);
     }
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(_state.MetaStep, () => _state.Save(
-        _kernels, _phi, _metaOptimizer, _state.Unroll > 0 ? _estimator.Carried : []));
+        _kernels, _phi, _optimizers, _state.Unroll > 0 ? Current.Carried : []));
 
     public void Dispose()
     {
         _estimator.Dispose();
         _validation.Dispose();
-        _metaOptimizer.Dispose();
+        _imitation?.Dispose();
+        foreach (var (_, state) in _optimizers) state.Dispose();
         _arena.Dispose();
     }
 }

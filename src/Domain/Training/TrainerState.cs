@@ -60,7 +60,8 @@ sealed class TrainerState
 
     /// <summary>The resume point; <paramref name="inner"/> is what the inner run carries in mid-horizon, nothing at its end.</summary>
     public byte[] Save(
-        IKernels<float> kernels, Tensor<float> phi, IOptimizerState metaOptimizer, IReadOnlyList<(string Name, Tensor<float> Values)> inner)
+        IKernels<float> kernels, Tensor<float> phi, IReadOnlyList<(string Name, IOptimizerState State)> optimizers,
+        IReadOnlyList<(string Name, Tensor<float> Values)> inner)
     {
         var file = new SafeTensors();
         file.Metadata["format"] = Format;
@@ -68,7 +69,8 @@ sealed class TrainerState
         file.Metadata["state"] = JsonSerializer.Serialize(this);
         Add("phi", phi.Span.ToArray());
         if (BestPhi is not null) Add("best-phi", BestPhi);
-        foreach (var (name, values) in metaOptimizer.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add("meta-optimizer." + name, values);
+        foreach (var (optimizer, saved) in optimizers)
+            foreach (var (name, values) in saved.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add($"{optimizer}.{name}", values);
         foreach (var (name, values) in inner) Add(name, values.Span.ToArray());
         return file.ToBytes();
 
@@ -81,7 +83,7 @@ sealed class TrainerState
     /// </summary>
     /// <exception cref="SpecException">It was computed with another kernel set, and the run does not allow that.</exception>
     public static (TrainerState State, SafeTensors File, string? Kernels) Load(
-        byte[] bytes, IKernels<float> kernels, bool allowOtherKernels, Tensor<float> phi, IOptimizerState metaOptimizer)
+        byte[] bytes, IKernels<float> kernels, bool allowOtherKernels, Tensor<float> phi, IReadOnlyList<(string Name, IOptimizerState State)> optimizers)
     {
         var file = SafeTensors.Read(bytes);
         if (file.Metadata.GetValueOrDefault("format") != Format) throw new FormatException("This is no resume point.");
@@ -92,8 +94,11 @@ sealed class TrainerState
         var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
         state.BestPhi = file.Contains("best-phi") ? file["best-phi"] : null;
         file["phi"].CopyTo(phi.Span);
-        const string prefix = "meta-optimizer.";
-        metaOptimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
+        foreach (var (name, optimizer) in optimizers)
+        {
+            var prefix = name + ".";
+            optimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
+        }
         return (state, file, computedWith == Identity(kernels) ? null : computedWith);
     }
 

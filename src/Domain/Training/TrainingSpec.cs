@@ -21,6 +21,8 @@ public sealed record TrainingSpec : RunSpec, IChecked
     {
         if (Training.Horizon % Training.Unroll != 0)
             yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+        foreach (var error in Training.Imitation?.Check(Task.PredictCost().Coordinates + Training.ConvexDimensions) ?? [])
+            yield return new("/training" + error.Pointer, error.Detail);
         foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
         if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
@@ -42,6 +44,8 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);
         var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
             + (Training.Validation.Every == 0 ? 0 : (long)Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)) * task.BytesPerInstance);
+        if (Training.Imitation is not null)
+            bytes += Training.MetaBatch * ((4L * (6 + 3 * Training.Unroll + 3 * state) + tape + 400) * task.Coordinates + task.BytesPerInstance);
         var trained = (double)Training.MetaEpochs * Training.MetaBatch * Training.Estimator.RunsPerUnroll;
         var validated = Training.Validation.Every == 0 ? 0 : (double)Training.MetaEpochs / Training.Validation.Every * Training.Validation.Instances;
         var optimizerFlops = 2.0 * phi * task.Coordinates * (4 * trained + validated);
@@ -114,6 +118,9 @@ public sealed record TrainingOptions
     /// <summary>Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al., 2017.</summary>
     [Bounds(0, 4096)]
     public int ConvexDimensions { get; init; }
+
+    /// <summary>A hand-designed optimizer that is imitated now and then; null: none is.</summary>
+    public ImitationOptions? Imitation { get; init; }
 
     /// <summary>Held-out evaluation, keeping the best phi.</summary>
     public ValidationOptions Validation { get; init; } = new();

@@ -207,4 +207,56 @@ public class LearnedOptimizerContractTests
             return gradient;
         }
     }
+
+    /// <summary>theta given at every step, adjoints of anything: against central differences.</summary>
+    [Theory, MemberData(nameof(Names))]
+    public void Forced_along_a_given_trajectory_the_gradient_is_that_of_the_updates(string name)
+    {
+        const int steps = 3;
+        var (rule, start) = Create(name);
+        var phi = Array.ConvertAll(start, x => (double)x);
+        using var kernels = new ScalarKernels<double>();
+        using var arena = new Arena<double>();
+        var layout = Instances(2);
+        using var state = rule.Start(kernels, layout);
+        var rows = new Shape(steps, layout.Count);
+        var (gradients, thetas, adjoints) = (Normal(1), Normal(2), Normal(3));
+        var weights = arena.Copy([0.5, 2, 1], new Shape(steps));
+        var exact = new double[phi.Length];
+        state.SetParameters(phi);
+        state.MetaGradient(new(gradients, adjoints, weights, thetas, arena.Zeros(state.State.Shape), Forced: true), exact);
+        var largest = exact.Max(Math.Abs);
+        Assert.True(largest > 0);
+        for (var i = 0; i < phi.Length; i += Math.Max(1, phi.Length / 60))
+        {
+            var at = phi[i];
+            phi[i] = at + 1e-5;
+            var above = Loss();
+            phi[i] = at - 1e-5;
+            Assert.Equal((above - Loss()) / 2e-5, exact[i], 1e-6 * largest);
+            phi[i] = at;
+        }
+
+        Tensor<double> Normal(uint stream)
+        {
+            var values = arena.Take(rows);
+            new RandomStream(9, Split.Test, Purpose.Instance, stream).FillNormal(values.Span, 1);
+            return values;
+        }
+
+        double Loss()
+        {
+            state.SetParameters(phi);
+            state.Reset();
+            var sum = 0.0;
+            for (var step = 0; step < steps; step++)
+            {
+                var (from, count) = (step * layout.Count, layout.Count);
+                var theta = arena.Copy(thetas.Range(from, count).Span.ToArray(), new Shape(count));
+                state.Step(gradients.Range(from, count), theta);
+                for (var i = 0; i < count; i++) sum += weights.Span[step] * adjoints.Span[from + i] * (theta.Span[i] - thetas.Span[from + i]);
+            }
+            return sum;
+        }
+    }
 }

@@ -14,6 +14,7 @@ public class SpecPropertyTests
     static bool SpansFields(SpecError error) =>
         error.Pointer is "/training/unroll" or "/training/secondDerivatives" or "/tuning/fromExponent"
         || error.Pointer.StartsWith("/training/curriculum", StringComparison.Ordinal)
+        || error.Pointer.StartsWith("/training/imitation/teacher", StringComparison.Ordinal)
         || error.Pointer.Contains("/labels", StringComparison.Ordinal) || error.Pointer.Contains("/groups/", StringComparison.Ordinal)
         || error.Pointer.EndsWith("/network", StringComparison.Ordinal)
         || error.Detail.Contains("exactly one of", StringComparison.Ordinal) || error.Detail.Contains("is made for at most", StringComparison.Ordinal);

@@ -1,0 +1,140 @@
+using MetaOpt.Compute;
+using MetaOpt.Learned;
+using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
+
+namespace MetaOpt.Training;
+
+/// <summary>
+/// Imitation of a hand-designed optimizer (Chen et al., 2020, arXiv:2010.09089, section 3.2): in a share of the meta-epochs the learned
+/// optimizer is not asked to lower the loss, but to make the teacher's updates on the teacher's own trajectory.
+/// </summary>
+public sealed record ImitationOptions
+{
+    /// <summary>Who is imitated; its learning rate must be given. A schedule runs over the training's horizon.</summary>
+    public OptimizerOptions Teacher { get; init; } = new Adam.Options { LearningRate = 0.01 };
+
+    /// <summary>Share of the meta-epochs in each stage of the curriculum; the last holds for all further stages, and without a curriculum.</summary>
+    [Length(1, 17), Bounds(0, 1)]
+    public IReadOnlyList<double> Shares { get; init; } = [0.3];
+
+    /// <summary>What does not fit to the task; pointers are relative to the training's options.</summary>
+    internal IEnumerable<SpecError> Check(int coordinates)
+    {
+        if (Teacher.LearningRate is null) yield return new("/imitation/teacher/learningRate", "is required here: nobody tunes it.");
+        if (coordinates > Teacher.MostCoordinates)
+            yield return new("/imitation/teacher", $"The task has {coordinates} coordinates; this optimizer is made for at most {Teacher.MostCoordinates}.");
+    }
+}
+
+/// <summary>
+/// The gradient of the imitation's loss: mean over the instances of sum over t = 1..K of |g_t - u_t|^2, where u_t is the teacher's update and
+/// g_t the learned one at the same theta with the same gradient. theta follows the teacher, so nothing is dropped here: given the state at
+/// the unroll's start it is the exact gradient.
+/// </summary>
+public sealed class Imitation : IMetaGradient<float>
+{
+    readonly ITaskInstances<float> _instances;
+    readonly ILearnedState<float> _learned;
+    readonly IOptimizerState _teacher;
+    readonly Tape<float> _tape;
+    readonly Arena<float> _arena;
+    readonly Tensor<float> _theta, _moved; // [B, P]
+    readonly Tensor<float> _thetas, _gradients, _adjoints; // [K, B P]
+    readonly Tensor<float> _weights, _startState;
+
+    /// <param name="kernels">Where to compute.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="rule">Any rule.</param>
+    /// <param name="teacher">Whose updates are the target.</param>
+    /// <param name="batch">B, instances side by side.</param>
+    /// <param name="steps">K, steps of an unroll.</param>
+    public Imitation(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, IOptimizer teacher, int batch, int steps)
+    {
+        var layout = new Layout(batch, task.Parameters);
+        (_tape, _arena) = (new Tape<float>(kernels), kernels.NewArena());
+        (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.Start(kernels, layout), teacher.Start(kernels, layout));
+        (_theta, _moved) = (_arena.Zeros(new Shape(batch, task.Coordinates)), _arena.Zeros(new Shape(batch, task.Coordinates)));
+        var rows = new Shape(steps, layout.Count);
+        (_thetas, _gradients, _adjoints) = (_arena.Zeros(rows), _arena.Zeros(rows), _arena.Zeros(rows));
+        _startState = _arena.Zeros(_learned.State.Shape);
+        _weights = _arena.Take(new Shape(steps));
+        _weights.Span.Fill(2f / batch);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "imitation";
+
+    /// <inheritdoc/>
+    /// <remarks>The teacher's state does not depend on phi: who continues an inner run lets it <see cref="Advance"/> from the start again.</remarks>
+    public IReadOnlyList<(string Name, Tensor<float> Values)> Carried => [("optimizer-state", _learned.State)];
+
+    /// <inheritdoc/>
+    public void Begin(ulong seed, Split split, int first)
+    {
+        _instances.Draw(seed, split, first);
+        _instances.InitialTheta(_theta);
+        _learned.Reset();
+        _teacher.Reset();
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The teacher goes on alone; the learned optimizer's state stands still.</remarks>
+    public void Advance(ReadOnlySpan<float> phi, int firstStep, int steps)
+    {
+        for (var step = firstStep; step < firstStep + steps; step++) _teacher.Step(_theta, Gradient(step));
+    }
+
+    /// <inheritdoc/>
+    /// <returns>The loss, a step and instance.</returns>
+    public double Unroll(ReadOnlySpan<float> phi, int firstStep, Span<double> phiGradient)
+    {
+        _learned.SetParameters(phi);
+        _learned.State.Span.CopyTo(_startState.Span);
+        var (steps, count, total) = (_weights.Count, _theta.Count, 0.0);
+        for (var step = 0; step < steps; step++)
+        {
+            var gradient = Gradient(firstStep + step);
+            gradient.Span.CopyTo(_gradients.Range(step * count, count).Span);
+            _theta.Span.CopyTo(_thetas.Range(step * count, count).Span);
+            _theta.Span.CopyTo(_moved.Span);
+            _learned.Step(gradient.As(new Shape(count)), _moved);
+            _teacher.Step(_theta, gradient);
+            total += Differences(_moved.Span, _theta.Span, _adjoints.Range(step * count, count).Span);
+        }
+        _learned.MetaGradient(new(_gradients, _adjoints, _weights, _thetas, _startState, Forced: true), phiGradient);
+        return total / steps / _instances.Count;
+    }
+
+    /// <summary>Both started from the same theta: these are the differences of the updates. Returns the sum of their squares.</summary>
+    static double Differences(ReadOnlySpan<float> learned, ReadOnlySpan<float> teacher, Span<float> differences)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < differences.Length; i++)
+        {
+            differences[i] = learned[i] - teacher[i];
+            sum += (double)differences[i] * differences[i];
+        }
+        return sum;
+    }
+
+    /// <summary>Of each instance by itself, [B, P]; lives until the next one.</summary>
+    Tensor<float> Gradient(int step)
+    {
+        _tape.Reset();
+        var theta = _tape.Variable(_theta);
+        Tensor<float> gradient = default;
+        _tape.Gradient(_instances.Loss(_tape, theta, step), new(in theta), new(ref gradient));
+        return gradient;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _instances.Dispose();
+        _learned.Dispose();
+        _teacher.Dispose();
+        _tape.Dispose();
+        _arena.Dispose();
+    }
+}
