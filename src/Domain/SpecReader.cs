@@ -21,6 +21,7 @@ public static partial class SpecReader
     {
         ["meta-training"] = typeof(TrainingSpec),
         ["evaluation"] = typeof(EvaluationSpec),
+        ["meta-gradient-diagnosis"] = typeof(DiagnosisSpec),
     };
 
     /// <summary>So many errors are told; a flood of unknown fields costs no more than that.</summary>

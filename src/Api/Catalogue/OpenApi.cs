@@ -39,6 +39,11 @@ static class OpenApi
              "contestants":[{"optimizer":{"type":"sgd"}},{"optimizer":{"type":"adam"}},{"optimizer":{"type":"momentum","learningRate":0.01}}],
              "tuning":{"instances":200}}}
             """,
+        ["bias and variance of meta-gradients"] = """
+            {"kind":"meta-gradient-diagnosis","name":"Estimators on logistic regression","spec":{"seed":1,
+             "task":{"type":"logistic-regression"},"optimizer":{"type":"learnable-sgd"},"horizon":100,"unroll":5,"instances":2,
+             "deviation":0.01,"pairs":1,"estimates":1000,"referencePairs":10000}}
+            """,
     };
 
     sealed class Bodies(Documentation documentation) : IDocumentFilter

@@ -3,7 +3,7 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Runs;
 
-/// <summary>What a run computes: <see cref="Training.TrainingSpec"/> or <see cref="Evaluation.EvaluationSpec"/>. Closed and bounded.</summary>
+/// <summary>What a run computes: <see cref="Training.TrainingSpec"/>, <see cref="Evaluation.EvaluationSpec"/> or <see cref="Training.DiagnosisSpec"/>. Closed and bounded.</summary>
 public abstract record RunSpec
 {
     /// <summary>Every random number of the run is a function of it.</summary>

@@ -110,6 +110,9 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         if (persistent) _carried.Add(("noise", _sums));
     }
 
+    /// <summary>Number of the stream of noise; null: that of the first instance, so that every inner run has noise of its own.</summary>
+    public uint? Noise { get; set; }
+
     /// <inheritdoc/>
     public string Name => $"{(_persistent ? "persistent" : "truncated")} evolution strategies, {_options.Pairs} pairs";
 
@@ -132,7 +135,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     /// <inheritdoc/>
     public double Unroll(ReadOnlySpan<float> phi, int firstStep, Span<double> phiGradient)
     {
-        new RandomStream(_seed, _split, Purpose.Perturbation, (uint)_first, (uint)firstStep).FillNormal(_noise.Span, 1);
+        new RandomStream(_seed, _split, Purpose.Perturbation, Noise ?? (uint)_first, (uint)firstStep).FillNormal(_noise.Span, 1);
         phiGradient.Clear();
         var mean = 0.0;
         for (var pair = 0; pair < _options.Pairs; pair++)

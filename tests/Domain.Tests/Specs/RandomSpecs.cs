@@ -15,7 +15,7 @@ sealed class RandomSpecs(int seed)
         "\"\\u0000\"", "\"quadratic\"", "\"type\"", "{}", "[]", "[[]]", "{\"type\":\"adam\"}", "{\"type\":null}", "{\"type\":\"\\udc00\"}", "{\"a\":1,\"a\":2}",
     ];
 
-    public string Kind() => _random.Next(2) == 0 ? "meta-training" : "evaluation";
+    public string Kind() => _random.Next(3) switch { 0 => "meta-training", 1 => "evaluation", _ => "meta-gradient-diagnosis" };
 
     /// <summary>A specification whose every field is in range; fields are left out at random.</summary>
     public JsonObject Valid(string kind) => Record(Named("kinds", kind));

@@ -12,7 +12,7 @@ public class SpecPropertyTests
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(tests), Prop.ForAll(ArbMap.Default.ArbFor<int>().Generator.Select(i => i * 7919).ToArbitrary(), holds));
 
     static bool SpansFields(SpecError error) =>
-        error.Pointer is "/training/unroll" or "/training/secondDerivatives" or "/tuning/fromExponent"
+        error.Pointer is "/training/unroll" or "/unroll" or "/training/secondDerivatives" or "/tuning/fromExponent"
         || error.Pointer.StartsWith("/training/curriculum", StringComparison.Ordinal)
         || error.Pointer.StartsWith("/training/imitation/teacher", StringComparison.Ordinal)
         || error.Pointer.Contains("/labels", StringComparison.Ordinal) || error.Pointer.Contains("/groups/", StringComparison.Ordinal)

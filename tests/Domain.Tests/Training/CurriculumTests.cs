@@ -62,7 +62,12 @@ public class CurriculumTests
             step = scores[i].Step;
             validations++;
             if (scores[i].Value < best) best = scores[i].Value;
-            else if (validations >= 5 && i + 1 < scores.Count) (stage, validations, best) = (stage + 1, 0, FirstToBeat(step));
+            else if (validations >= 5 && i + 1 < scores.Count)
+            {
+                var file = SafeTensors.Read(points.First(p => p.Step == step).Bytes);
+                Assert.Equal(file["best-phi"], file["phi"]);
+                (stage, validations, best) = (stage + 1, 0, FirstToBeat(step));
+            }
         }
         Assert.Equal(2, stage);
         Assert.Equal(20, (int)events.OfType<RunEvent.Result>().Single().Document["horizon"]!);
