@@ -66,7 +66,11 @@ public class CurriculumTests
             {
                 var file = SafeTensors.Read(points.First(p => p.Step == step).Bytes);
                 Assert.Equal(file["best-phi"], file["phi"]);
-                (stage, validations, best) = (stage + 1, 0, FirstToBeat(step));
+                var first = FirstToBeat(step);
+                // The second and the third stage are both validated at 20: the same phi has the same score.
+                if (stage == 0) Assert.NotEqual(best, first);
+                else Assert.Equal(best, first);
+                (stage, validations, best) = (stage + 1, 0, first);
             }
         }
         Assert.Equal(2, stage);
@@ -101,7 +105,7 @@ public class CurriculumTests
     {
         var events = Run(Small with { Training = Small.Training with { MetaOptimizer = new() { LearningRate = 1 }, MetaEpochs = 100 } });
         Assert.True((bool)events.OfType<RunEvent.Result>().Single().Document["stoppedEarly"]!);
-        Assert.True(Points(events, "validation/final").Count < 50);
+        Assert.True((int)events.OfType<RunEvent.Result>().Single().Document["horizon"]! < 20);
     }
 
     [Fact]

@@ -53,7 +53,8 @@ public class ImitationTests
         var losses = Series(s_small with { Seed = seed }, "imitation-loss");
         Assert.Equal(600, losses.Count);
         var ratio = losses[^20..].Average() / losses[0];
-        Assert.True(ratio < 0.2, $"{ratio}");
+        // Measured: 0.0044, 0.0061, 0.0062.
+        Assert.True(ratio < 0.02, $"{ratio}");
     }
 
     [Theory]
@@ -82,7 +83,8 @@ public class ImitationTests
             const double width = 0.01;
             var length = Math.Sqrt(gradient.Skip(from).Take(count).Sum(g => g * g));
             var whole = Math.Sqrt(gradient.Sum(g => g * g));
-            Assert.Equal(length, (At(width) - At(-width)) / (2 * width), 0.01 * whole);
+            // Measured: at most 3.2e-5.
+            Assert.Equal(length, (At(width) - At(-width)) / (2 * width), 3e-4 * whole);
 
             double At(double distance)
             {
