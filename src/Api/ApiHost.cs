@@ -21,7 +21,7 @@ public static partial class ApiHost
     /// <summary>The service, with its database started, migrated and given a first user.</summary>
     public static async Task<WebApplication> BuildAsync(string[] args)
     {
-        var builder = WebApplication.CreateBuilder(args);
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = Pages.Folder });
         var settings = ApiSettings.Read(builder.Configuration);
         var database = settings.DatabaseUrl
             ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
@@ -36,7 +36,7 @@ public static partial class ApiHost
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
         builder.Services.AddSingleton<Documentation>();
-        builder.Services.AddBearerTokens();
+        builder.Services.AddTokens();
         builder.Services.AddRateLimiter(Limit);
         builder.Services.AddSingleton<RequestTimes>();
         builder.Services.AddResponseCompression(o =>
@@ -62,6 +62,7 @@ public static partial class ApiHost
         app.UseProblems();
         app.UseSecurityHeaders();
         app.UseStatusCodePages(ProblemWriter.WriteStatusAsync);
+        app.UsePages();
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
@@ -79,6 +80,7 @@ public static partial class ApiHost
         v1.MapPresets();
         v1.MapQueue();
         v1.MapAccount();
+        v1.MapBrowserSession();
     }
 
     /// <summary>Generous: it stops a loop gone wild, not a person.</summary>
@@ -86,7 +88,7 @@ public static partial class ApiHost
     {
         limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
         limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context =>
-            RateLimitPartition.GetTokenBucketLimiter(context.User.FindFirst(BearerTokens.TokenClaim)?.Value ?? context.Connection.RemoteIpAddress?.ToString() ?? "",
+            RateLimitPartition.GetTokenBucketLimiter(context.User.FindFirst(Authentication.TokenClaim)?.Value ?? context.Connection.RemoteIpAddress?.ToString() ?? "",
                 _ => new TokenBucketRateLimiterOptions
                 {
                     TokenLimit = 1000,

@@ -174,6 +174,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
             token.ToTable("tokens");
             token.HasKey(t => t.Id);
             token.HasOne(t => t.User).WithMany().HasForeignKey(t => t.UserId);
+            token.HasOne<Token>().WithMany().HasForeignKey(t => t.SessionOf);
             token.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
         });
         model.Entity<Worker>(worker =>

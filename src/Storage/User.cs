@@ -43,6 +43,8 @@ public sealed class Token
     public required string Name { get; init; }
     /// <summary>SHA-256 of the 32 secret bytes. They are random, so a slow password hash would add nothing.</summary>
     public required byte[] SecretSha256 { get; init; }
+    /// <summary>Of a browser session: the token it was signed in with, and ends with. Null for a token of its own.</summary>
+    public string? SessionOf { get; init; }
     /// <summary>What it may be used for; see <see cref="Scopes"/>.</summary>
     public List<string> Scopes { get; init; } = [];
     /// <summary>When it was made.</summary>

@@ -79,12 +79,30 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
     }
 
     /// <summary>Whose token it is, or null when it is malformed, unknown, wrong, expired, revoked or its user disabled.</summary>
-    public async Task<Caller?> VerifyAsync(string text, CancellationToken cancel)
+    public Task<Caller?> VerifyAsync(string text, CancellationToken cancel) => VerifyAsync(text, session: false, cancel);
+
+    /// <summary>The same for the secret of a browser session. Neither is accepted in the other's place.</summary>
+    public Task<Caller?> VerifySessionAsync(string text, CancellationToken cancel) => VerifyAsync(text, session: true, cancel);
+
+    /// <summary>
+    /// Signs a browser in: a token with the caller's scopes that is accepted as a session only, for <paramref name="lifetime"/> and not
+    /// beyond the life of the token behind it.
+    /// </summary>
+    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var session = Make(caller.UserId, "browser session", caller.Scopes, TimeProvider.System.GetUtcNow() + lifetime, caller.TokenId);
+        db.Add(session.Token);
+        await db.SaveChangesAsync(cancel);
+        return session;
+    }
+
+    async Task<Caller?> VerifyAsync(string text, bool session, CancellationToken cancel)
     {
         if (!TryParse(text, out var id, out var secret))
             return null;
         Caller caller;
-        await using (var find = dataSource.Command(Sql.FindToken, ("id", id)))
+        await using (var find = dataSource.Command(Sql.FindToken, ("id", id), ("session", session)))
         await using (var reader = await find.ExecuteReaderAsync(cancel))
         {
             if (!await reader.ReadAsync(cancel)
@@ -116,7 +134,7 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
         return await revoke.ExecuteNonQueryAsync(cancel) == 1;
     }
 
-    static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt)
+    static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, string? sessionOf = null)
     {
         var (id, secret) = (RandomNumberGenerator.GetString(IdAlphabet, IdLength), RandomNumberGenerator.GetBytes(32));
         var token = new Token
@@ -124,6 +142,7 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
             Id = id,
             UserId = userId,
             Name = name,
+            SessionOf = sessionOf,
             SecretSha256 = SHA256.HashData(secret),
             Scopes = [.. scopes],
             ExpiresAt = expiresAt,

@@ -69,6 +69,7 @@ static class AccountApi
     {
         ["id"] = token.Id,
         ["name"] = token.Name,
+        ["session"] = token.SessionOf is not null,
         ["scopes"] = Texts(token.Scopes),
         ["createdAt"] = token.CreatedAt,
         ["expiresAt"] = token.ExpiresAt,

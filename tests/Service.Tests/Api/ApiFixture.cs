@@ -31,7 +31,7 @@ public sealed class ApiFixture : IAsyncLifetime
     {
         App = await ApiHost.BuildAsync(["--urls=http://127.0.0.1:0", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}"]);
         await App.StartAsync();
-        Nobody = new HttpClient { BaseAddress = new Uri(App.Urls.First()) };
+        Nobody = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(App.Urls.First()) };
         Admin = WithToken((await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim());
     }
 

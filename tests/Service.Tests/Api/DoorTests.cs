@@ -24,7 +24,8 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task Every_route_asks_for_a_token_and_every_change_for_the_right_to_write()
     {
         using var reader = api.WithToken(await api.TokenAsync(Scopes.RunsRead));
-        var routes = Routes().ToList();
+        // Signing in and out is for those who come without.
+        var routes = Routes().Where(r => r.Path != "/api/v1/session").ToList();
         Assert.True(routes.Count >= 19, $"{routes.Count} routes");
         foreach (var (method, path) in routes)
         {

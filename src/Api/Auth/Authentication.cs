@@ -7,13 +7,16 @@ using Microsoft.Extensions.Options;
 
 namespace MetaOpt.Api.Auth;
 
-/// <summary>Bearer tokens, on by default; a policy of a scope's name asks for that scope.</summary>
-static class BearerTokens
+/// <summary>
+/// Who calls: a program with a bearer token, or a browser with the cookie of its session. On by default; a policy of a scope's name
+/// asks for that scope.
+/// </summary>
+static class Authentication
 {
     public const string TokenClaim = "token";
-    const string Scheme = "Bearer", ScopeClaim = "scope";
+    const string Scheme = "Token", ScopeClaim = "scope", SessionClaim = "session";
 
-    public static void AddBearerTokens(this IServiceCollection services)
+    public static void AddTokens(this IServiceCollection services)
     {
         services.AddAuthentication(Scheme).AddScheme<AuthenticationSchemeOptions, Handler>(Scheme, null);
         var authorization = services.AddAuthorizationBuilder();
@@ -29,6 +32,10 @@ static class BearerTokens
 
     public static IReadOnlyList<string> CallerScopes(this HttpContext context) => [.. context.User.FindAll(ScopeClaim).Select(c => c.Value)];
 
+    /// <summary>The token behind the request's session, or null when it came with a bearer token or with nothing.</summary>
+    public static string? CallerSession(this HttpContext context) =>
+        context.User.HasClaim(c => c.Type == SessionClaim) ? context.User.FindFirstValue(TokenClaim) : null;
+
     /// <summary>Members change what is their own; administrators everything.</summary>
     public static void RequireOwner(this HttpContext context, string owner)
     {
@@ -42,24 +49,36 @@ static class BearerTokens
         protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
         {
             var header = Request.Headers.Authorization.ToString();
-            if (header.Length == 0) return AuthenticateResult.NoResult();
-            const string prefix = "Bearer ";
-            if (!header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
-                || await users.VerifyAsync(header[prefix.Length..].Trim(), Context.RequestAborted) is not { } caller)
-                return AuthenticateResult.Fail("The token is unknown, expired or revoked.");
+            if (header.Length > 0)
+            {
+                const string prefix = "Bearer ";
+                return header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
+                    && await users.VerifyAsync(header[prefix.Length..].Trim(), Context.RequestAborted) is { } bearer
+                    ? Success(bearer, [])
+                    : AuthenticateResult.Fail("The token is unknown, expired or revoked.");
+            }
+            if (BrowserSession.Read(Request) is not { } secret) return AuthenticateResult.NoResult();
+            BrowserSession.RefuseForgery(Request);
+            return await users.VerifySessionAsync(secret, Context.RequestAborted) is { } caller
+                ? Success(caller, [new(SessionClaim, "")])
+                : AuthenticateResult.Fail("The session ended.");
+        }
+
+        static AuthenticateResult Success(Caller caller, IEnumerable<System.Security.Claims.Claim> more)
+        {
             var identity = new ClaimsIdentity(
                 [
                     new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()), new(ClaimTypes.Role, caller.Role.ToString()),
-                    new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)),
-                ], BearerTokens.Scheme);
-            return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), BearerTokens.Scheme));
+                    new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)), .. more,
+                ], Authentication.Scheme);
+            return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Authentication.Scheme));
         }
 
         protected override Task HandleChallengeAsync(AuthenticationProperties properties)
         {
             Response.Headers.WWWAuthenticate = "Bearer realm=\"MetaOpt\"";
             return ProblemWriter.WriteAsync(Context, new ProblemException(401, "unauthorized",
-                "Send \"Authorization: Bearer mo_...\" with a valid token; the first one is in the file admin-token of the server's data folder."));
+                "Send \"Authorization: Bearer mo_...\" with a valid token, or sign in; the first token is in the file admin-token of the server's data folder."));
         }
 
         protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => ProblemWriter.WriteAsync(Context,
