@@ -8,6 +8,7 @@ using MetaOpt.Api.Metrics;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
+using MetaOpt.Api.Users;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 using Microsoft.AspNetCore.ResponseCompression;
@@ -68,7 +69,7 @@ public static partial class ApiHost
         app.UseAuthorization();
         app.UseRateLimiter();
         app.UseOpenApiDocument();
-        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
+        app.MapGet("/", () => Results.Redirect("/swagger")).AllowAnonymous().ExcludeFromDescription();
         app.MapHealth();
         app.MapMetrics();
         var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);
@@ -81,6 +82,8 @@ public static partial class ApiHost
         v1.MapQueue();
         v1.MapAccount();
         v1.MapBrowserSession();
+        v1.MapUsers();
+        v1.MapAudit();
     }
 
     /// <summary>Generous: it stops a loop gone wild, not a person.</summary>

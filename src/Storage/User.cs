@@ -68,6 +68,14 @@ public static class Scopes
     public const string Admin = "admin";
     /// <summary>All there are.</summary>
     public static IReadOnlyList<string> All { get; } = [RunsRead, RunsWrite, Admin];
+
+    /// <summary>The most that tokens of somebody with this role may be used for.</summary>
+    public static IReadOnlyList<string> Of(UserRole role) => role switch
+    {
+        UserRole.Admin => All,
+        UserRole.Member => [RunsRead, RunsWrite],
+        _ => [RunsRead],
+    };
 }
 
 /// <summary>A worker process as it last reported.</summary>

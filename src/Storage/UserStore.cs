@@ -15,14 +15,14 @@ public sealed record Caller(Guid UserId, string Name, UserRole Role, string Toke
 /// <summary>
 /// Users and their bearer tokens: <c>mo_</c>, 8 characters that name it, <c>_</c>, 32 random bytes as 43 base64url characters.
 /// </summary>
-public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
+public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
 {
     const string Prefix = "mo_";
     const int IdLength = 8, SecretLength = 43;
     const string IdAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
 
     // Any constant will do, as long as nobody else in the database uses it.
-    const long BootstrapLock = 0x6d6574616f707403;
+    const long UsersLock = 0x6d6574616f707403;
 
     /// <summary>Name of the user that the first start makes.</summary>
     public const string AdminName = "admin";
@@ -35,7 +35,7 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({BootstrapLock})", cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({UsersLock})", cancel);
         if (await db.Users.AnyAsync(cancel))
             return null;
         var admin = new User { Id = Guid.CreateVersion7(), Name = AdminName, Role = UserRole.Admin };
@@ -45,24 +45,6 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
         return token;
-    }
-
-    /// <summary>Adds a user.</summary>
-    /// <exception cref="DbUpdateException">There is one of that name.</exception>
-    public async Task<User> CreateUserAsync(string name, UserRole role, CancellationToken cancel)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancel);
-        var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role };
-        db.Add(user);
-        await db.SaveChangesAsync(cancel);
-        return user;
-    }
-
-    /// <summary>The user of that name, null when there is none.</summary>
-    public async Task<User?> FindUserAsync(string name, CancellationToken cancel)
-    {
-        await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Users.AsNoTracking().FirstOrDefaultAsync(u => u.Name == name, cancel);
     }
 
     /// <summary>Makes a token for a user; <paramref name="expiresAt"/> null: never.</summary>
@@ -108,8 +90,9 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
             if (!await reader.ReadAsync(cancel)
                 || !CryptographicOperations.FixedTimeEquals(SHA256.HashData(secret), reader.GetFieldValue<byte[]>(0)))
                 return null;
-            caller = new(reader.GetGuid(1), reader.GetString(2), Enum.Parse<UserRole>(reader.GetString(3), true), id,
-                reader.GetFieldValue<string[]>(4));
+            var role = Enum.Parse<UserRole>(reader.GetString(3), true);
+            // A role that was taken back takes the scopes of old tokens with it.
+            caller = new(reader.GetGuid(1), reader.GetString(2), role, id, [.. reader.GetFieldValue<string[]>(4).Intersect(Scopes.Of(role))]);
             if (!reader.GetBoolean(5))
                 return caller;
         }
@@ -126,11 +109,12 @@ public sealed class UserStore(NpgsqlDataSource dataSource, IDbContextFactory<Met
             .ToListAsync(cancel);
     }
 
-    /// <summary>Refuses the token from now on; false when there is none, or it is revoked already.</summary>
-    public async Task<bool> RevokeTokenAsync(string tokenId, CancellationToken cancel)
+    /// <summary>Refuses the user's token from now on; false when there is none, or it is revoked already.</summary>
+    public async Task<bool> RevokeTokenAsync(Guid userId, string tokenId, CancellationToken cancel)
     {
         await using var revoke = dataSource.Command(
-            "update tokens set revoked_at = now() where id = @id and revoked_at is null", ("id", tokenId));
+            "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
+            ("id", tokenId), ("user", userId));
         return await revoke.ExecuteNonQueryAsync(cancel) == 1;
     }
 

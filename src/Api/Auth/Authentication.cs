@@ -14,6 +14,10 @@ namespace MetaOpt.Api.Auth;
 static class Authentication
 {
     public const string TokenClaim = "token";
+
+    /// <summary>Policy for one's own tokens: a token that may write, or any of somebody who may only look.</summary>
+    public const string OwnTokens = "own-tokens";
+
     const string Scheme = "Token", ScopeClaim = "scope", SessionClaim = "session";
 
     public static void AddTokens(this IServiceCollection services)
@@ -21,6 +25,8 @@ static class Authentication
         services.AddAuthentication(Scheme).AddScheme<AuthenticationSchemeOptions, Handler>(Scheme, null);
         var authorization = services.AddAuthorizationBuilder();
         foreach (var scope in Scopes.All) authorization.AddPolicy(scope, policy => policy.RequireClaim(ScopeClaim, scope));
+        authorization.AddPolicy(OwnTokens, policy => policy.RequireAssertion(c =>
+            c.User.HasClaim(ScopeClaim, Scopes.RunsWrite) || c.User.IsInRole(nameof(UserRole.Viewer))));
     }
 
     /// <summary>Name of the user who sent the request.</summary>

@@ -65,7 +65,7 @@ static class BrowserSession
     {
         context.Request.AllowQuery();
         RefuseForgery(context.Request);
-        if (context.CallerSession() is { } id && await users.RevokeTokenAsync(id, cancel))
+        if (context.CallerSession() is { } id && await users.RevokeTokenAsync(context.CallerId(), id, cancel))
             await audit.AppendAsync(context.CallerName(), "session.end", id, null, cancel);
         context.Response.Cookies.Delete(Cookie, Options(context.Request, null));
         return Results.NoContent();

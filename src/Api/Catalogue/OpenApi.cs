@@ -67,8 +67,17 @@ static class OpenApi
                     operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples);
             if (document.Paths.TryGetValue("/api/v1/runs/{id}", out var run) && run.Operations!.TryGetValue(HttpMethod.Patch, out var patch))
                 patch.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["rename"] = """{"name":"a better name","tags":["kept"]}""" });
-            if (document.Paths.TryGetValue("/api/v1/me/tokens", out var tokens) && tokens.Operations!.TryGetValue(HttpMethod.Post, out var create))
-                create.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["for a script"] = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""" });
+            const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
+            Example(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
+            Example(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""");
+            Example(document, HttpMethod.Patch, "/api/v1/users/{name}", "less of the machines", """{"weight":0.5,"disabled":false}""");
+            Example(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token);
+        }
+
+        static void Example(OpenApiDocument document, HttpMethod method, string path, string name, string body)
+        {
+            if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(method, out var operation))
+                operation.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { [name] = body });
         }
 
         static OpenApiRequestBody Body(IOpenApiSchema schema, IReadOnlyDictionary<string, string> examples) => new()

@@ -4,6 +4,8 @@ using System.Text.Json.Nodes;
 using MetaOpt.Api;
 using MetaOpt.Storage;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
@@ -78,6 +80,13 @@ public sealed class ApiFixture : IAsyncLifetime
         Assert.True(answer.IsSuccessStatusCode, $"{path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
         return JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
     }
+
+    /// <summary>Everything that the API answers, from its route table.</summary>
+    public IEnumerable<(string Method, string Pattern, EndpointMetadataCollection Metadata)> Routes() =>
+        from source in App.Services.GetServices<EndpointDataSource>()
+        from endpoint in source.Endpoints.OfType<RouteEndpoint>()
+        from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods
+        select (method, "/" + endpoint.RoutePattern.RawText!.Trim('/'), endpoint.Metadata);
 
     public async Task DisposeAsync()
     {

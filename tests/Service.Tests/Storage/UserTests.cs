@@ -58,8 +58,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task Revoked_and_expired_tokens_and_those_of_disabled_users_are_refused()
     {
         var revoked = await TokenAsync();
-        Assert.True(await storage.Users.RevokeTokenAsync(revoked.Token.Id, default));
-        Assert.False(await storage.Users.RevokeTokenAsync(revoked.Token.Id, default));
+        Assert.True(await storage.Users.RevokeTokenAsync(revoked.Token.UserId, revoked.Token.Id, default));
+        Assert.False(await storage.Users.RevokeTokenAsync(revoked.Token.UserId, revoked.Token.Id, default));
         var expired = await TokenAsync(DateTimeOffset.Now.AddSeconds(-1));
         var valid = await TokenAsync(DateTimeOffset.Now.AddHours(1));
         var disabled = await TokenAsync();

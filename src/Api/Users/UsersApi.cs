@@ -1,0 +1,111 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Account;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Problems;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace MetaOpt.Api.Users;
+
+/// <summary>Everybody, for administrators: roles, weights, tokens.</summary>
+static class UsersApi
+{
+    public static void MapUsers(this RouteGroupBuilder v1)
+    {
+        var users = v1.MapGroup("/users").RequireAuthorization(Scopes.Admin).WithTags("Users");
+        users.MapGet("", ListAsync).WithSummary("Everybody, by name.");
+        users.MapPost("", CreateAsync).WithSummary("Adds a user; make a first token at /users/{name}/tokens.");
+        users.MapGet("/{name}", GetAsync).WithSummary("One user.");
+        users.MapPatch("/{name}", ChangeAsync).WithSummary("Changes role or weight, or disables the user and with it every token.");
+        users.MapGet("/{name}/tokens", ListTokensAsync).WithSummary("The user's tokens and browser sessions, newest first.");
+        users.MapPost("/{name}/tokens", CreateTokenAsync).WithSummary("Makes a token for the user; its text is shown this once.");
+        users.MapDelete("/{name}/tokens/{id}", RevokeTokenAsync).WithSummary("Revokes one of the user's tokens.");
+    }
+
+    static async Task<IResult> ListAsync(HttpRequest request, UserStore users, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await users.ListUsersAsync(cancel)).Select(Document)]) });
+    }
+
+    static async Task<IResult> GetAsync(string name, HttpRequest request, UserStore users, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        return Results.Json(Document(await FindAsync(users, name, cancel)));
+    }
+
+    static async Task<IResult> CreateAsync(HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var request = await context.Request.ReadAsync<NewUser>();
+        try
+        {
+            var user = await users.CreateUserAsync(request.Name, request.Role, cancel, request.Weight);
+            await audit.AppendAsync(context.CallerName(), "user.create", user.Name, Facts(user), cancel);
+            return Results.Created($"/api/v1/users/{user.Name}", Document(user));
+        }
+        catch (DbUpdateException error) when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
+        {
+            throw new ProblemException(409, "name-taken", $"There is a user named {request.Name} already.");
+        }
+    }
+
+    static async Task<IResult> ChangeAsync(string name, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var change = await context.Request.ReadAsync<UserEdit>();
+        try
+        {
+            var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled), cancel)
+                ?? throw ProblemException.NotFound("such user");
+            await audit.AppendAsync(context.CallerName(), "user.change", user.Name, Facts(user), cancel);
+            return Results.Json(Document(user));
+        }
+        catch (LastAdminException last)
+        {
+            throw new ProblemException(409, "last-admin", last.Message);
+        }
+    }
+
+    static async Task<IResult> ListTokensAsync(string name, HttpRequest request, UserStore users, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        return Results.Json(TokenDocument.List(await users.ListTokensAsync((await FindAsync(users, name, cancel)).Id, cancel)));
+    }
+
+    static async Task<IResult> CreateTokenAsync(string name, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var request = await context.Request.ReadAsync<TokenRequest>();
+        var user = await FindAsync(users, name, cancel);
+        var token = await request.CreateAsync(users, user.Id, Scopes.Of(user.Role), $"that {user.Name}'s role has", cancel);
+        await audit.AppendAsync(context.CallerName(), "token.create", token.Token.Id, TokenDocument.Audit(user.Name, token.Token), cancel);
+        return Results.Json(TokenDocument.New(token), statusCode: 201);
+    }
+
+    static async Task<IResult> RevokeTokenAsync(string name, string id, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        if (!await users.RevokeTokenAsync((await FindAsync(users, name, cancel)).Id, id, cancel))
+            throw ProblemException.NotFound($"such token of {name}'s, or it is revoked already");
+        await audit.AppendAsync(context.CallerName(), "token.revoke", id, new JsonObject { ["user"] = name }, cancel);
+        return Results.NoContent();
+    }
+
+    static async Task<User> FindAsync(UserStore users, string name, CancellationToken cancel) =>
+        (name.Contains('\0') ? null : await users.FindUserAsync(name, cancel)) ?? throw ProblemException.NotFound("such user");
+
+    static JsonObject Facts(User user) => new() { ["role"] = Role(user), ["weight"] = user.Weight, ["disabled"] = user.DisabledAt is not null };
+
+    static JsonObject Document(User user) => new()
+    {
+        ["name"] = user.Name,
+        ["role"] = Role(user),
+        ["weight"] = user.Weight,
+        ["createdAt"] = user.CreatedAt,
+        ["disabledAt"] = user.DisabledAt,
+    };
+
+    static string Role(User user) => user.Role.ToString().ToLowerInvariant();
+}

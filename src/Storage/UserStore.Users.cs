@@ -1,0 +1,59 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Storage;
+
+/// <summary>What to change of a user; null stays as it is.</summary>
+public sealed record UserChange(UserRole? Role, double? Weight, bool? Disabled);
+
+/// <summary>The change would leave nobody who may look after users.</summary>
+public sealed class LastAdminException(string name)
+    : Exception($"{name} is the only administrator who is not disabled; make somebody else one first.");
+
+public sealed partial class UserStore
+{
+    /// <summary>Adds a user.</summary>
+    /// <exception cref="DbUpdateException">There is one of that name.</exception>
+    public async Task<User> CreateUserAsync(string name, UserRole role, CancellationToken cancel, double weight = 1)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role, Weight = weight };
+        db.Add(user);
+        await db.SaveChangesAsync(cancel);
+        return user;
+    }
+
+    /// <summary>The user of that name, null when there is none.</summary>
+    public async Task<User?> FindUserAsync(string name, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Users.AsNoTracking().FirstOrDefaultAsync(u => u.Name == name, cancel);
+    }
+
+    /// <summary>Everybody, by name; disabled users too.</summary>
+    public async Task<IReadOnlyList<User>> ListUsersAsync(CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Users.AsNoTracking().OrderBy(u => u.Name).ToListAsync(cancel);
+    }
+
+    /// <summary>Changes a user, who keeps the name: runs carry it. Null when there is none.</summary>
+    /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
+    public async Task<User?> ChangeUserAsync(string name, UserChange change, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        // One at a time: two administrators who demote each other at once would both be right.
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({UsersLock})", cancel);
+        if (await db.Users.FirstOrDefaultAsync(u => u.Name == name, cancel) is not { } user)
+            return null;
+        user.Role = change.Role ?? user.Role;
+        user.Weight = change.Weight ?? user.Weight;
+        if (change.Disabled is { } disabled)
+            user.DisabledAt = disabled ? user.DisabledAt ?? TimeProvider.System.GetUtcNow() : null;
+        await db.SaveChangesAsync(cancel);
+        if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
+            throw new LastAdminException(name);
+        await transaction.CommitAsync(cancel);
+        return user;
+    }
+}
