@@ -1,5 +1,10 @@
 # Two targets: api and worker.
 #   docker build --target api -t metaopt-api .     docker build --target worker -t metaopt-worker .
+FROM node:22-slim AS pages
+WORKDIR /pages
+COPY src/Api/package.json src/Api/package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 # Packages first: they change less often than sources.
@@ -10,6 +15,7 @@ COPY src/Api/MetaOpt.Api.csproj src/Api/packages.lock.json src/Api/
 COPY src/Worker/MetaOpt.Worker.csproj src/Worker/packages.lock.json src/Worker/
 RUN dotnet restore src/Api --locked-mode && dotnet restore src/Worker --locked-mode
 COPY src/ src/
+COPY --from=pages /pages/node_modules src/Api/node_modules
 RUN dotnet publish src/Api --no-restore -c Release -o /app/api && dotnet publish src/Worker --no-restore -c Release -o /app/worker
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0 AS base

@@ -69,7 +69,6 @@ public static partial class ApiHost
         app.UseAuthorization();
         app.UseRateLimiter();
         app.UseOpenApiDocument();
-        app.MapGet("/", () => Results.Redirect("/swagger")).AllowAnonymous().ExcludeFromDescription();
         app.MapHealth();
         app.MapMetrics();
         var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);

@@ -25,16 +25,23 @@ public sealed class ApiFixture : IAsyncLifetime
 
     public string Home { get; } = TestFolders.New("api");
 
+    /// <summary>Text of the administrator's token.</summary>
+    public string AdminToken { get; private set; } = "";
+
+    public string ConnectionString { get; private set; } = "";
+
     public NpgsqlDataSource Database => App.Services.GetRequiredService<NpgsqlDataSource>();
 
     public async Task InitializeAsync() => await StartAsync(await PostgresFixture.CreateDatabaseAsync());
 
-    public async Task StartAsync(string database)
+    public async Task StartAsync(string database, int port = 0)
     {
-        App = await ApiHost.BuildAsync(["--urls=http://127.0.0.1:0", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}"]);
+        ConnectionString = database;
+        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}"]);
         await App.StartAsync();
         Nobody = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(App.Urls.First()) };
-        Admin = WithToken((await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim());
+        AdminToken = (await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim();
+        Admin = WithToken(AdminToken);
     }
 
     public HttpClient WithToken(string token)
@@ -64,10 +71,10 @@ public sealed class ApiFixture : IAsyncLifetime
     }
 
     /// <summary>Claims the next run as a worker would.</summary>
-    public async Task<LeasedRun> ClaimAsync(Guid expected)
+    public async Task<LeasedRun> ClaimAsync(Guid expected, string pool = "cpu")
     {
         var queue = App.Services.GetRequiredService<RunQueue>();
-        var claim = await queue.ClaimAsync(new WorkerIdentity("test", "cpu", [], []), TimeSpan.FromMinutes(5), default);
+        var claim = await queue.ClaimAsync(new WorkerIdentity("test", pool, [], []), TimeSpan.FromMinutes(5), default);
         Assert.Equal(expected, claim!.Lease.RunId);
         var run = new LeasedRun(Database, claim.Lease);
         await run.BeginAttemptAsync([], default);

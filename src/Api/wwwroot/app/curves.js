@@ -1,0 +1,78 @@
+/** All curves of one run: kept short however long the run is, read again in detail where somebody zooms in. */
+import { api } from './api.js';
+import { Curve, mostPoints, wantedPoints } from './curve.js';
+
+export class Curves {
+  constructor(id, signal, changed) {
+    Object.assign(this, { id, signal, changed });
+    this.whole = new Map();
+    this.detail = new Map();
+    this.range = null;
+  }
+
+  get names() {
+    return [...this.whole.keys()];
+  }
+
+  /** The curve to draw: that of the zoomed range where there is one. */
+  get(name) {
+    return this.detail.get(name) ?? this.whole.get(name);
+  }
+
+  async read(name, [from, to] = []) {
+    const part = from === undefined ? '' : `&from=${from}&to=${to}`;
+    const data = await api.get(`/runs/${this.id}/series/${encodeURIComponent(name)}?maxPoints=${wantedPoints}${part}`, this.signal);
+    return new Curve().add(data.points);
+  }
+
+  /** New points of the event stream. */
+  async add({ series, points }) {
+    if (!this.whole.has(series)) this.whole.set(series, new Curve());
+    const curve = this.whole.get(series).add(points);
+    this.changed();
+    if (curve.x.length > mostPoints && !curve.reading) {
+      curve.reading = true;
+      this.whole.set(series, await this.read(series));
+      this.changed();
+    }
+  }
+
+  /** Reads summarised curves again for the range; null goes back to the whole. */
+  async zoom(from, to) {
+    this.range = from === null ? null : [from, to];
+    const range = this.range;
+    if (!range) {
+      this.detail.clear();
+      return this.changed();
+    }
+    const rough = this.names.filter(name => this.whole.get(name).buckets);
+    const read = await Promise.all(rough.map(async name => [name, await this.read(name, range)]));
+    if (this.range !== range) return;
+    this.detail = new Map(read);
+    this.changed();
+  }
+}
+
+const statistic = /^(.*)\/(mean|median|p10|p90)$/;
+
+/** Which curves belong into one chart: contestants of an evaluation together, others by the first part of their name. */
+export function chartsOf(names) {
+  const charts = new Map();
+  for (const name of names) {
+    const key = statistic.test(name) ? 'contest' : name.split('/')[0];
+    charts.set(key, [...(charts.get(key) ?? []), name]);
+  }
+  return charts;
+}
+
+/** Contestants in the names of an evaluation's series, in order of appearance. */
+export const contestants = names => [...new Set(names.map(name => statistic.exec(name)?.[1]).filter(name => name !== undefined))];
+
+/** A statistic over instances with the band that holds 80 % of them. */
+export function banded(get, contestant, kind) {
+  const [middle, low, high] = [kind, 'p10', 'p90'].map(part => get(`${contestant}/${part}`));
+  const curve = middle ?? new Curve();
+  if (low?.x.length === curve.x.length && high?.x.length === curve.x.length)
+    return Object.assign(new Curve(), { x: curve.x, y: curve.y, low: low.y, high: high.y, diverged: curve.diverged });
+  return curve;
+}

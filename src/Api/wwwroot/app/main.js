@@ -1,0 +1,103 @@
+/** Addresses, the bar on the left, signing in and out, light and dark. A page is a module with a title and show(). */
+import { api, Problem, session } from './api.js';
+import { fill, h, icon, toast } from './dom.js';
+
+const pages = [  [/^\/$/, 'queue'], [/^\/runs$/, 'runs'], [/^\/runs\/(?<id>[0-9a-f-]{36})$/, 'run'], [/^\/compare$/, 'compare'],
+  [/^\/leaderboard$/, 'leaderboard'], [/^\/trajectory$/, 'trajectory'], [/^\/new$/, 'new'], [/^\/account$/, 'account'],
+  [/^\/admin$/, 'admin'], [/^\/sign-in$/, 'sign-in'],
+];
+const places = [  ['/', 'queue', 'Queue'], ['/runs', 'runs', 'Runs'],
+];
+
+const page = (document.getElementById('page'));
+const bar = (document.getElementById('bar'));
+let me = null;
+let leaving = new AbortController();
+
+/** Goes to an address of ours without loading the document again. */
+export function go(address, replace = false) {
+  history[replace ? 'replaceState' : 'pushState'](null, '', address);
+  return show();
+}
+
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving, { pathname, search } = location;
+  const match = pages.map(([pattern, name]) => ([pattern.exec(pathname), name])).find(([found]) => found);
+  const name = match?.[1] ?? 'missing';
+  if (name !== 'sign-in' && !me) {
+    me = await api.get('/me').catch(error => {
+      if (!(error instanceof Problem) || error.status !== 401) toast(error.message, 'bad');
+      return null;
+    });
+    if (!me) return go(`/sign-in?to=${encodeURIComponent(pathname + search)}`, true);
+  }
+  drawBar(pathname);
+  try {
+    const module = await import(name === 'missing' ? '../pages/missing.js' : `../pages/${name}.js`);
+    if (signal.aborted) return;
+    document.title = `${module.title} – MetaOpt`;
+    const view = h('div.view');
+    fill(page, view);
+    await module.show(view, { ...match?.[0]?.groups, query: new URLSearchParams(search), signal, me, go, entered });
+    if (!signal.aborted) page.focus({ preventScroll: true });
+  } catch (error) {
+    if (signal.aborted) return;
+    fill(page, h('h1', 'This does not work'), h('p.empty', (error).message));
+  }
+}
+
+/** After signing in. */
+function entered(who, to) {
+  me = who;
+  return go(to.startsWith('/') && !to.startsWith('//') ? to : '/', true);
+}
+
+async function leave() {
+  await api.delete('/session').catch(() => { });
+  me = null;
+  await go('/sign-in');
+}
+
+session.lost = () => {
+  if (!me) return;
+  me = null;
+  go(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`, true);
+};
+
+function drawBar(path) {
+  bar.hidden = !me;
+  if (!me) return;
+  const link = (href, picture, label) =>
+    h('a', { href, 'aria-current': path === href || (href === '/runs' && path.startsWith('/runs/')) ? 'page' : null }, icon(picture), h('span', label));
+  fill(bar,
+    h('a.brand', { href: '/' }, h('img', { src: '/icon.svg', alt: '', width: 26, height: 26 }), h('span', 'MetaOpt')),
+    h('nav', { 'aria-label': 'Pages' }, places.map(place => link(...place))),
+    h('div.foot',
+      h('button.quiet', { type: 'button', onclick: turnTheme, title: 'Light, dark or as the system' }, icon('theme'), h('span', themeName())),
+      h('a', { href: '/swagger', 'data-outside': true }, icon('docs'), h('span', 'HTTP API')),
+      h('div.who', h('span', { title: me.role }, me.name), h('button.quiet', { type: 'button', onclick: leave }, 'Sign out'))));
+}
+
+const themes = ['system', 'light', 'dark'];
+const theme = () => localStorage.getItem('theme') ?? 'system';
+const themeName = () => ({ system: 'System colours', light: 'Light', dark: 'Dark' })[theme()];
+const applyTheme = () => { document.documentElement.dataset.theme = theme(); };
+function turnTheme() {
+  localStorage.setItem('theme', themes[(themes.indexOf(theme()) + 1) % themes.length]);
+  applyTheme();
+  drawBar(location.pathname);
+  document.dispatchEvent(new Event('theme'));
+}
+
+document.addEventListener('click', event => {
+  const link = event.target instanceof Element ? event.target.closest('a') : null;
+  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (link.origin !== location.origin || link.hasAttribute('download') || link.dataset.outside !== undefined || link.hash) return;
+  event.preventDefault();
+  if (link.pathname + link.search !== location.pathname + location.search) go(link.pathname + link.search);
+});
+addEventListener('popstate', show);
+applyTheme();
+show();

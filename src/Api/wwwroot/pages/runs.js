@@ -1,0 +1,49 @@
+/** Every run, newest first, with filters that are in the address. */
+import { fill, h, table } from '../app/dom.js';
+import { api, poll } from '../app/api.js';
+import { ago, duration, progress, runLink, secondsBetween, state } from '../app/format.js';
+
+export const title = 'Runs';
+const filters = ['state', 'kind', 'owner', 'tag'];
+const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
+const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
+
+export async function show(view, { signal, query, go }) {
+  const list = h('div');
+  const more = h('button', { type: 'button', hidden: true, onclick: () => { pages++; refresh(); } }, 'Show more');
+  let pages = 1;
+  const apply = () => {
+    const next = new URLSearchParams(filters.map(name => [name, form.elements[name].value.trim()]).filter(([, value]) => value));
+    go(`/runs${next.size ? `?${next}` : ''}`);
+  };
+  const field = (name, control) => h('label.field', h('span', name), control);
+  const pick = (name, words) => h('select', { name, onchange: apply }, h('option', { value: '' }, 'any'),
+    words.map(word => h('option', { value: word, selected: query.get(name) === word }, word)));
+  const type = name => h('input', { name, value: query.get(name) ?? '', onchange: apply, size: 12 });
+  const form = h('form.filters', { onsubmit: event => { event.preventDefault(); apply(); } },
+    field('State', pick('state', states)), field('Kind', pick('kind', kinds)), field('By', type('owner')), field('Tag', type('tag')));
+  fill(view, h('h1', 'Runs'), form, list, more);
+
+  const refresh = async () => {
+    const items = [];
+    let cursor = null;
+    for (let page = 0; page < pages; page++) {
+      const part = new URLSearchParams([...query, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])].filter(([name]) =>
+        [...filters, 'limit', 'cursor'].includes(name)));
+      const answer = await api.get(`/runs?${part}`, signal);
+      items.push(...answer.items);
+      cursor = answer.nextCursor;
+      if (!cursor) break;
+    }
+    more.hidden = !cursor;
+    if (list.contains(document.activeElement) && pages === 1 && list.dataset.seen === JSON.stringify(items)) return;
+    list.dataset.seen = JSON.stringify(items);
+    const focus = document.activeElement?.id;
+    fill(list, table('Runs', ['Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'], items.map(run => [
+      runLink(run), state(run), run.kind, run.owner, run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
+      run.state === 'queued' ? '–' : progress(run), run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–', ago(run.createdAt),
+    ]), 'No run is like that.'));
+    if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+  };
+  await poll(4, signal, refresh);
+}
