@@ -11,6 +11,9 @@ public sealed record Home(string Folder)
     /// <summary>Holds the first administrator's token; readable by its owner only.</summary>
     public string TokenFile => Path.Combine(Folder, "admin-token");
 
+    /// <summary>What <c>metaopt login</c> keeps; readable by its owner only.</summary>
+    public string LoginFile => Path.Combine(Folder, "login");
+
     /// <summary>Datasets, one folder each.</summary>
     public string Data => Path.Combine(Folder, "data");
 

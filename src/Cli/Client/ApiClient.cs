@@ -24,18 +24,28 @@ public sealed class ApiClient : IDisposable
     public Uri Server { get; }
 
     /// <summary>
-    /// Server: <c>METAOPT_URL</c>, else the one that <c>metaopt up</c> started, else port 5080 of this machine.
-    /// Token: <c>METAOPT_TOKEN</c>, else the file <c>admin-token</c> in the data folder.
+    /// Server: <c>METAOPT_URL</c>, else what <c>login</c> kept, else the one that <c>metaopt up</c> started, else port 5080 of this
+    /// machine. Token: <c>METAOPT_TOKEN</c>, else what <c>login</c> kept for that server, else the file <c>admin-token</c>.
     /// </summary>
     public static ApiClient FromEnvironment()
     {
         var home = Home.FromEnvironment();
-        var address = Environment.GetEnvironmentVariable("METAOPT_URL")
-            ?? (File.Exists(home.AddressFile) ? File.ReadAllText(home.AddressFile).Trim() : "http://127.0.0.1:5080");
-        if (!Uri.TryCreate(address, UriKind.Absolute, out var server) || server.Scheme is not ("http" or "https"))
-            throw new CommandException($"METAOPT_URL is \"{address}\"; give a whole address such as http://127.0.0.1:5080.", ExitCode.Usage);
-        return new ApiClient(server, Token(home));
+        var login = Login.Read(home);
+        var server = Address(Environment.GetEnvironmentVariable("METAOPT_URL") ?? login?.Server ?? DefaultAddress(home));
+        var token = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("METAOPT_TOKEN")) && login?.Server == server.AbsoluteUri
+            ? login.Token
+            : Token(home);
+        return new ApiClient(server, token);
     }
+
+    /// <summary>The server that <c>metaopt up</c> started, else port 5080 of this machine.</summary>
+    public static string DefaultAddress(Home home) =>
+        File.Exists(home.AddressFile) ? File.ReadAllText(home.AddressFile).Trim() : "http://127.0.0.1:5080";
+
+    /// <summary>The address as somebody wrote it.</summary>
+    public static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out var server) && server.Scheme is "http" or "https"
+        ? server
+        : throw new CommandException($"\"{text}\" is no address of a server (METAOPT_URL); give a whole one such as http://127.0.0.1:5080.", ExitCode.Usage);
 
     /// <summary><c>METAOPT_TOKEN</c>, else the content of the token file, else null.</summary>
     public static string? Token(Home home) => Environment.GetEnvironmentVariable("METAOPT_TOKEN") is { Length: > 0 } token
@@ -52,6 +62,13 @@ public sealed class ApiClient : IDisposable
     /// <summary>POST of a JSON document.</summary>
     public Task<JsonElement> PostAsync(string path, JsonNode body, CancellationToken cancel) =>
         PostAsync(path, body.ToJsonString(), cancel);
+
+    /// <summary>PATCH with a JSON document.</summary>
+    public Task<JsonElement> PatchAsync(string path, JsonNode body, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Patch, path, body.ToJsonString(), cancel);
+
+    /// <summary>DELETE.</summary>
+    public Task<JsonElement> DeleteAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Delete, path, null, cancel);
 
     /// <summary>The answer's body as it comes: a download or an event stream. Dispose the response.</summary>
     public async Task<HttpResponseMessage> OpenAsync(

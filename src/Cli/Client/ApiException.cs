@@ -26,7 +26,7 @@ public sealed class ApiException(HttpStatusCode status, string body) : Exception
             foreach (var (field, message) in Fields(errors))
                 lines.Append($"\n  {(field.Length == 0 ? "(the document)" : field)}  {message}");
         if (status == HttpStatusCode.Unauthorized)
-            lines.Append("\n  Set METAOPT_TOKEN, or let METAOPT_HOME name the data folder with the file admin-token.");
+            lines.Append("\n  Sign in (./metaopt login), set METAOPT_TOKEN, or let METAOPT_HOME name the data folder with the file admin-token.");
         return lines.ToString();
     }
 

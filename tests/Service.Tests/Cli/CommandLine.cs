@@ -7,10 +7,11 @@ namespace MetaOpt.Service.Tests.Cli;
 static class CommandLine
 {
     /// <summary>Runs it in <paramref name="home"/>, which is its data folder too; what it printed, errors last.</summary>
-    public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments)
+    public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments, string? input = null)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(ApiClient).Assembly.Location, .. arguments.Split(' ')])
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             WorkingDirectory = home,
@@ -19,6 +20,8 @@ static class CommandLine
         start.Environment["METAOPT_DATABASE_URL"] = connectionString;
         start.Environment.Remove("METAOPT_TOKEN");
         using var process = Process.Start(start)!;
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
