@@ -39,12 +39,12 @@ sealed class Contest : IDisposable
         if (contestant.Optimizer is { } baseline) return new(contestant.Name ?? Catalog.Optimizers.Of(baseline).Name, baseline, null);
         try
         {
-            var checkpoint = LearnedOptimizerCheckpoint.Read(_inputs.Checkpoints[contestant.Checkpoint!.Value]);
+            var checkpoint = LearnedOptimizerCheckpoint.Read(_inputs.Checkpoints[(contestant.Checkpoint ?? contestant.Run)!.Value]);
             return new(contestant.Name ?? checkpoint.Name, null, checkpoint.Freeze());
         }
         catch (FormatException error)
         {
-            throw new SpecException($"/contestants/{index}/checkpoint", $"cannot be used: {error.Message}");
+            throw new SpecException($"/contestants/{index}/{(contestant.Run is null ? "checkpoint" : "run")}", $"cannot be used: {error.Message}");
         }
     }
 

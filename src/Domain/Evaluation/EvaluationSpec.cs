@@ -39,6 +39,10 @@ public sealed record EvaluationSpec : RunSpec, IChecked
             .Select(x => ($"/contestants/{x.i}/checkpoint", x.c.Checkpoint!.Value));
 
     /// <inheritdoc/>
+    public override IEnumerable<(string Pointer, Guid Run)> RequiredRuns =>
+        Contestants.Select((c, i) => (c, i)).Where(x => x.c.Run is not null).Select(x => ($"/contestants/{x.i}/run", x.c.Run!.Value));
+
+    /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
         var coordinates = Task.PredictCost().Coordinates;
@@ -63,7 +67,7 @@ public sealed record EvaluationSpec : RunSpec, IChecked
         var task = Task.PredictCost();
         var tuned = Contestants.Count(c => c.Optimizer is { LearningRate: null });
         var search = Evaluation.Tuning.PlannedRuns(Tuning) * 1.2; // a grid is extended by a few
-        var learned = Contestants.Count(c => c.Checkpoint is not null);
+        var learned = Contestants.Count(c => c.Optimizer is null);
         var evaluations = (double)Horizon * (tuned * search + (double)Contestants.Count * Instances);
         var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
             + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
@@ -86,7 +90,7 @@ public sealed record EvaluationSpec : RunSpec, IChecked
     }
 }
 
-/// <summary>A hand-designed optimizer, or a learned one from a checkpoint: exactly one of the two.</summary>
+/// <summary>A hand-designed optimizer, or a learned one from a checkpoint or a run: exactly one of the three.</summary>
 public sealed record ContestantSpec : IChecked
 {
     /// <summary>Name in the report; by default the optimizer's type, or that in the checkpoint.</summary>
@@ -99,11 +103,14 @@ public sealed record ContestantSpec : IChecked
     /// <summary>Id of a checkpoint of a meta-training run.</summary>
     public Guid? Checkpoint { get; init; }
 
+    /// <summary>Id of a meta-training run, whose final checkpoint takes part: the evaluation waits for it.</summary>
+    public Guid? Run { get; init; }
+
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
-        if (Optimizer is null == Checkpoint is null)
-            yield return new("", "give exactly one of \"optimizer\" (hand-designed) and \"checkpoint\" (learned).");
+        if (new object?[] { Optimizer, Checkpoint, Run }.Count(given => given is not null) != 1)
+            yield return new("", "give exactly one of \"optimizer\" (hand-designed), \"checkpoint\" (learned) and \"run\" (what it will have learned).");
     }
 }
 

@@ -15,6 +15,16 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
     /// <summary>The rule with phi fixed.</summary>
     public FrozenOptimizer Freeze() => new(Options.Create(), Phi);
 
+    /// <summary>Its phi for <paramref name="optimizer"/>.</summary>
+    /// <exception cref="FormatException">That is another rule, or has other tensors.</exception>
+    public float[] PhiFor(LearnedOptimizerOptions optimizer)
+    {
+        static string Described(LearnedOptimizerOptions options) => $"{Catalog.LearnedOptimizers.Of(options).Name} with "
+            + string.Join(", ", options.Create().MetaParameters.Select(p => $"{p.Name} {p.Shape}"));
+        var (own, wanted) = (Described(Options), Described(optimizer));
+        return own == wanted ? Phi : throw new FormatException($"It holds {own}; the specification's optimizer is {wanted}.");
+    }
+
     /// <summary>The file: a function of its arguments alone, so the same training gives the same bytes.</summary>
     public static byte[] Write(TrainingSpec spec, ReadOnlySpan<float> phi)
     {

@@ -22,6 +22,9 @@ public abstract record RunSpec
     /// <summary>Checkpoints the run reads; each must exist when it is submitted.</summary>
     public virtual IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => [];
 
+    /// <summary>Runs whose final checkpoint it reads: it waits for them.</summary>
+    public virtual IEnumerable<(string Pointer, Guid Run)> RequiredRuns => [];
+
     /// <summary>
     /// Executes lazily: work is done while the events are enumerated. Pure: same inputs and kernel set, same events.
     /// Stops at the next step boundary when <paramref name="cancel"/> fires, after yielding a last <see cref="RunEvent.ResumePoint"/>.
@@ -33,7 +36,9 @@ public abstract record RunSpec
 /// <summary>What an execution is given besides its specification.</summary>
 /// <param name="Kernels">The kernel set to compute with.</param>
 /// <param name="Datasets">Finds a dataset by name.</param>
-/// <param name="Checkpoints">Safetensors bytes of the <see cref="RunSpec.RequiredCheckpoints"/>.</param>
+/// <param name="Checkpoints">
+/// Safetensors bytes of the <see cref="RunSpec.RequiredCheckpoints"/>, and of the final ones of <see cref="RunSpec.RequiredRuns"/> under the run's id.
+/// </param>
 /// <param name="ResumePoint">Bytes of the last stored resume point, or null to start from the beginning.</param>
 public sealed record RunInputs(
     IKernels<float> Kernels,

@@ -9,26 +9,30 @@ public enum RunState
     Running,
     /// <summary>The worker finished it. Final.</summary>
     Succeeded,
-    /// <summary>A user error, or three deaths in a row without a new resume point. Final.</summary>
+    /// <summary>A user error, or three deaths in a row without a new resume point. Final, unless somebody retries it.</summary>
     Failed,
-    /// <summary>Somebody asked for it, and it stopped. Final.</summary>
+    /// <summary>Somebody asked for it, and it stopped. Final, unless somebody retries it.</summary>
     Cancelled,
 }
 
 /// <summary>The rules of <see cref="RunState"/>.</summary>
 public static class RunStates
 {
-    /// <summary>No transition leaves it.</summary>
+    /// <summary>Nothing happens to it by itself any more; only <see cref="CanBeRetried"/> leads out.</summary>
     public static bool IsFinal(this RunState state) => state is RunState.Succeeded or RunState.Failed or RunState.Cancelled;
 
     /// <summary>A cancel request still has an effect.</summary>
     public static bool CanBeCancelled(this RunState state) => !state.IsFinal();
+
+    /// <summary>It may be queued again as itself; what succeeded stays as it is.</summary>
+    public static bool CanBeRetried(this RunState state) => state is RunState.Failed or RunState.Cancelled;
 
     /// <summary>The edges of the state machine.</summary>
     public static bool CanBecome(this RunState from, RunState to) => (from, to) switch
     {
         (RunState.Queued, RunState.Running or RunState.Cancelled) => true,
         (RunState.Running, RunState.Queued or RunState.Succeeded or RunState.Failed or RunState.Cancelled) => true,
+        (_, RunState.Queued) => from.CanBeRetried(),
         _ => false,
     };
 }

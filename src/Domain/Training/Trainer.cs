@@ -56,7 +56,8 @@ sealed class Trainer : IDisposable
         (_phi, _metaGradient, _sums) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)), new double[count]);
         if (inputs.ResumePoint is null)
         {
-            rule.Initialise((ulong)spec.Seed, _phi.Span);
+            if (spec.Start is { } start) PhiOf(inputs.Checkpoints[start], spec.Optimizer).CopyTo(_phi.Span);
+            else rule.Initialise((ulong)spec.Seed, _phi.Span);
             _state = new TrainerState();
         }
         else
@@ -74,6 +75,18 @@ sealed class Trainer : IDisposable
         var state = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create().Start(_kernels, 1, count);
         _optimizers.Add((name, state));
         return state;
+    }
+
+    static float[] PhiOf(byte[] checkpoint, LearnedOptimizerOptions optimizer)
+    {
+        try
+        {
+            return LearnedOptimizerCheckpoint.Read(checkpoint).PhiFor(optimizer);
+        }
+        catch (FormatException error)
+        {
+            throw new SpecException("/start", $"cannot be used: {error.Message}");
+        }
     }
 
     /// <summary>The task to train on; validation always sees the plain one.</summary>

@@ -10,11 +10,17 @@ public sealed record TrainingSpec : RunSpec, IChecked
     /// <summary>The learned optimizer whose phi is trained.</summary>
     public required LearnedOptimizerOptions Optimizer { get; init; }
 
+    /// <summary>Id of a checkpoint of the same optimizer: training begins with its phi. Null: with a random one.</summary>
+    public Guid? Start { get; init; }
+
     /// <summary>How it is trained.</summary>
     public TrainingOptions Training { get; init; } = new();
 
     /// <summary>A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.</summary>
     public bool AllowOtherKernels { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => Start is { } id ? [("/start", id)] : [];
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()

@@ -348,4 +348,14 @@ public class EvaluationTests
         var adam = Contestant(Document(Run(spec)), "adam 2");
         Assert.InRange((double)adam["finalMean"]!, 0, 0.9); // ln 3 = 1.10 is guessing
     }
+
+    [Fact]
+    public void A_contestant_may_be_named_by_its_run()
+    {
+        var byRun = s_small with { Contestants = [new() { Run = s_learned }, .. s_small.Contestants.Skip(1)] };
+        Assert.Equal([("/contestants/0/run", s_learned)], byRun.RequiredRuns);
+        Assert.Empty(byRun.RequiredCheckpoints);
+        Assert.Equal(Document(Run(s_small)).ToJsonString(), Document(Run(byRun)).ToJsonString());
+        Assert.NotEmpty(new ContestantSpec { Run = s_learned, Checkpoint = s_learned }.Check());
+    }
 }

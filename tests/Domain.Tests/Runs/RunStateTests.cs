@@ -15,6 +15,8 @@ public class RunStateTests
         (RunState.Running, RunState.Succeeded),
         (RunState.Running, RunState.Failed),
         (RunState.Running, RunState.Cancelled),
+        (RunState.Failed, RunState.Queued),
+        (RunState.Cancelled, RunState.Queued),
     ];
 
     [Fact]
@@ -25,9 +27,15 @@ public class RunStateTests
     }
 
     [Fact]
-    public void A_state_is_final_exactly_when_nothing_leaves_it()
+    public void A_state_is_final_exactly_when_nothing_but_a_retry_leaves_it()
     {
-        foreach (var state in s_all) Assert.Equal(!s_all.Any(other => state.CanBecome(other)), state.IsFinal());
+        foreach (var state in s_all)
+        {
+            var next = s_all.Where(other => state.CanBecome(other)).ToList();
+            Assert.Equal(state.IsFinal(), next.Count == 0 || state.CanBeRetried());
+            if (state.CanBeRetried()) Assert.Equal([RunState.Queued], next);
+        }
+        Assert.False(RunState.Succeeded.CanBeRetried());
     }
 
     [Fact]
