@@ -73,6 +73,7 @@ public static partial class ApiHost
         app.MapMetrics();
         var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);
         v1.MapRuns();
+        v1.MapRunLife();
         v1.MapSeries();
         v1.MapRunStream();
         v1.MapCheckpoints();

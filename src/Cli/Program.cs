@@ -14,6 +14,7 @@ var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
     DemoCommand.Create(), ReproduceCommand.Create(),
     ServiceCommands.Up(), ServiceCommands.Down(), ServiceCommands.Status(), ServiceCommands.Logs(), ServiceCommands.Supervise(),
     RunCommands.Submit(), RunCommands.Validate(), RunCommands.List(), RunCommands.Show(), RunCommands.Watch(), RunCommands.Cancel(),
+    RunCommands.Retry(), RunCommands.Fork(),
     ResultCommands.Series(), ResultCommands.Checkpoints(), ResultCommands.Download(), ResultCommands.Catalogue(),
     Login.Command(), Login.Logout(), Login.WhoAmI(), PeopleCommands.Users(), PeopleCommands.Tokens(),
     DataCommands.Create(), Db.Command(),

@@ -74,6 +74,9 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         run.Property(r => r.Result).HasColumnType("jsonb");
         run.Property(r => r.MaxDeaths).HasDefaultValue(3);
         run.Property(r => r.NotBefore).HasDefaultValueSql("now()");
+        run.Property(r => r.QueuedAt).HasDefaultValueSql("clock_timestamp()");
+        run.Property(r => r.After).HasDefaultValueSql("'{}'");
+        run.Property(r => r.Inputs).HasDefaultValueSql("'{}'");
         run.Property(r => r.CreatedAt).HasDefaultValueSql("clock_timestamp()");
         run.Property(r => r.MovedAt).HasDefaultValueSql("clock_timestamp()").ValueGeneratedOnAddOrUpdate();
         run.Property(r => r.Version).HasDefaultValue(1L).ValueGeneratedOnAddOrUpdate();
@@ -83,6 +86,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         run.HasIndex(r => r.LeaseExpiresAt).HasFilter("state = 'running'").HasDatabaseName("runs_leased");
         run.HasIndex(r => new { r.Owner, r.IdempotencyKey }).IsUnique().HasFilter("idempotency_key is not null")
             .HasDatabaseName("runs_idempotency_key");
+        run.HasIndex(r => r.Batch).HasFilter("batch is not null").HasDatabaseName("runs_batch");
         run.HasIndex(r => r.MovedAt).HasDatabaseName("runs_moved_at");
     }
 

@@ -53,6 +53,16 @@ public sealed class Run
     public DateTimeOffset? CancelRequestedAt { get; set; }
     /// <summary>Not claimed earlier.</summary>
     public DateTimeOffset NotBefore { get; set; }
+    /// <summary>When it joined the queue: at its submission, at a retry. First come goes by it.</summary>
+    public DateTimeOffset QueuedAt { get; set; }
+    /// <summary>Runs that must have succeeded before it is claimed.</summary>
+    public List<Guid> After { get; init; } = [];
+    /// <summary>Checkpoints it reads: their runs cannot be deleted while it waits or runs.</summary>
+    public List<Guid> Inputs { get; init; } = [];
+    /// <summary>The runs that were submitted together with it have the same.</summary>
+    public Guid? Batch { get; init; }
+    /// <summary>The run whose specification it began with.</summary>
+    public Guid? ForkedFrom { get; init; }
     /// <summary>The client's key: a second submission with it is the same run.</summary>
     public string? IdempotencyKey { get; init; }
     /// <summary>Hash of the submission that came with the key.</summary>

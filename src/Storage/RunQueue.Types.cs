@@ -23,6 +23,14 @@ public sealed record NewRun(string Kind, string Name, string Owner, JsonObject S
     public int MaxDeaths { get; init; } = 3;
     /// <summary>Not claimed earlier; null for at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
+    /// <summary>Runs that must have succeeded before it is claimed.</summary>
+    public IReadOnlyList<Guid> After { get; init; } = [];
+    /// <summary>Checkpoints it reads.</summary>
+    public IReadOnlyList<Guid> Inputs { get; init; } = [];
+    /// <summary>Shared by the runs that are submitted together.</summary>
+    public Guid? Batch { get; init; }
+    /// <summary>The run whose specification it began with.</summary>
+    public Guid? ForkedFrom { get; init; }
     /// <summary>A second submission of this owner with the same key and content is the same run.</summary>
     public string? IdempotencyKey { get; init; }
 }
@@ -30,6 +38,23 @@ public sealed record NewRun(string Kind, string Name, string Owner, JsonObject S
 /// <summary>An idempotency key came again with another submission.</summary>
 public sealed class IdempotencyConflictException(string key)
     : Exception($"The idempotency key '{key}' was used for another submission; use a new key for a new run.");
+
+/// <summary>A run to wait for, or a checkpoint to read, was deleted meanwhile.</summary>
+public sealed class MissingInputException(IReadOnlyList<Guid> missing)
+    : Exception($"Deleted meanwhile, and needed by the run: {string.Join(", ", missing)}.");
+
+/// <summary>What became of a wish to delete a run.</summary>
+public enum Deletion
+{
+    /// <summary>It is gone, with its series and checkpoints.</summary>
+    Deleted,
+    /// <summary>There is none.</summary>
+    Unknown,
+    /// <summary>It waits or runs.</summary>
+    NotFinal,
+    /// <summary>A run that waits or runs needs it, or one of its checkpoints.</summary>
+    Needed,
+}
 
 /// <summary>What a worker says of itself.</summary>
 /// <param name="Name">Unique among workers.</param>
@@ -72,6 +97,8 @@ public enum WaitCause
     NoDataset,
     /// <summary>It was asked to wait until a time.</summary>
     NotBefore,
+    /// <summary>Runs that it comes after have not succeeded.</summary>
+    After,
 }
 
 /// <summary>Why a queued run is not running yet.</summary>

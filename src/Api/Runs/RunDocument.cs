@@ -25,6 +25,8 @@ static class RunDocument
         ["attempt"] = run.Attempt,
         ["progress"] = Node(run.Progress),
         ["error"] = run.ErrorCode is null ? null : new JsonObject { ["code"] = run.ErrorCode, ["detail"] = run.ErrorDetail },
+        ["batch"] = run.Batch?.ToString(),
+        ["forkedFrom"] = run.ForkedFrom?.ToString(),
         ["cancelRequested"] = run.CancelRequestedAt is not null,
     };
 
@@ -33,6 +35,7 @@ static class RunDocument
         var document = Brief(run);
         document["notes"] = run.Notes;
         document["spec"] = JsonNode.Parse(run.Spec.GetRawText());
+        document["after"] = new JsonArray([.. run.After.Select(id => (JsonNode)id.ToString())]);
         document["specSha256"] = run.SpecSha256;
         document["result"] = Node(run.Result);
         document["waitingFor"] = waiting is null ? null : new JsonObject { ["position"] = waiting.Position, ["reason"] = waiting.Reason };

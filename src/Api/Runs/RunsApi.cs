@@ -8,7 +8,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>Submit, list, look, change, cancel, delete.</summary>
+/// <summary>Submit, list, look, change.</summary>
 static class RunsApi
 {
     const int DefaultPage = 50, LargestPage = 200;
@@ -18,53 +18,23 @@ static class RunsApi
         var runs = v1.MapGroup("").WithTags("Runs");
         runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
         runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
-        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, limit, cursor.");
+        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, batch, limit, cursor.");
         runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
-        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags or notes.");
-        runs.MapPost("/runs/{id:guid}/cancel", CancelAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Cancels a run: at once when it waits, at its next step when it runs.");
-        runs.MapDelete("/runs/{id:guid}", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a finished run with its series and checkpoints.");
+        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes or priority.");
     }
 
-    static async Task<IResult> SubmitAsync(
-        HttpContext context, ApiSettings settings, RunQueue queue, CheckpointStore checkpoints, AuditLog audit, MetaOptDb db, CancellationToken cancel)
+    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var submission = await context.Request.ReadAsync<Submission>();
-        var (spec, _) = await submission.ResolveAsync(settings, checkpoints, cancel);
-        Guid id;
-        try
-        {
-            id = await queue.SubmitAsync(new NewRun(submission.Kind, submission.Name ?? submission.Kind, context.CallerName(), SpecReader.Write(spec))
-            {
-                Tags = submission.Tags,
-                Notes = submission.Notes,
-                Pool = submission.Pool,
-                Priority = submission.Priority,
-                IdempotencyKey = IdempotencyKey(context.Request),
-            }, cancel);
-        }
-        catch (IdempotencyConflictException conflict)
-        {
-            throw new ProblemException(422, "idempotency-conflict", conflict.Message);
-        }
-        await audit.AppendAsync(context.CallerName(), "run.submit", id.ToString(), null, cancel);
-        return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, db, queue, id, cancel));
+        var id = await intake.QueueAsync(context, await context.Request.ReadAsync<Submission>(), null, cancel);
+        return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, intake.Db, intake.Queue, id, cancel));
     }
 
-    static string? IdempotencyKey(HttpRequest request)
-    {
-        if (!request.Headers.TryGetValue("Idempotency-Key", out var values)) return null;
-        var key = values.ToString();
-        return key.Length is > 0 and <= 200 && key.All(c => c is > ' ' and <= '~')
-            ? key
-            : throw new ProblemException(400, "bad-idempotency-key", "Idempotency-Key must be 1 to 200 visible ASCII characters.");
-    }
-
-    static async Task<IResult> ValidateAsync(HttpRequest request, ApiSettings settings, CheckpointStore checkpoints, CancellationToken cancel)
+    static async Task<IResult> ValidateAsync(HttpRequest request, [AsParameters] Intake intake, CancellationToken cancel)
     {
         request.AllowQuery();
         var submission = await request.ReadAsync<Submission>();
-        var (spec, cost) = await submission.ResolveAsync(settings, checkpoints, cancel);
+        var (spec, cost) = await intake.ResolveAsync(submission, cancel);
         return Results.Json(new JsonObject
         {
             ["valid"] = true,
@@ -76,7 +46,7 @@ static class RunsApi
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
     {
-        request.AllowQuery("state", "kind", "tag", "owner", "limit", "cursor");
+        request.AllowQuery("state", "kind", "tag", "owner", "batch", "limit", "cursor");
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
         var runs = db.Runs.AsNoTracking();
         if (request.QueryChoice("state", Enum.GetValues<RunState>().Select(RunDocument.StateName)) is { } state)
@@ -87,6 +57,11 @@ static class RunsApi
         if (request.QueryChoice("kind", SpecReader.Kinds.Keys) is { } kind) runs = runs.Where(r => r.Kind == kind);
         if (request.QueryText("tag") is { } tag) runs = runs.Where(r => r.Tags.Contains(tag));
         if (request.QueryText("owner") is { } owner) runs = runs.Where(r => r.Owner == owner);
+        if (request.QueryText("batch") is { } batch)
+        {
+            if (!Guid.TryParseExact(batch, "D", out var one)) throw ProblemException.BadParameter("batch", $"must be the id of a batch, got \"{batch}\".");
+            runs = runs.Where(r => r.Batch == one);
+        }
         if (request.QueryText("cursor") is { } cursor)
         {
             var before = ReadCursor(cursor);
@@ -119,7 +94,7 @@ static class RunsApi
             : Results.Json(document);
     }
 
-    static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel)
+    public static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel)
     {
         var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.Response.Headers.ETag = $"\"{run.Version}\"";
@@ -137,38 +112,17 @@ static class RunsApi
         var any = expected is "" or "*";
         var matches = any || expected == $"\"{run.Version}\"";
         // Only what was sent is written: changes of different fields at the same time both hold.
-        if (matches && change is not { Name: null, Tags: null, Notes: null })
+        if (matches && change is not { Name: null, Tags: null, Notes: null, Priority: null })
             matches = await db.Runs.Where(r => r.Id == id && (any || r.Version == run.Version)).ExecuteUpdateAsync(set =>
             {
                 if (change.Name is { } name) set.SetProperty(r => r.Name, name);
                 if (change.Tags?.ToList() is { } tags) set.SetProperty(r => r.Tags, tags);
                 if (change.Notes is { } notes) set.SetProperty(r => r.Notes, notes);
+                if (change.Priority is { } priority) set.SetProperty(r => r.Priority, priority);
             }, cancel) == 1;
         if (!matches)
             throw new ProblemException(412, "changed-meanwhile", "The run was changed meanwhile; read it again and repeat the change with its new ETag.");
         await audit.AppendAsync(context.CallerName(), "run.change", id.ToString(), null, cancel);
         return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
-    }
-
-    static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
-    {
-        context.Request.AllowQuery();
-        var owner = await db.Runs.Where(r => r.Id == id).Select(r => r.Owner).FirstOrDefaultAsync(cancel) ?? throw ProblemException.NotFound($"run {id}");
-        context.RequireOwner(owner);
-        await queue.RequestCancelAsync(id, cancel);
-        await audit.AppendAsync(context.CallerName(), "run.cancel", id.ToString(), null, cancel);
-        return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, db, queue, id, cancel));
-    }
-
-    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, AuditLog audit, CancellationToken cancel)
-    {
-        context.Request.AllowQuery();
-        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
-        context.RequireOwner(run.Owner);
-        if (!run.State.IsFinal())
-            throw new ProblemException(409, "not-final", $"The run is {RunDocument.StateName(run.State)}; cancel it first and delete it when it has stopped.");
-        await db.Runs.Where(r => r.Id == id).ExecuteDeleteAsync(cancel);
-        await audit.AppendAsync(context.CallerName(), "run.delete", id.ToString(), new JsonObject { ["name"] = run.Name }, cancel);
-        return Results.NoContent();
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace MetaOpt.Cli.Client;
 
@@ -93,6 +94,51 @@ public static class RunCommands
             return ExitCode.Success;
         }));
         return command;
+    }
+
+    /// <summary><c>retry ID</c>: a failed or cancelled run goes on.</summary>
+    public static Command Retry()
+    {
+        var id = Id();
+        var command = new Command("retry", "Queue a failed or cancelled run again; it goes on from where it stood.") { id };
+        command.SetAction((arguments, cancel) => WithApi(async api =>
+        {
+            await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/retry", (string?)null, cancel);
+            Console.WriteLine("queued");
+            return ExitCode.Success;
+        }));
+        return command;
+    }
+
+    /// <summary><c>fork ID</c>: a new run from an old one's specification; prints its id.</summary>
+    public static Command Fork()
+    {
+        var id = Id();
+        var changes = new Option<string>("--spec") { Description = "Changes to the specification, as JSON: '{\"seed\":2}'.", DefaultValueFactory = _ => "{}" };
+        var name = new Option<string?>("--name") { Description = "Name of the new run." };
+        var checkpoint = new Option<string?>("--checkpoint") { Description = "Begin with the phi of this checkpoint." };
+        var command = new Command("fork", "Submit a new run with an old one's specification and changes to it.") { id, changes, name, checkpoint };
+        command.SetAction((arguments, cancel) => WithApi(async api =>
+        {
+            var body = new JsonObject { ["spec"] = ParseChanges(arguments.GetValue(changes)!) };
+            if (arguments.GetValue(name) is { } called) body["name"] = called;
+            if (arguments.GetValue(checkpoint) is { } start) body["checkpoint"] = start;
+            Console.WriteLine((await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/fork", body, cancel)).Text("id"));
+            return ExitCode.Success;
+        }));
+        return command;
+    }
+
+    static JsonNode? ParseChanges(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text);
+        }
+        catch (JsonException error)
+        {
+            throw new CommandException($"--spec is no JSON: {error.Message}", ExitCode.Usage);
+        }
     }
 
     static async Task<int> WithApi(Func<ApiClient, Task<int>> work)

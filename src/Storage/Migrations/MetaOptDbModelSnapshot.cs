@@ -259,9 +259,20 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("uuid")
                         .HasColumnName("id");
 
+                    b.PrimitiveCollection<List<Guid>>("After")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("after")
+                        .HasDefaultValueSql("'{}'");
+
                     b.Property<int>("Attempt")
                         .HasColumnType("integer")
                         .HasColumnName("attempt");
+
+                    b.Property<Guid?>("Batch")
+                        .HasColumnType("uuid")
+                        .HasColumnName("batch");
 
                     b.Property<DateTimeOffset?>("CancelRequestedAt")
                         .HasColumnType("timestamp with time zone")
@@ -289,9 +300,20 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("finished_at");
 
+                    b.Property<Guid?>("ForkedFrom")
+                        .HasColumnType("uuid")
+                        .HasColumnName("forked_from");
+
                     b.Property<string>("IdempotencyKey")
                         .HasColumnType("text")
                         .HasColumnName("idempotency_key");
+
+                    b.PrimitiveCollection<List<Guid>>("Inputs")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("inputs")
+                        .HasDefaultValueSql("'{}'");
 
                     b.Property<string>("Kind")
                         .IsRequired()
@@ -366,6 +388,12 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("jsonb")
                         .HasColumnName("progress");
 
+                    b.Property<DateTimeOffset>("QueuedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("queued_at")
+                        .HasDefaultValueSql("clock_timestamp()");
+
                     b.Property<string>("RequestSha256")
                         .HasColumnType("text")
                         .HasColumnName("request_sha256");
@@ -413,6 +441,10 @@ namespace MetaOpt.Storage.Schema
 
                     b.HasKey("Id")
                         .HasName("pk_runs");
+
+                    b.HasIndex("Batch")
+                        .HasDatabaseName("runs_batch")
+                        .HasFilter("batch is not null");
 
                     b.HasIndex("LeaseExpiresAt")
                         .HasDatabaseName("runs_leased")

@@ -4,8 +4,9 @@ next as (
   select r.id
   from runs r left join fair_share s on s.owner = r.owner
   where r.state = 'queued' and r.pool = @pool and r.not_before <= clock_timestamp()
+    and (r.after = '{}' or blockers(r.after) = '{}')
     and (r.required_dataset is null or r.required_dataset = any(@datasets))
-  order by r.priority desc, coalesce(s.used, 0), r.created_at, r.id
+  order by r.priority desc, coalesce(s.used, 0), r.queued_at, r.id
   limit 1
   for no key update of r skip locked),
 claimed as (

@@ -108,18 +108,34 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
     async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder, CancellationToken cancel)
     {
         List<(Guid, byte[])> inputs = [];
-        foreach (var (pointer, id) in SpecReader.Read(claim.Kind, claim.Spec).RequiredCheckpoints.DistinctBy(c => c.Checkpoint))
+        var spec = SpecReader.Read(claim.Kind, claim.Spec);
+        try
+        {
+            foreach (var (pointer, id) in spec.RequiredCheckpoints.DistinctBy(c => c.Checkpoint))
+                inputs.Add((id, await ReadAsync(id, $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another.")));
+            foreach (var (pointer, run) in spec.RequiredRuns.DistinctBy(r => r.Run))
+            {
+                var final = await recorder.StoreAsync(c => services.Checkpoints.FindFinalAsync(run, c), cancel);
+                inputs.Add((run, await ReadAsync(final?.Id, $"{pointer}: run {run} has no final checkpoint; name another.")));
+            }
+            return (inputs, null);
+        }
+        catch (KeyNotFoundException missing)
+        {
+            return ([], new("checkpoint-missing", missing.Message));
+        }
+
+        async Task<byte[]> ReadAsync(Guid? id, string otherwise)
         {
             try
             {
-                inputs.Add((id, await recorder.StoreAsync(c => services.Checkpoints.ReadAllAsync(id, c), cancel)));
+                if (id is { } there) return await recorder.StoreAsync(c => services.Checkpoints.ReadAllAsync(there, c), cancel);
             }
             catch (KeyNotFoundException)
             {
-                return ([], new("checkpoint-missing", $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another."));
             }
+            throw new KeyNotFoundException(otherwise);
         }
-        return (inputs, null);
     }
 
     async Task LeaveAsync(Recorder recorder, Ending ending, CancellationToken cancel)

@@ -103,7 +103,8 @@ sealed class Supervisor(
         {
             await foreach (var change in queue.ListenAsync(stop))
             {
-                if (change.State == RunState.Queued && _work.CurrentCount < settings.Slots) _work.Release();
+                // What succeeded may have been waited for.
+                if (change.State is RunState.Queued or RunState.Succeeded && _work.CurrentCount < settings.Slots) _work.Release();
                 if (change.CancelRequested && _held.TryGetValue(change.RunId, out var heartbeat)) heartbeat.Wake();
             }
         }

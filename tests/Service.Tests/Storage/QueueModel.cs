@@ -4,11 +4,13 @@ using MetaOpt.Storage;
 namespace MetaOpt.Service.Tests.Storage;
 
 /// <summary>A run as DESIGN's rules have it: what <see cref="QueueModelTests"/> expects of the database.</summary>
-sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths)
+sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths, int joined)
 {
     public string Owner => owner;
     public int Priority => priority;
     public string? Dataset => dataset;
+    /// <summary>When it joined the queue.</summary>
+    public int Joined { get; private set; } = joined;
     public RunState State { get; private set; } = RunState.Queued;
     public long Token { get; private set; }
     public int Deaths { get; private set; }
@@ -56,8 +58,15 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     {
         CancelRequested |= !State.IsFinal();
         if (State == RunState.Queued)
-            (State, ResumeStep) = (RunState.Cancelled, null);
+            State = RunState.Cancelled;
         return State;
+    }
+
+    public bool Retry(int now)
+    {
+        if (State is not (RunState.Failed or RunState.Cancelled)) return false;
+        (State, Deaths, CancelRequested, Joined) = (RunState.Queued, 0, false, now);
+        return true;
     }
 
     public void SaveResumePoint(long step)
@@ -70,7 +79,7 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     void Leave(RunState state, string outcome)
     {
         (State, Expired, Outcomes[^1]) = (state, false, outcome);
-        if (state.IsFinal())
+        if (state == RunState.Succeeded)
             ResumeStep = null;
     }
 }

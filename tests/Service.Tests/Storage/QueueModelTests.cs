@@ -36,12 +36,13 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
         readonly string[] owners = [Fresh("a"), Fresh("b"), Fresh("c")];
         readonly Dictionary<Guid, ModelRun> runs = [];
         readonly List<Lease> leases = [];
+        int clock;
 
         public List<string> Trace { get; } = [];
 
         public async Task StepAsync()
         {
-            var operation = random.Next(13);
+            var operation = random.Next(14);
             if (operation <= 2 || runs.Count == 0)
                 await SubmitAsync();
             else if (operation <= 5 || leases.Count == 0)
@@ -53,6 +54,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                     7 => CancelAsync(),
                     8 => BeatAsync(),
                     9 => ReapAsync(),
+                    10 => RetryAsync(),
                     _ => WriteAsync(),
                 });
             await CompareAsync();
@@ -63,7 +65,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             var (owner, priority, maxDeaths) = (random.Pick(owners), random.Next(2), random.Next(1, 4));
             var dataset = random.Next(4) == 0 ? "mnist" : null;
             var id = await storage.SubmitAsync(pool, owner, priority, maxDeaths, dataset);
-            runs.Add(id, new(owner, priority, dataset, maxDeaths));
+            runs.Add(id, new(owner, priority, dataset, maxDeaths, ++clock));
             Trace.Add($"submit {id} priority {priority}");
         }
 
@@ -75,10 +77,10 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             foreach (var run in runs.Values)
                 run.Reap();
             var used = await SharesAsync();
-            // Ids are UUIDv7: first come is the smallest. Dictionaries keep the order of insertion.
             var expected = runs
                 .Where(r => r.Value.State == RunState.Queued && (r.Value.Dataset is null || datasets.Contains(r.Value.Dataset)))
                 .OrderByDescending(r => r.Value.Priority).ThenBy(r => used.GetValueOrDefault(r.Value.Owner))
+                .ThenBy(r => r.Value.Joined)
                 .Select(r => (Guid?)r.Key).FirstOrDefault();
 
             var claim = await storage.Queue.ClaimAsync(Worker(pool, datasets), Ttl, default);
@@ -118,6 +120,13 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             var (id, run) = random.Pick(runs.ToArray());
             Trace.Add($"cancel {id}");
             Assert.Equal(run.Cancel(), await storage.Queue.RequestCancelAsync(id, default));
+        }
+
+        async Task RetryAsync()
+        {
+            var (id, run) = random.Pick(runs.ToArray());
+            Trace.Add($"retry {id}");
+            Assert.Equal(run.Retry(++clock), await storage.Queue.RetryAsync(id, default));
         }
 
         async Task BeatAsync()

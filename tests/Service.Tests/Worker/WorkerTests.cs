@@ -34,8 +34,16 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         await fixture.Queue.RequestCancelAsync(id, default);
         var run = await fixture.EndAsync(id);
         Assert.Equal((RunState.Cancelled, "cancelled"), (run.State, Assert.Single(run.Attempts).Outcome));
-        await fixture.AssertEveryStepOnceAsync(id, await fixture.StepAsync(id));
+        var stopped = await fixture.StepAsync(id);
+        await fixture.AssertEveryStepOnceAsync(id, stopped);
         Assert.Empty(worker.Children);
+
+        // And goes on from there when it is retried.
+        await fixture.Queue.RetryAsync(id, default);
+        await UntilAsync(async () => await fixture.StepAsync(id) > stopped, "more points");
+        Assert.Equal(stopped, (await fixture.RowAsync(id)).Attempts[1].ResumedFromStep);
+        await fixture.Queue.RequestCancelAsync(id, default);
+        await fixture.EndAsync(id);
     }
 
     [Fact]
@@ -133,5 +141,19 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         var run = await fixture.RowAsync(id);
         Assert.Equal(("died", 3), (run.ErrorCode, run.Attempts.Count));
         Assert.Contains("signal 9", run.ErrorDetail);
+    }
+
+    [Fact]
+    public async Task An_evaluation_waits_for_the_training_it_names_and_measures_what_that_learned()
+    {
+        var training = await fixture.SubmitAsync(_pool, 20);
+        var evaluation = await fixture.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", SpecReader.Write(SpecReader.Read("evaluation", System.Text.Json.JsonElement.Parse(
+            $$"""{"seed":1,"task":{"type":"quadratic"},"horizon":10,"instances":10,"contestants":[{"run":"{{training}}"},{"optimizer":{"type":"sgd","learningRate":0.01} }]}"""))))
+        { Pool = _pool, Priority = 100, After = [training] }, default);
+        using var worker = fixture.Start(_pool);
+        var run = await fixture.EndAsync(evaluation);
+        Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
+        Assert.True(run.StartedAt >= (await fixture.RowAsync(training)).FinishedAt);
+        Assert.Equal("lstm", run.Result!.Value.GetProperty("contestants")[0].GetProperty("name").GetString());
     }
 }

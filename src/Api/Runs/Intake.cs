@@ -1,0 +1,88 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Runs;
+
+/// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
+sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, AuditLog Audit, MetaOptDb Db)
+{
+    /// <summary>The validated specification, within the limits, and what it names is there.</summary>
+    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(Submission submission, CancellationToken cancel)
+    {
+        RunSpec spec;
+        try
+        {
+            spec = SpecReader.Read(submission.Kind, submission.Spec);
+        }
+        catch (SpecException error)
+        {
+            throw ProblemException.Invalid(error, "/spec");
+        }
+        var (cost, errors) = (spec.PredictCost(), new List<SpecError>());
+        foreach (var (pointer, id) in spec.RequiredCheckpoints)
+            if (await Checkpoints.FindAsync(id, cancel) is null) errors.Add(new("/spec" + pointer, $"there is no checkpoint {id}."));
+        foreach (var (pointer, id) in spec.RequiredRuns)
+            if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is var kind and not "meta-training")
+                errors.Add(new("/spec" + pointer, kind is null ? $"there is no run {id}." : $"run {id} learns nothing: it is of kind {kind}; name a meta-training."));
+        for (var i = 0; i < submission.After.Count; i++)
+            if (submission.After[i] is var id && !await Db.Runs.AnyAsync(r => r.Id == id, cancel)) errors.Add(new($"/after/{i}", $"there is no run {id}."));
+        if (cost.Bytes > Limits.MaxRunBytes)
+            errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would need about {cost.Bytes >> 20} MiB, allowed are {Limits.MaxRunBytes >> 20} MiB; lower this.")));
+        if (cost.Seconds > Limits.MaxRunSeconds)
+            errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would take about {cost.Seconds:F0} s, allowed are {Limits.MaxRunSeconds:F0} s; lower this.")));
+        return errors.Count == 0 ? (spec, cost) : throw ProblemException.Invalid(new SpecException(errors));
+    }
+
+    /// <summary>Checks and queues one submission of the caller's; its id.</summary>
+    public async Task<Guid> QueueAsync(HttpContext context, Submission submission, Guid? forkedFrom, CancellationToken cancel)
+    {
+        var (spec, _) = await ResolveAsync(submission, cancel);
+        var run = RunOf(submission, spec, context.CallerName()) with { IdempotencyKey = IdempotencyKey(context.Request), ForkedFrom = forkedFrom };
+        var id = (await StoreAsync([run], cancel))[0];
+        var detail = forkedFrom is null ? null : new JsonObject { ["from"] = forkedFrom.ToString() };
+        await Audit.AppendAsync(context.CallerName(), forkedFrom is null ? "run.submit" : "run.fork", id.ToString(), detail, cancel);
+        return id;
+    }
+
+    /// <summary>A checked submission as the queue takes it.</summary>
+    public static NewRun RunOf(Submission submission, RunSpec spec, string owner) =>
+        new(submission.Kind, submission.Name ?? submission.Kind, owner, SpecReader.Write(spec))
+        {
+            Tags = submission.Tags,
+            Notes = submission.Notes,
+            Pool = submission.Pool,
+            Priority = submission.Priority,
+            After = [.. submission.After, .. spec.RequiredRuns.Select(r => r.Run)],
+            Inputs = [.. spec.RequiredCheckpoints.Select(c => c.Checkpoint)],
+        };
+
+    /// <summary>All or none.</summary>
+    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, CancellationToken cancel)
+    {
+        try
+        {
+            return await Queue.SubmitAsync(runs, cancel);
+        }
+        catch (IdempotencyConflictException conflict)
+        {
+            throw new ProblemException(422, "idempotency-conflict", conflict.Message);
+        }
+        catch (MissingInputException missing)
+        {
+            throw new ProblemException(409, "input-deleted", missing.Message);
+        }
+    }
+
+    public static string? IdempotencyKey(HttpRequest request)
+    {
+        if (!request.Headers.TryGetValue("Idempotency-Key", out var values)) return null;
+        var key = values.ToString();
+        return key.Length is > 0 and <= 200 && key.All(c => c is > ' ' and <= '~')
+            ? key
+            : throw new ProblemException(400, "bad-idempotency-key", "Idempotency-Key must be 1 to 200 visible ASCII characters.");
+    }
+}

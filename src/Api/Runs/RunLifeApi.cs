@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Runs;
+
+/// <summary>What becomes of a run after its submission: cancel, retry, fork, delete.</summary>
+static class RunLifeApi
+{
+    public static void MapRunLife(this RouteGroupBuilder v1)
+    {
+        var run = v1.MapGroup("/runs/{id:guid}").WithTags("Runs");
+        run.MapPost("/cancel", CancelAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Cancels a run: at once when it waits, at its next step when it runs.");
+        run.MapPost("/retry", RetryAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Queues a failed or cancelled run again as itself: it goes on from its resume point.");
+        run.MapPost("/fork", ForkAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a new run with this one's specification and changes to it, optionally beginning with a checkpoint's phi.");
+        run.MapDelete("", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a finished run with its series and checkpoints.");
+    }
+
+    static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        await FindOwnAsync(context, db, id, cancel);
+        await queue.RequestCancelAsync(id, cancel);
+        await audit.AppendAsync(context.CallerName(), "run.cancel", id.ToString(), null, cancel);
+        return await AcceptedAsync(context, db, queue, id, cancel);
+    }
+
+    static async Task<IResult> RetryAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var run = await FindOwnAsync(context, db, id, cancel);
+        try
+        {
+            if (!await queue.RetryAsync(id, cancel))
+                throw new ProblemException(409, "not-retryable", run.State.CanBeRetried()
+                    ? "The run was retried or deleted meanwhile."
+                    : $"The run is {RunDocument.StateName(run.State)}; only a failed or cancelled one is retried. Fork it to run it anew.");
+        }
+        catch (MissingInputException missing)
+        {
+            throw new ProblemException(409, "input-deleted", $"{missing.Message} Fork the run and name others.");
+        }
+        await audit.AppendAsync(context.CallerName(), "run.retry", id.ToString(), null, cancel);
+        return await AcceptedAsync(context, db, queue, id, cancel);
+    }
+
+    static async Task<IResult> ForkAsync(Guid id, HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var fork = await context.Request.ReadAsync<Fork>();
+        var run = await intake.Db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        var submission = fork.Of(run);
+        if (submission.Check().ToList() is { Count: > 0 } wrong) throw ProblemException.Invalid(new SpecException(wrong));
+        return await AcceptedAsync(context, intake.Db, intake.Queue, await intake.QueueAsync(context, submission, id, cancel), cancel);
+    }
+
+    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var run = await FindOwnAsync(context, db, id, cancel);
+        switch (await queue.DeleteAsync(id, cancel))
+        {
+            case Deletion.NotFinal:
+                throw new ProblemException(409, "not-final", "The run waits or runs; cancel it first and delete it when it has stopped.");
+            case Deletion.Needed:
+                throw new ProblemException(409, "needed", "A run that waits or runs comes after this one, or reads a checkpoint of it; delete it when that has ended.");
+            case Deletion.Unknown:
+                throw ProblemException.NotFound($"run {id}");
+        }
+        await audit.AppendAsync(context.CallerName(), "run.delete", id.ToString(), new JsonObject { ["name"] = run.Name }, cancel);
+        return Results.NoContent();
+    }
+
+    /// <summary>The run, if the caller may change it.</summary>
+    static async Task<Run> FindOwnAsync(HttpContext context, MetaOptDb db, Guid id, CancellationToken cancel)
+    {
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        context.RequireOwner(run.Owner);
+        return run;
+    }
+
+    static async Task<IResult> AcceptedAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel) =>
+        Results.Accepted($"/api/v1/runs/{id}", await RunsApi.DocumentAsync(context, db, queue, id, cancel));
+}

@@ -1,0 +1,131 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MetaOpt.Runs;
+using Npgsql;
+using static MetaOpt.Storage.Commands;
+
+namespace MetaOpt.Storage;
+
+// What people ask for.
+public sealed partial class RunQueue
+{
+    // Any constant will do, as long as nobody else in the database uses it. Held while it is looked whether a run's inputs are
+    // there, until the run is stored: nobody deletes them in between.
+    const long InputsLock = 0x6d6574616f707404;
+
+    /// <summary>Stores a validated submission as queued.</summary>
+    /// <exception cref="IdempotencyConflictException">Its key was used for another submission.</exception>
+    /// <exception cref="MissingInputException">What it needs was deleted.</exception>
+    public async Task<Guid> SubmitAsync(NewRun run, CancellationToken cancel) => (await SubmitAsync([run], cancel))[0];
+
+    /// <summary>The same for several, all or none; their ids in order.</summary>
+    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()], [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
+        var ids = new List<Guid>();
+        foreach (var run in runs) ids.Add(await SubmitAsync(connection, run, cancel));
+        await transaction.CommitAsync(cancel);
+        return ids;
+    }
+
+    static async Task<Guid> SubmitAsync(NpgsqlConnection connection, NewRun run, CancellationToken cancel)
+    {
+        var spec = run.Spec.ToJsonString();
+        // Without what differs from one repetition to the next.
+        var request = Sha256(JsonSerializer.Serialize(run with { Batch = null }));
+        await using var insert = connection.Command(Sql.Submit,
+            ("id", Guid.CreateVersion7()), ("kind", run.Kind), ("name", run.Name), ("tags", run.Tags.ToArray()),
+            ("notes", run.Notes), ("owner", run.Owner), ("pool", run.Pool), ("priority", run.Priority),
+            Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", DatasetOf(run.Spec)),
+            ("max_deaths", run.MaxDeaths), ("not_before", run.NotBefore?.ToUniversalTime()),
+            ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()), ("batch", run.Batch),
+            ("forked_from", run.ForkedFrom), ("idempotency_key", run.IdempotencyKey), ("request_sha256", request));
+        if (await insert.ExecuteScalarAsync(cancel) is Guid id)
+            return id;
+        await using var find = connection.Command(
+            "select id, request_sha256 from runs where owner = @owner and idempotency_key = @key",
+            ("owner", run.Owner), ("key", run.IdempotencyKey));
+        await using var reader = await find.ExecuteReaderAsync(cancel);
+        return await reader.ReadAsync(cancel) && reader.GetString(1) == request
+            ? reader.GetGuid(0)
+            : throw new IdempotencyConflictException(run.IdempotencyKey!);
+    }
+
+    /// <summary>
+    /// Cancels a queued run at once, asks for it when it runs, changes nothing on a final one. The state it is in now; null: no
+    /// such run.
+    /// </summary>
+    public async Task<RunState?> RequestCancelAsync(Guid runId, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var request = connection.Command(Sql.Cancel, ("id", runId));
+        if (await request.ExecuteScalarAsync(cancel) is string state)
+            return Enum.Parse<RunState>(state, true);
+        await using var find = connection.Command("select state from runs where id = @id", ("id", runId));
+        return await find.ExecuteScalarAsync(cancel) is string final ? Enum.Parse<RunState>(final, true) : null;
+    }
+
+    /// <summary>
+    /// Queues a failed or cancelled run again as itself: it goes on from its resume point. False when it is in another state.
+    /// </summary>
+    /// <exception cref="MissingInputException">What it needs was deleted.</exception>
+    public async Task<bool> RetryAsync(Guid runId, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        var (after, inputs) = (Array.Empty<Guid>(), Array.Empty<Guid>());
+        await using (var read = connection.Command("select after, inputs from runs where id = @id", ("id", runId)))
+        await using (var reader = await read.ExecuteReaderAsync(cancel))
+            if (await reader.ReadAsync(cancel))
+                (after, inputs) = (reader.GetFieldValue<Guid[]>(0), reader.GetFieldValue<Guid[]>(1));
+        await RequireInputsAsync(connection, after, inputs, cancel);
+        await using var retry = connection.Command(Sql.Retry, ("id", runId));
+        var retried = await retry.ExecuteScalarAsync(cancel) is not null;
+        await transaction.CommitAsync(cancel);
+        return retried;
+    }
+
+    /// <summary>Deletes a final run with all it made, unless a run that waits or runs needs it.</summary>
+    public async Task<Deletion> DeleteAsync(Guid runId, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await LockInputsAsync(connection, "", cancel);
+        var deletion = Deletion.Unknown;
+        await using (var delete = connection.Command(Sql.DeleteRun, ("id", runId)))
+        await using (var reader = await delete.ExecuteReaderAsync(cancel))
+            if (await reader.ReadAsync(cancel))
+                deletion = reader.GetBoolean(0) ? reader.GetBoolean(1) ? Deletion.Needed : Deletion.Deleted : Deletion.NotFinal;
+        await transaction.CommitAsync(cancel);
+        return deletion;
+    }
+
+    static async Task RequireInputsAsync(NpgsqlConnection connection, Guid[] after, Guid[] inputs, CancellationToken cancel)
+    {
+        if (after.Length + inputs.Length == 0) return;
+        await LockInputsAsync(connection, "_shared", cancel);
+        await using var look = connection.Command(Sql.MissingInputs, ("after", after), ("inputs", inputs));
+        await using var reader = await look.ExecuteReaderAsync(cancel);
+        var missing = new List<Guid>();
+        while (await reader.ReadAsync(cancel)) missing.Add(reader.GetGuid(0));
+        if (missing.Count > 0) throw new MissingInputException(missing);
+    }
+
+    static async Task LockInputsAsync(NpgsqlConnection connection, string mode, CancellationToken cancel)
+    {
+        // A statement of its own: the next one then sees what the previous holder committed.
+        await using var take = connection.Command($"select pg_advisory_xact_lock{mode}(@lock)", ("lock", InputsLock));
+        await take.ExecuteNonQueryAsync(cancel);
+    }
+
+    static string? DatasetOf(JsonObject spec) =>
+        spec["task"] is JsonObject task && task["dataset"] is JsonValue dataset && dataset.TryGetValue(out string? name)
+            ? name
+            : null;
+
+    static string Sha256(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+}
