@@ -41,6 +41,34 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
         for (var i = 0; i < rows.Length; i++) images.Pixels.AsSpan(rows[i] * size, size).CopyTo(pixels.AsSpan(i * size));
         return new(pixels, [.. rows.Select(row => (byte)Array.IndexOf(places, images.Labels[row]))]);
     }
+
+    /// <summary>
+    /// Each image averaged, channel by channel, over squares of <paramref name="size"/> x <paramref name="size"/> pixels, rounded to the nearest byte;
+    /// what is left over at the right and the bottom is cut off.
+    /// </summary>
+    public Dataset Pooled(int size) => size == 1
+        ? this
+        : this with { Rows = Rows / size, Columns = Columns / size, Train = Pool(Train, size), Test = Pool(Test, size) };
+
+    LabelledImages Pool(LabelledImages images, int size)
+    {
+        var (rows, columns, area) = (Rows / size, Columns / size, size * size);
+        var pooled = new byte[images.Count * rows * columns * Channels];
+        var place = 0;
+        for (var image = 0; image < images.Count; image++)
+            for (var row = 0; row < rows; row++)
+                for (var column = 0; column < columns; column++)
+                    for (var channel = 0; channel < Channels; channel++)
+                    {
+                        var corner = image * ImageElements + (row * size * Columns + column * size) * Channels + channel;
+                        var sum = area / 2;
+                        for (var y = 0; y < size; y++)
+                            for (var x = 0; x < size; x++)
+                                sum += images.Pixels[corner + (y * Columns + x) * Channels];
+                        pooled[place++] = (byte)(sum / area);
+                    }
+        return images with { Pixels = pooled };
+    }
 }
 
 /// <summary>
@@ -53,7 +81,11 @@ public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
 }
 
 /// <summary>What is known of a dataset before any worker has read it.</summary>
-public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes, int Channels = 1);
+public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes, int Channels = 1)
+{
+    /// <summary>As <see cref="Dataset.Pooled"/> makes it.</summary>
+    public KnownDataset Pooled(int size) => this with { Rows = Rows / size, Columns = Columns / size };
+}
 
 /// <summary>The datasets that a specification may name.</summary>
 public static class KnownDatasets

@@ -14,6 +14,10 @@ public abstract record ImageTaskOptions : TaskOptions, IChecked
     [Bounds(0, 255), Length(0, 256)]
     public IReadOnlyList<int> Labels { get; init; } = [];
 
+    /// <summary>Images are made smaller: each pixel is the mean over a square of so many rows and columns. It must divide both.</summary>
+    [Bounds(1, 8)]
+    public int Pooling { get; init; } = 1;
+
     /// <summary>Images in a mini-batch, drawn with replacement.</summary>
     [Bounds(1, 4096)]
     public int Batch { get; init; } = 128;
@@ -29,6 +33,8 @@ public abstract record ImageTaskOptions : TaskOptions, IChecked
             yield return new("/dataset", $"\"{Dataset}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
             yield break;
         }
+        if (known.Rows % Pooling != 0 || known.Columns % Pooling != 0)
+            yield return new("/pooling", $"{Pooling} does not divide the {known.Rows} x {known.Columns} pixels of {Dataset}; {Divisors(known)} do.");
         if (Labels.Count == 1) yield return new("/labels", $"{Labels[0]} alone leaves nothing to tell apart; give two classes or more, or none for all.");
         for (var i = 0; i < Labels.Count; i++)
         {
@@ -37,9 +43,14 @@ public abstract record ImageTaskOptions : TaskOptions, IChecked
         }
     }
 
-    /// <summary>What is known of the images before they are read.</summary>
-    protected KnownDataset Known => KnownDatasets.Find(Dataset)! is var known && Labels.Count > 0 ? known with { Classes = Labels.Count } : known;
+    static string Divisors(KnownDataset known) =>
+        string.Join(", ", Enumerable.Range(1, 8).Where(n => known.Rows % n == 0 && known.Columns % n == 0));
 
-    /// <summary>The images of the chosen classes.</summary>
-    protected Dataset Read(Func<string, Dataset> datasets) => datasets(Dataset).Only(Labels);
+    /// <summary>What is known of the images before they are read.</summary>
+    protected KnownDataset Known => KnownDatasets.Find(Dataset)! is var known && Labels.Count > 0
+        ? known.Pooled(Pooling) with { Classes = Labels.Count }
+        : known.Pooled(Pooling);
+
+    /// <summary>The images of the chosen classes, pooled.</summary>
+    protected Dataset Read(Func<string, Dataset> datasets) => datasets(Dataset).Only(Labels).Pooled(Pooling);
 }
