@@ -78,5 +78,6 @@ public static class Catalog
         PublishedQuadraticsPreset.Entry,
         MnistPreset.Entry,
         MnistPreset.Architectures,
+        EstimatorsPreset.Entry,
     ];
 }

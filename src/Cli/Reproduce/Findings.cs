@@ -54,7 +54,7 @@ public sealed record PublishedRow(string Title, string Contestant, int? Step, do
 
 /// <summary>What came out of a preset, and how long all its runs took together.</summary>
 public sealed record Findings(
-    JsonElement Preset, IReadOnlyList<Measured> Evaluations, IReadOnlyList<ClaimResult> Claims, IReadOnlyList<PublishedRow> Published, double Seconds)
+    JsonElement Preset, IReadOnlyList<Measured> Evaluations, IReadOnlyList<MeasuredDiagnosis> Diagnoses, IReadOnlyList<ClaimResult> Claims, IReadOnlyList<PublishedRow> Published, double Seconds)
 {
     /// <summary>Its name.</summary>
     public string Name => Preset.Text("name")!;
@@ -62,15 +62,17 @@ public sealed record Findings(
     /// <summary>Whether every claim holds.</summary>
     public bool Met => Claims.All(c => c.Met);
 
-    internal static async Task<Findings> OfAsync(JsonElement preset, IReadOnlyList<Measured> measured, double seconds, CancellationToken cancel)
+    internal static async Task<Findings> OfAsync(
+        JsonElement preset, IReadOnlyList<Measured> measured, IReadOnlyList<MeasuredDiagnosis> diagnoses, double seconds, CancellationToken cancel)
     {
         var claims = new List<ClaimResult>();
         foreach (var claim in preset.Field("claims")!.Value.Items())
             claims.Add(await ClaimAsync(claim, measured.Single(m => m.Name == claim.Text("evaluation")), cancel));
+        claims.AddRange(preset.Field("biasClaims")!.Value.Items().Select(claim => MeasuredDiagnosis.Judge(claim, diagnoses)));
         var published = new List<PublishedRow>();
         foreach (var row in preset.Field("published")!.Value.Items())
             published.Add(await PublishedAsync(row, measured.Single(m => m.Name == row.Text("evaluation")), cancel));
-        return new(preset, measured, claims, published, seconds);
+        return new(preset, measured, diagnoses, claims, published, seconds);
     }
 
     static async Task<ClaimResult> ClaimAsync(JsonElement claim, Measured measured, CancellationToken cancel)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Cli.Client;
@@ -59,10 +60,16 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             checkpoints.Add((contestant, await FinalCheckpointAsync(run, cancel)));
         }
 
+        // All at once, so that a worker with several slots has them filled.
         List<JsonElement> planned = [.. preset.Field("evaluations")!.Value.Items()];
         var submitted = new List<string>();
         foreach (var evaluation in planned)
             submitted.Add(await ledger.SubmitAsync(api, Evaluation(name, evaluation, checkpoints), cancel));
+        var examined = new List<(JsonElement Diagnosis, string Seed, string Run)>();
+        foreach (var diagnosis in preset.Field("diagnoses")!.Value.Items())
+            foreach (var (contestant, checkpoint) in checkpoints.Where(c => TrainingOf(c.Contestant) == diagnosis.Text("training")))
+                examined.Add((diagnosis, SeedOf(contestant), await ledger.SubmitAsync(api, Diagnosis(name, diagnosis, SeedOf(contestant), checkpoint), cancel)));
+
         var measured = new List<Measured>();
         foreach (var (evaluation, run) in planned.Zip(submitted))
         {
@@ -70,7 +77,14 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
             measured.Add(new Measured(api, run, evaluation.Text("name")!, evaluation.Text("title")!, Contest.Read(result), result));
         }
-        var findings = await Findings.OfAsync(preset, measured, computed.TotalSeconds, cancel);
+        var diagnoses = new List<MeasuredDiagnosis>();
+        foreach (var (diagnosis, seed, run) in examined)
+        {
+            Console.WriteLine($"\nDiagnosis {diagnoses.Count + 1} of {examined.Count}: {diagnosis.Text("title")}, seed {seed}");
+            var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
+            diagnoses.Add(MeasuredDiagnosis.Read(diagnosis, seed, result));
+        }
+        var findings = await Findings.OfAsync(preset, measured, diagnoses, computed.TotalSeconds, cancel);
         await ReproductionReport.WriteAsync(findings, folder, settings.Docs, cancel);
         return findings;
     }
@@ -99,12 +113,24 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         List<string> learned = [.. evaluation.Field("learned")!.Value.Items().Select(l => l.GetString()!)];
         spec["contestants"] = new JsonArray(
         [
-            .. checkpoints.Where(c => learned.Contains(c.Contestant[..c.Contestant.LastIndexOf('/')]))
+            .. checkpoints.Where(c => learned.Contains(TrainingOf(c.Contestant)))
                 .Select(c => new JsonObject { ["name"] = c.Contestant, ["checkpoint"] = c.Checkpoint }),
             .. baselines.Select(b => b!.DeepClone()),
         ]);
         return Submission("evaluation", preset, evaluation.Text("name")!, spec);
     }
+
+    JsonObject Diagnosis(string preset, JsonElement diagnosis, string seed, string checkpoint)
+    {
+        var spec = JsonNode.Parse(diagnosis.Field("spec")!.Value.GetRawText())!;
+        spec["seed"] = long.Parse(seed, CultureInfo.InvariantCulture) + settings.Seed;
+        spec["checkpoint"] = checkpoint;
+        return Submission("meta-gradient-diagnosis", preset, $"{diagnosis.Text("name")}, seed {spec["seed"]}", spec);
+    }
+
+    static string TrainingOf(string contestant) => contestant[..contestant.LastIndexOf('/')];
+
+    static string SeedOf(string contestant) => contestant[(contestant.LastIndexOf('/') + 1)..];
 
     static JsonObject Submission(string kind, string preset, string name, JsonNode spec) => new()
     {

@@ -20,6 +20,12 @@ static class ReproductionReport
             await File.WriteAllTextAsync(Path.Combine(folder, file), LossCurves.Draw(measured.Title, curves), cancel);
             figures.Add((file, measured.Title));
         }
+        foreach (var seeds in findings.Diagnoses.GroupBy(d => d.Name))
+        {
+            var file = $"{findings.Name}-{seeds.Key}.svg";
+            await File.WriteAllTextAsync(Path.Combine(folder, file), BiasChart.Draw([.. seeds]), cancel);
+            figures.Add((file, seeds.First().Title));
+        }
         await File.WriteAllTextAsync(Path.Combine(folder, "report.md"), Markdown(findings, figures, "."), cancel);
         foreach (var claim in findings.Claims) Console.WriteLine($"  {(claim.Met ? "met   " : "MISSED")}  {claim.Text}: {Show(claim.Ratio)}, at most {Show(claim.AtMost)}");
         Console.WriteLine($"Report  {Path.Combine(folder, "report.md")}   (its runs took {ProgressLine.Duration(findings.Seconds)} together)");
@@ -79,6 +85,7 @@ static class ReproductionReport
             text.Append($"| {claim.Text} ({claim.Seeds[0].Baseline}) | {string.Join(", ", claim.Seeds.Select(Seed))} | {Show(claim.Ratio)} | {Show(claim.AtMost)} | {(claim.Met ? "met" : "**missed**")} |\n");
         if (findings.Evaluations.Count > 1) AppendMatrix(text, findings.Evaluations);
         foreach (var measured in findings.Evaluations) AppendContest(text, measured);
+        foreach (var seeds in findings.Diagnoses.GroupBy(d => d.Name)) AppendDiagnosis(text, [.. seeds]);
         if (findings.Published.Count > 0)
         {
             text.Append("\n| published | optimizer | step | paper | published code | ours |\n|---|---|---|---|---|---|\n");
@@ -107,6 +114,20 @@ static class ReproductionReport
         text.Append($"\n**{measured.Title}**, {contest.Instances} instances\n\n| optimizer | rate | loss at step {contest.Horizon} | 95 % interval | average | 95 % interval |\n|---|---|---|---|---|---|\n");
         foreach (var c in contest.Contestants)
             text.Append($"| {c.Name}{(c.Learned ? " (learned)" : "")} | {Show(c.LearningRate)} | {Show(c.Final)} | {Show(c.FinalCi95)} | {Show(c.Average)} | {Show(c.AverageCi95)} |\n");
+    }
+
+    static void AppendDiagnosis(StringBuilder text, IReadOnlyList<MeasuredDiagnosis> seeds)
+    {
+        var first = seeds[0];
+        text.Append(Invariant($"\n**{first.Title}**, horizon {first.Horizon}, unroll {first.Unroll}, {first.ReferencePairs:N0} pairs for the strategies' reference, "))
+            .Append($"seeds {string.Join(", ", seeds.Select(s => s.Seed))}\n\n")
+            .Append("| estimator | reference | relative bias | its standard error | variance of one estimate | cosine |\n|---|---|---|---|---|---|\n");
+        foreach (var row in first.Rows)
+        {
+            string Each(Func<EstimatorRow, double> value) => string.Join(", ", seeds.Select(s => Show(value(s.Of(row.Estimator)))));
+            text.Append($"| {row.Estimator} | {row.Reference} | {Each(r => r.RelativeBias)} | {Each(r => r.StandardError / r.Bias * r.RelativeBias)} ")
+                .Append($"| {Each(r => r.Variance)} | {Each(r => r.Cosine)} |\n");
+        }
     }
 
     /// <summary>Seeds of one training become one curve, their mean.</summary>

@@ -39,6 +39,20 @@ public sealed record Preset(string Name, string Title, string Source, Func<Prese
                 ["learned"] = new JsonArray([.. e.Learned.Select(l => (JsonNode)l)]),
                 ["spec"] = SpecReader.Write(e.Spec),
             })]),
+            ["diagnoses"] = new JsonArray([.. plan.Diagnoses.Select(d => new JsonObject
+            {
+                ["name"] = d.Name,
+                ["title"] = d.Title,
+                ["training"] = d.Training,
+                ["spec"] = SpecReader.Write(d.Spec),
+            })]),
+            ["biasClaims"] = new JsonArray([.. plan.BiasClaims.Select(c => new JsonObject
+            {
+                ["diagnosis"] = c.Diagnosis,
+                ["estimator"] = c.Estimator,
+                ["than"] = c.Than,
+                ["atMost"] = c.AtMost,
+            })]),
             ["claims"] = new JsonArray([.. plan.Claims.Select(c => new JsonObject
             {
                 ["evaluation"] = c.Evaluation,
@@ -83,10 +97,16 @@ public sealed record PresetPlan
     public required IReadOnlyList<PlannedTraining> Trainings { get; init; }
 
     /// <summary>Where it is measured.</summary>
-    public required IReadOnlyList<PlannedEvaluation> Evaluations { get; init; }
+    public IReadOnlyList<PlannedEvaluation> Evaluations { get; init; } = [];
 
-    /// <summary>What must come out.</summary>
-    public required IReadOnlyList<Claim> Claims { get; init; }
+    /// <summary>Whose meta-gradients are examined.</summary>
+    public IReadOnlyList<PlannedDiagnosis> Diagnoses { get; init; } = [];
+
+    /// <summary>What must come out of evaluations.</summary>
+    public IReadOnlyList<Claim> Claims { get; init; } = [];
+
+    /// <summary>What must come out of diagnoses.</summary>
+    public IReadOnlyList<BiasClaim> BiasClaims { get; init; } = [];
 
     /// <summary>What was published.</summary>
     public IReadOnlyList<Published> Published { get; init; } = [];
@@ -100,6 +120,21 @@ public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyLi
 /// <paramref name="Learned"/> each seed's final checkpoint, under the name "training/seed".
 /// </summary>
 public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned);
+
+/// <summary>
+/// A diagnosis of meta-gradients, once for each seed of the training named <paramref name="Training"/>: with that seed, at its final checkpoint.
+/// </summary>
+public sealed record PlannedDiagnosis(string Name, string Title, DiagnosisSpec Spec, string Training);
+
+/// <summary>
+/// "The bias of <paramref name="Estimator"/> is at most <paramref name="AtMost"/> times as long as that of <paramref name="Than"/>"; each
+/// against its own reference, see <see cref="DiagnosisSpec"/>. The mean of the seeds counts.
+/// </summary>
+/// <param name="Diagnosis">Where.</param>
+/// <param name="Estimator">A row of the diagnosis.</param>
+/// <param name="Than">Another row.</param>
+/// <param name="AtMost">The bound.</param>
+public sealed record BiasClaim(string Diagnosis, string Estimator, string Than, double AtMost);
 
 /// <summary>
 /// "The mean loss of the best of <paramref name="Learned"/> is at most <paramref name="AtMost"/> times that of the best of

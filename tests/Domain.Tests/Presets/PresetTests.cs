@@ -40,6 +40,20 @@ public class PresetTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(All))]
+    public void Its_diagnoses_are_valid_once_they_have_a_checkpoint(string name, PresetSize size)
+    {
+        var plan = Find(name).Plan(size);
+        foreach (var diagnosis in Find(name).Describe(size)["diagnoses"]!.AsArray())
+        {
+            Assert.Contains((string)diagnosis!["training"]!, plan.Trainings.Select(t => t.Name));
+            diagnosis["spec"]!["checkpoint"] = Guid.NewGuid().ToString();
+            Assert.Single(SpecReader.Read("meta-gradient-diagnosis", diagnosis["spec"].Deserialize<JsonElement>()).RequiredCheckpoints);
+        }
+        foreach (var claim in plan.BiasClaims) Assert.Single(plan.Diagnoses, d => d.Name == claim.Diagnosis);
+    }
+
     /// <summary>As a client does it: every seed of the trainings that are named takes part.</summary>
     static JsonNode WithLearned(JsonObject preset, JsonNode evaluation)
     {
@@ -55,7 +69,7 @@ public class PresetTests
     public void Its_claims_speak_of_what_it_measures(string name, PresetSize size)
     {
         var plan = Find(name).Plan(size);
-        Assert.NotEmpty(plan.Claims);
+        Assert.NotEqual(0, plan.Claims.Count + plan.BiasClaims.Count);
         foreach (var claim in plan.Claims)
         {
             var evaluation = plan.Evaluations.Single(e => e.Name == claim.Evaluation);
