@@ -43,6 +43,20 @@ static unsafe class LstmAdjoints<V, O, E>
     }
 
     /// <summary>
+    /// From the adjoints of exponential linear units (used up and zeroed) to those of what went into them; their derivative is 1 or, where the
+    /// output y is negative, e^x = y + 1.
+    /// </summary>
+    public static void Elu(int rows, E* y, E* outputAdjoint, E* adjoint)
+    {
+        var one = O.Constant(1);
+        for (var at = 0; at < rows * Lanes; at += O.Width)
+        {
+            O.Store(adjoint + at, O.Multiply(O.Load(outputAdjoint + at), O.Add(one, O.Min(O.Load(y + at), O.Zero))));
+            O.Store(outputAdjoint + at, O.Zero);
+        }
+    }
+
+    /// <summary>
     /// Adds the adjoints of a layer's panel to <paramref name="result"/> [rows]: transposed weights [rows / 4][count][4] times the
     /// gates' adjoints [count]; rows is a multiple of four.
     /// </summary>

@@ -24,11 +24,14 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
     {
         public readonly LstmPanels<E> Panels;
         public readonly E* Gates, Cells, TanhCells, Inputs, Adjoint, OutputAdjoints, CellAdjoints, Sums;
+
+        /// <summary>Of RNNprop alone: the moments [4], the features of each step [2], the adjoints of the input layer's outputs, and tanh at the end.</summary>
+        public readonly E* Moments, Features, InputAdjoints, Outputs;
         readonly int _steps;
 
         public Room(Arena<E> arena, LstmShape shape, int steps)
         {
-            var gateRows = 0;
+            var gateRows = shape.InputLayer.GateRows;
             foreach (ref readonly var layer in shape.Layers) gateRows += layer.GateRows;
             _steps = steps;
             Panels = new LstmPanels<E>(arena, shape, steps, Lanes);
@@ -38,9 +41,14 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             Inputs = arena.Take(new Shape(steps, Lanes)).Data;
             Adjoint = arena.Take(new Shape(steps, Lanes)).Data;
             // The products of the last layer write up to three rows more.
-            OutputAdjoints = arena.Zeros(new Shape(shape.Units + 3, Lanes)).Data;
+            InputAdjoints = arena.Zeros(new Shape(shape.InputLayer.Gates + shape.Units + 3, Lanes)).Data;
+            OutputAdjoints = InputAdjoints + shape.InputLayer.Gates * Lanes;
             CellAdjoints = arena.Take(new Shape(shape.Units, Lanes)).Data;
             Sums = arena.Zeros(new Shape(shape.GradientSums, O.Width)).Data;
+            if (shape.Moments is null) return;
+            Moments = arena.Take(new Shape(LstmMoments.StateRows, Lanes)).Data;
+            Features = arena.Take(new Shape(steps, LstmMoments.Features, Lanes)).Data;
+            Outputs = arena.Take(new Shape(steps, Lanes)).Data;
         }
 
         /// <summary>Gates [GateRows] of a layer at a step.</summary>
@@ -86,6 +94,7 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             state = Rows(state, room.CellsOf(layer, 0), layer.Units);
             state = Rows(state, room.Panels.Own(layer, 0), layer.Units);
         }
+        if (shape.Moments is not null) Rows(state, room.Moments, LstmMoments.StateRows);
 
         void Copy(E* from, E* to)
         {
@@ -104,7 +113,8 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
     {
         for (var step = 0; step < steps; step++)
         {
-            LstmBlock<V, O, E>.Preprocess(shape, room.Inputs + step * Lanes, room.Panels.Features(step));
+            if (shape.Moments is { } moments) Enter(room, moments, step);
+            else LstmBlock<V, O, E>.Preprocess(shape, room.Inputs + step * Lanes, room.Panels.Features(step));
             foreach (ref readonly var layer in shape.Layers)
             {
                 var gates = room.GatesOf(layer, step);
@@ -112,15 +122,28 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
                 LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, gates, room.CellsOf(layer, step), room.CellsOf(layer, step + 1), Lanes,
                     room.TanhCellsOf(layer, step), room.Panels.Output(layer, step));
             }
+            if (shape.Moments is not null)
+                LstmBlock<V, O, E>.Output(packed.Data + shape.OutputWeights, shape.OutputInputs, E.One, true, room.Panels.Top(step), room.Outputs + step * Lanes);
         }
+    }
+
+    /// <summary>RNNprop's way in.</summary>
+    void Enter(in Room room, LstmMoments moments, int step)
+    {
+        var features = room.Features + step * LstmMoments.Features * Lanes;
+        var inputs = room.GatesOf(shape.InputLayer, step); // overwritten on the way back
+        LstmBlock<V, O, E>.Moments(moments, room.Inputs + step * Lanes, room.Moments, Lanes, features);
+        LstmBlock<V, O, E>.Products(packed.Data, LstmMoments.Features, shape.InputLayer.GateRows, features, inputs);
+        LstmBlock<V, O, E>.Elu(moments.Units, inputs, room.Panels.Features(step));
     }
 
     void Backward(in Room room, int steps)
     {
         Adjoints(room, steps);
-        new Span<E>(room.OutputAdjoints, shape.Units * Lanes).Clear();
+        new Span<E>(room.InputAdjoints, (shape.InputLayer.Gates + shape.Units) * Lanes).Clear();
         new Span<E>(room.CellAdjoints, shape.Units * Lanes).Clear();
         for (var step = steps - 1; step >= 0; step--)
+        {
             for (var l = shape.Layers.Length - 1; l >= 0; l--)
             {
                 ref readonly var layer = ref shape.Layers[l];
@@ -133,9 +156,15 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
                 LstmAdjoints<V, O, E>.AddPanel(packed.Data + layer.AdjointWeights, layer.AdjointRows, layer.Gates, gates,
                     outputAdjoint - (layer.Inputs - layer.FirstAdjointRow) * Lanes);
             }
+            if (shape.Moments is { } moments)
+                LstmAdjoints<V, O, E>.Elu(moments.Units, room.Panels.Features(step), room.InputAdjoints, room.GatesOf(shape.InputLayer, step));
+        }
     }
 
-    /// <summary>From those of theta to those of the unscaled outputs, in place: the sum over what comes after the update, times the scale.</summary>
+    /// <summary>
+    /// From those of theta to those of the unscaled outputs, before tanh if they are bounded, in place: the sum over what comes after the update,
+    /// times the scale.
+    /// </summary>
     void Adjoints(in Room room, int steps)
     {
         var scale = O.Broadcast(E.CreateTruncating(shape.OutputScale));
@@ -146,7 +175,13 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             {
                 var at = room.Adjoint + step * Lanes + lane;
                 sum = O.FusedMultiplyAdd(O.Broadcast(_unrolled.Weights.Data[step]), O.Load(at), _unrolled.Forced ? O.Zero : sum);
-                O.Store(at, O.Multiply(scale, sum));
+                var adjoint = O.Multiply(scale, sum);
+                if (shape.Moments is not null)
+                {
+                    var output = O.Load(room.Outputs + step * Lanes + lane);
+                    adjoint = O.Multiply(adjoint, O.Subtract(O.Constant(1), O.Multiply(output, output)));
+                }
+                O.Store(at, adjoint);
             }
         }
     }
@@ -168,6 +203,12 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             var all = new LstmAdjoints<V, O, E>.Steps(
                 (nint)room.GatesOf(layer, 0), layer.GateRows * Lanes, (nint)room.Panels.Panel(layer, 0), room.Panels.Stride, steps);
             LstmAdjoints<V, O, E>.AddGradients(all, layer, room.Sums + layer.Sums * O.Width);
+        }
+        if (shape.Moments is not null)
+        {
+            var all = new LstmAdjoints<V, O, E>.Steps((nint)room.GatesOf(shape.InputLayer, 0), shape.InputLayer.GateRows * Lanes,
+                (nint)room.Features, LstmMoments.Features * Lanes, steps);
+            LstmAdjoints<V, O, E>.AddGradients(all, shape.InputLayer, room.Sums + shape.InputLayer.Sums * O.Width);
         }
         var sums = room.Sums + shape.OutputSums * O.Width;
         for (var row = 0; row <= shape.OutputInputs; row++, sums += O.Width)

@@ -46,6 +46,40 @@ static unsafe class LstmBlock<V, O, E>
         }
     }
 
+    /// <summary>
+    /// RNNprop's features, mhat / sqrt(vhat) and g / sqrt(vhat), rows of <paramref name="features"/>, after the moments, four rows of
+    /// <paramref name="state"/>, went on by a step.
+    /// </summary>
+    public static void Moments(LstmMoments moments, E* gradient, E* state, int stride, E* features)
+    {
+        V decay1 = O.Constant(moments.Decay1), rest1 = O.Constant(1 - moments.Decay1), epsilon = O.Constant(moments.Epsilon);
+        V decay2 = O.Constant(moments.Decay2), rest2 = O.Constant(1 - moments.Decay2), smallest = O.Constant(moments.SmallestSquare);
+        for (var lane = 0; lane < Lanes; lane += O.Width)
+        {
+            E* m = state + lane, v = m + stride, weight1 = v + stride, weight2 = weight1 + stride;
+            var g = O.Load(gradient + lane);
+            O.Store(m, O.FusedMultiplyAdd(rest1, g, O.Multiply(decay1, O.Load(m))));
+            O.Store(v, O.FusedMultiplyAdd(rest2, O.Multiply(g, g), O.Multiply(decay2, O.Load(v))));
+            O.Store(weight1, O.FusedMultiplyAdd(decay1, O.Load(weight1), rest1));
+            O.Store(weight2, O.FusedMultiplyAdd(decay2, O.Load(weight2), rest2));
+            var root = O.Add(O.Sqrt(O.Max(O.Divide(O.Load(v), O.Load(weight2)), smallest)), epsilon);
+            O.Store(features + lane, O.Divide(O.Divide(O.Load(m), O.Load(weight1)), root));
+            O.Store(features + Lanes + lane, O.Divide(g, root));
+        }
+    }
+
+    /// <summary>y = x for x > 0, else e^x - 1 = 2 tanh(x / 2) / (1 - tanh(x / 2)), over so many rows.</summary>
+    public static void Elu(int rows, E* x, E* y)
+    {
+        V half = O.Constant(0.5), two = O.Constant(2);
+        for (var at = 0; at < rows * Lanes; at += O.Width)
+        {
+            var value = O.Load(x + at);
+            var above = O.TanhFraction(O.Multiply(half, O.Min(value, O.Zero)), out var below);
+            O.Store(y + at, O.Add(O.Max(value, O.Zero), O.Divide(O.Multiply(two, above), O.Subtract(below, above))));
+        }
+    }
+
     /// <summary>gates [count] = weights [count / 4][bias, rows][4] times panel [rows]; count is a multiple of four.</summary>
     [MethodImpl(Full)]
     public static void Products(E* weights, int rows, int count, E* panel, E* gates)
@@ -162,14 +196,14 @@ static unsafe class LstmBlock<V, O, E>
             }
     }
 
-    /// <summary>update = scale * (w . panel + bias); the bias follows the weights.</summary>
-    public static void Output(E* weights, int rows, E scale, E* panel, E* update)
+    /// <summary>update = scale * (w . panel + bias), of which tanh is taken first if it is bounded; the bias follows the weights.</summary>
+    public static void Output(E* weights, int rows, E scale, bool bounded, E* panel, E* update)
     {
         for (var lane = 0; lane < Lanes; lane += O.Width)
         {
             var sum = O.Broadcast(weights[rows]);
             for (var row = 0; row < rows; row++) sum = O.FusedMultiplyAdd(O.Broadcast(weights[row]), O.Load(panel + row * Lanes + lane), sum);
-            O.Store(update + lane, O.Multiply(O.Broadcast(scale), sum));
+            O.Store(update + lane, O.Multiply(O.Broadcast(scale), bounded ? O.Tanh(sum) : sum));
         }
     }
 }

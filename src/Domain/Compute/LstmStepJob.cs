@@ -16,16 +16,17 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
     readonly struct Room
     {
         public readonly LstmPanels<E> Panels;
-        public readonly E* Update, Gates, TanhCells;
+        public readonly E* Update, Gates, TanhCells, Moments;
 
         public Room(Arena<E> arena, LstmShape shape)
         {
             Panels = new LstmPanels<E>(arena, shape, 1, Lanes);
             Update = arena.Take(new Shape(Lanes)).Data;
-            var widest = 0;
+            var widest = shape.InputLayer.GateRows;
             foreach (ref readonly var layer in shape.Layers) widest = Math.Max(widest, layer.GateRows);
             Gates = arena.Take(new Shape(widest, Lanes)).Data;
             TanhCells = arena.Take(new Shape(widest, Lanes)).Data;
+            Moments = arena.Take(new Shape(LstmMoments.Features, Lanes)).Data;
         }
     }
 
@@ -42,8 +43,14 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
         var values = new Span<E>(room.Update, Lanes);
         values.Clear();
         new ReadOnlySpan<E>(gradient.Data + first, count).CopyTo(values);
-        LstmBlock<V, O, E>.Preprocess(shape, room.Update, room.Panels.Features(0));
         var cells = Cells(first);
+        if (shape.Moments is { } moments)
+        {
+            LstmBlock<V, O, E>.Moments(moments, room.Update, cells + 2 * shape.Units * Block, Block, room.Moments);
+            LstmBlock<V, O, E>.Products(packed.Data, LstmMoments.Features, shape.InputLayer.GateRows, room.Moments, room.Gates);
+            LstmBlock<V, O, E>.Elu(moments.Units, room.Gates, room.Panels.Features(0));
+        }
+        else LstmBlock<V, O, E>.Preprocess(shape, room.Update, room.Panels.Features(0));
         Prefetch(first + Lanes);
         foreach (ref readonly var layer in shape.Layers)
         {
@@ -56,7 +63,8 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
             cells = hidden + layer.Units * Block;
         }
         LstmBlock<V, O, E>.Output(
-            packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale), room.Panels.Top(0), room.Update);
+            packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale), shape.Moments is not null,
+            room.Panels.Top(0), room.Update);
         var parameters = theta.Data + first;
         for (var i = 0; i < count; i++) parameters[i] += room.Update[i];
     }

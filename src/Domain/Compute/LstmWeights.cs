@@ -14,41 +14,50 @@ static class LstmWeights
     public static void Pack<E>(LstmShape shape, ReadOnlySpan<E> phi, Span<E> packed) where E : unmanaged, IBinaryFloatingPointIeee754<E>
     {
         packed.Clear();
-        foreach (ref readonly var layer in shape.Layers)
-        {
-            var forward = packed[layer.ForwardWeights..];
-            var adjoint = packed[layer.AdjointWeights..];
-            for (var gate = 0; gate < layer.Gates; gate++)
-            {
-                var scale = gate / layer.Units == shape.Gates - 2 ? E.One : E.CreateTruncating(s_sigmoidScale);
-                var to = forward[(gate / 4 * 4 * (layer.Rows + 1) + gate % 4)..];
-                to[0] = scale * phi[layer.Gates * layer.Rows + gate];
-                for (var row = 0; row < layer.Rows; row++)
-                {
-                    var weight = phi[gate * layer.Rows + row];
-                    to[4 * (row + 1)] = scale * weight;
-                    var back = row - layer.FirstAdjointRow;
-                    if (back >= 0) adjoint[(back / 4 * layer.Gates + gate) * 4 + back % 4] = weight;
-                }
-            }
-            phi = phi[(layer.Gates * (layer.Rows + 1))..];
-        }
+        phi = PackLayer(shape, shape.InputLayer, phi, packed);
+        foreach (ref readonly var layer in shape.Layers) phi = PackLayer(shape, layer, phi, packed);
         phi.CopyTo(packed[shape.OutputWeights..]);
+    }
+
+    /// <returns>phi of what is above.</returns>
+    static ReadOnlySpan<E> PackLayer<E>(LstmShape shape, LstmLayer layer, ReadOnlySpan<E> phi, Span<E> packed)
+        where E : unmanaged, IBinaryFloatingPointIeee754<E>
+    {
+        var forward = packed[layer.ForwardWeights..];
+        var adjoint = packed[layer.AdjointWeights..];
+        for (var gate = 0; gate < layer.Gates; gate++)
+        {
+            var sigmoid = layer.Units > 0 && gate / layer.Units != shape.Gates - 2;
+            var scale = sigmoid ? E.CreateTruncating(s_sigmoidScale) : E.One;
+            var to = forward[(gate / 4 * 4 * (layer.Rows + 1) + gate % 4)..];
+            to[0] = scale * phi[layer.Gates * layer.Rows + gate];
+            for (var row = 0; row < layer.Rows; row++)
+            {
+                var weight = phi[gate * layer.Rows + row];
+                to[4 * (row + 1)] = scale * weight;
+                var back = row - layer.FirstAdjointRow;
+                if (back >= 0) adjoint[(back / 4 * layer.Gates + gate) * 4 + back % 4] = weight;
+            }
+        }
+        return phi[(layer.Gates * (layer.Rows + 1))..];
     }
 
     /// <summary>Adds gradient sums, [gate row][bias, panel rows] a layer, then the output's [inputs, bias], to phi's order.</summary>
     public static void AddUnpacked(LstmShape shape, ReadOnlySpan<double> sums, Span<double> phi)
     {
-        foreach (ref readonly var layer in shape.Layers)
-        {
-            for (var gate = 0; gate < layer.Gates; gate++)
-            {
-                var from = sums.Slice(layer.Sums + gate * layer.SumColumns, layer.Rows + 1);
-                phi[layer.Gates * layer.Rows + gate] += from[0];
-                for (var row = 0; row < layer.Rows; row++) phi[gate * layer.Rows + row] += from[row + 1];
-            }
-            phi = phi[(layer.Gates * (layer.Rows + 1))..];
-        }
+        phi = AddLayer(shape.InputLayer, sums, phi);
+        foreach (ref readonly var layer in shape.Layers) phi = AddLayer(layer, sums, phi);
         for (var row = 0; row < phi.Length; row++) phi[row] += sums[shape.OutputSums + row];
+    }
+
+    static Span<double> AddLayer(LstmLayer layer, ReadOnlySpan<double> sums, Span<double> phi)
+    {
+        for (var gate = 0; gate < layer.Gates; gate++)
+        {
+            var from = sums.Slice(layer.Sums + gate * layer.SumColumns, layer.Rows + 1);
+            phi[layer.Gates * layer.Rows + gate] += from[0];
+            for (var row = 0; row < layer.Rows; row++) phi[gate * layer.Rows + row] += from[row + 1];
+        }
+        return phi[(layer.Gates * (layer.Rows + 1))..];
     }
 }

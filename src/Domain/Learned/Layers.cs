@@ -8,7 +8,7 @@ namespace MetaOpt.Learned;
 static class Layers
 {
     /// <summary>Below this a root's derivative is taken for 0: it keeps a gradient of exactly zero from giving 0 times infinity.</summary>
-    const double SmallestSquare = 1e-30;
+    public const double SmallestSquare = 1e-30;
 
     /// <summary>
     /// An LSTM layer: gates [input, forget, candidate, output] (Gers et al., 2000), or without the forget gate (Hochreiter and

@@ -59,8 +59,15 @@ public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
         new("output.bias", new Shape(1)),
     ];
 
+    readonly LstmShape _shape = new(
+        options.Layers, 0, -options.OutputScale,
+        moments: new LstmMoments(options.Features, options.Beta1, options.Beta2, Layers.SmallestSquare, Epsilon));
+
     /// <inheritdoc/>
     public bool IsCoordinatewise => true;
+
+    /// <inheritdoc/>
+    public bool IsFused => true;
 
     /// <summary>m, v, their weights 1 - beta^t, and the LSTM's.</summary>
     public IReadOnlyList<Shape> State(Layout layout) =>
@@ -92,4 +99,8 @@ public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
         }
         return tape.Scale(tape.Tanh(Layers.Dense(tape, phi[^2], phi[^1], x)), T.CreateTruncating(-options.OutputScale));
     }
+
+    /// <inheritdoc/>
+    public ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new FusedLstm<T>(kernels, _shape, layout.Count);
 }

@@ -1,3 +1,4 @@
+using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Tasks;
 
@@ -72,5 +73,72 @@ public class RnnPropTests
         for (var l = 0; l < 2; l++) RuleRun.Part(s_rule, phi, $"lstm.{l}.bias").Clear();
         RuleRun.Part(s_rule, phi, "output.bias").Clear();
         Assert.All(RuleRun.Thetas(s_rule, phi, Layout.Flat(1, 2), [1, 2], [0, 0], [0, 0])[^1].Zip([1.0, 2.0]), x => Assert.Equal(x.Second, x.First));
+    }
+
+    public static TheoryData<int, int[], int> Shapes => new()
+    {
+        { 20, [20, 20], 37 },
+        { 5, [3], 1 },
+        { 1, [1, 3, 2], 33 },
+        { 7, [9, 4], 100 },
+    };
+
+    static ILearnedOptimizer Rule(int features, int[] layers) => new RnnProp.Options { Features = features, Layers = layers, ZeroOutput = false }.Create();
+
+    static float[] Phi(ILearnedOptimizer rule, ulong seed) => [.. RuleRun.Phi(rule, seed).Select(x => (float)x)];
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Fused_meta_gradient_in_double_agrees_with_central_differences(int features, int[] layers, int coordinates)
+    {
+        var replay = Replay.Random(Rule(features, layers), coordinates, 6, 1);
+        var phi = Phi(replay.Rule, 2);
+        using var kernels = new ScalarKernels<double>();
+        var gradient = replay.Gradient(kernels, phi);
+        var point = Replay.Convert<float, double>(phi);
+        var differences = new double[phi.Length];
+        for (var i = 0; i < phi.Length; i++)
+        {
+            // Every parameter of a small network; of a large one the input layer, the output and a spread of the rest.
+            if (phi.Length > 500 && i % 37 != 0 && i >= 3 * features && i < phi.Length - 25)
+            {
+                gradient[i] = 0;
+                continue;
+            }
+            var (at, h) = (point[i], 1e-5 * Math.Max(1, Math.Abs(point[i])));
+            point[i] = at + h;
+            var above = replay.Loss(point);
+            point[i] = at - h;
+            differences[i] = (above - replay.Loss(point)) / (2 * h);
+            point[i] = at;
+        }
+        Assert.InRange(replay.WorstRelativeError(gradient, differences), 0, 1e-6);
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Fused_meta_gradient_is_the_tapes_in_every_kernel_set(int features, int[] layers, int coordinates)
+    {
+        var replay = Replay.Random(Rule(features, layers), coordinates, 20, 3);
+        var phi = Phi(replay.Rule, 4);
+        var tape = replay.TapeGradient(phi);
+        using var kernels = new ScalarKernels<double>();
+        Assert.InRange(replay.WorstRelativeError(replay.Gradient(kernels, phi), tape), 0, 1e-10);
+        foreach (var name in KernelSets.Every)
+        {
+            using var floats = KernelSets.Create(name, 2);
+            Assert.InRange(replay.WorstRelativeError(replay.Gradient(floats, phi), tape), 0, 1e-4);
+        }
+    }
+
+    [Fact]
+    public void The_number_of_threads_changes_no_bit()
+    {
+        var replay = Replay.Random(Rule(20, [20, 20]), 1000, 20, 7);
+        var phi = Phi(replay.Rule, 8);
+        var results = new[] { 1, 2, 7 }.Select(threads =>
+        {
+            using var kernels = KernelSets.Create("simd", threads);
+            return replay.Gradient(kernels, phi);
+        }).ToList();
+        Assert.All(results, r => Assert.Equal(results[0], r));
     }
 }
