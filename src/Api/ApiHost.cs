@@ -1,4 +1,3 @@
-using System.Threading.RateLimiting;
 using MetaOpt.Api.Account;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Catalogue;
@@ -38,7 +37,7 @@ public static partial class ApiHost
         builder.Services.AddHostedService<Reaper>();
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddTokens();
-        builder.Services.AddRateLimiter(Limit);
+        builder.Services.AddRequestLimits(settings.MaxRequestsPerSecond);
         builder.Services.AddSingleton<RequestTimes>();
         builder.Services.AddResponseCompression(o =>
         {
@@ -84,26 +83,6 @@ public static partial class ApiHost
         v1.MapBrowserSession();
         v1.MapUsers();
         v1.MapAudit();
-    }
-
-    /// <summary>Generous: it stops a loop gone wild, not a person.</summary>
-    static void Limit(Microsoft.AspNetCore.RateLimiting.RateLimiterOptions limiter)
-    {
-        limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
-        limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context =>
-            RateLimitPartition.GetTokenBucketLimiter(context.User.FindFirst(Authentication.TokenClaim)?.Value ?? context.Connection.RemoteIpAddress?.ToString() ?? "",
-                _ => new TokenBucketRateLimiterOptions
-                {
-                    TokenLimit = 1000,
-                    TokensPerPeriod = 200,
-                    ReplenishmentPeriod = TimeSpan.FromSeconds(1),
-                    QueueLimit = 0,
-                }));
-        limiter.OnRejected = (rejected, _) =>
-        {
-            rejected.HttpContext.Response.Headers.RetryAfter = "1";
-            return ValueTask.CompletedTask;
-        };
     }
 
     static async Task PrepareDatabaseAsync(WebApplication app, ApiSettings settings)

@@ -9,8 +9,9 @@ namespace MetaOpt.Api;
 /// <param name="Home">The data folder: the first token is written there.</param>
 /// <param name="MaxRunBytes">Largest predicted memory of a run.</param>
 /// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
+/// <param name="MaxRequestsPerSecond">Of one user, kept up; a burst may be five times as many.</param>
 /// <param name="JsonLog">Log lines are JSON documents, for programs.</param>
-public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, bool JsonLog)
+public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog)
 {
     /// <summary>Largest request body.</summary>
     public const int MaxBodyBytes = 256 * 1024;
@@ -31,6 +32,7 @@ public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBy
             configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
             (long)Number(configuration, "METAOPT_MAX_RUN_BYTES", 8L << 30),
             Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600),
+            (int)Math.Clamp(Number(configuration, "METAOPT_MAX_REQUESTS_PER_SECOND", 200), 1, 1_000_000),
             configuration["METAOPT_LOG"] switch
             {
                 null or "" or "text" => false,

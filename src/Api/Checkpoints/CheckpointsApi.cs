@@ -39,7 +39,7 @@ static class CheckpointsApi
         response.Headers.ETag = etag;
         response.Headers.CacheControl = "private, immutable, max-age=31536000";
         response.Headers.AcceptRanges = "bytes";
-        if (request.Headers.IfNoneMatch.ToString() is var known && (known == etag || known == "*"))
+        if (EntityTags.IsKnown(request, etag))
         {
             response.StatusCode = 304;
             return;

@@ -82,6 +82,15 @@ static class Request
         return choices.Contains(text) ? text : throw ProblemException.BadParameter(name, $"must be {string.Join(", ", choices)}, got \"{Shorten(text)}\".");
     }
 
+    /// <summary>A time in the query, or null when it is absent; without an offset it is UTC.</summary>
+    public static DateTimeOffset? QueryTime(this HttpRequest request, string name)
+    {
+        if (request.QueryText(name) is not { } text) return null;
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+            ? time
+            : throw ProblemException.BadParameter(name, $"must be a time such as 2026-01-31T12:00:00Z, got \"{Shorten(text)}\".");
+    }
+
     /// <summary>A short text in the query, or null when it is absent.</summary>
     public static string? QueryText(this HttpRequest request, string name)
     {

@@ -79,6 +79,7 @@ static class RunLifeApi
     {
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
+        EntityTags.RequireMatch(context.Request, run.Version);
         return run;
     }
 

@@ -18,7 +18,7 @@ static class RunsApi
         var runs = v1.MapGroup("").WithTags("Runs");
         runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
         runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
-        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, batch, limit, cursor.");
+        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, createdAfter, createdBefore, batch, limit, cursor.");
         runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
         runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes or priority.");
     }
@@ -46,7 +46,7 @@ static class RunsApi
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
     {
-        request.AllowQuery("state", "kind", "tag", "owner", "batch", "limit", "cursor");
+        request.AllowQuery("state", "kind", "tag", "owner", "createdAfter", "createdBefore", "batch", "limit", "cursor");
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
         var runs = db.Runs.AsNoTracking();
         if (request.QueryChoice("state", Enum.GetValues<RunState>().Select(RunDocument.StateName)) is { } state)
@@ -57,6 +57,8 @@ static class RunsApi
         if (request.QueryChoice("kind", SpecReader.Kinds.Keys) is { } kind) runs = runs.Where(r => r.Kind == kind);
         if (request.QueryText("tag") is { } tag) runs = runs.Where(r => r.Tags.Contains(tag));
         if (request.QueryText("owner") is { } owner) runs = runs.Where(r => r.Owner == owner);
+        if (request.QueryTime("createdAfter") is { } after) runs = runs.Where(r => r.CreatedAt >= after);
+        if (request.QueryTime("createdBefore") is { } until) runs = runs.Where(r => r.CreatedAt < until);
         if (request.QueryText("batch") is { } batch)
         {
             if (!Guid.TryParseExact(batch, "D", out var one)) throw ProblemException.BadParameter("batch", $"must be the id of a batch, got \"{batch}\".");
@@ -87,19 +89,16 @@ static class RunsApi
     {
         context.Request.AllowQuery();
         var document = await DocumentAsync(context, db, queue, id, cancel);
-        var etag = context.Response.Headers.ETag.ToString();
-        // What a waiting run waits for changes without the run.
-        return (string?)document["state"] != "queued" && context.Request.Headers.IfNoneMatch.ToString() is var known && (known == etag || known == "*")
-            ? Results.StatusCode(304)
-            : Results.Json(document);
+        return EntityTags.IsKnown(context.Request, context.Response.Headers.ETag.ToString()) ? Results.StatusCode(304) : Results.Json(document);
     }
 
     public static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel)
     {
         var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
-        context.Response.Headers.ETag = $"\"{run.Version}\"";
         if (!run.State.IsFinal() && HttpMethods.IsGet(context.Request.Method)) context.Response.Headers.RetryAfter = "1";
-        return RunDocument.Whole(run, run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
+        var document = RunDocument.Whole(run, run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
+        context.Response.Headers.ETag = EntityTags.Of(run.Version, document);
+        return document;
     }
 
     static async Task<IResult> ChangeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
@@ -108,11 +107,11 @@ static class RunsApi
         var change = await context.Request.ReadAsync<RunChange>();
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
-        var expected = context.Request.Headers.IfMatch.ToString();
-        var any = expected is "" or "*";
-        var matches = any || expected == $"\"{run.Version}\"";
+        EntityTags.RequireMatch(context.Request, run.Version);
+        var any = context.Request.Headers.IfMatch.ToString() is "" or "*";
+        var matches = true;
         // Only what was sent is written: changes of different fields at the same time both hold.
-        if (matches && change is not { Name: null, Tags: null, Notes: null, Priority: null })
+        if (change is not { Name: null, Tags: null, Notes: null, Priority: null })
             matches = await db.Runs.Where(r => r.Id == id && (any || r.Version == run.Version)).ExecuteUpdateAsync(set =>
             {
                 if (change.Name is { } name) set.SetProperty(r => r.Name, name);
@@ -120,8 +119,7 @@ static class RunsApi
                 if (change.Notes is { } notes) set.SetProperty(r => r.Notes, notes);
                 if (change.Priority is { } priority) set.SetProperty(r => r.Priority, priority);
             }, cancel) == 1;
-        if (!matches)
-            throw new ProblemException(412, "changed-meanwhile", "The run was changed meanwhile; read it again and repeat the change with its new ETag.");
+        if (!matches) throw EntityTags.ChangedMeanwhile();
         await audit.AppendAsync(context.CallerName(), "run.change", id.ToString(), null, cancel);
         return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
     }

@@ -34,10 +34,10 @@ public sealed class ApiFixture : IAsyncLifetime
 
     public async Task InitializeAsync() => await StartAsync(await PostgresFixture.CreateDatabaseAsync());
 
-    public async Task StartAsync(string database, int port = 0)
+    public async Task StartAsync(string database, int port = 0, params string[] settings)
     {
         ConnectionString = database;
-        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}"]);
+        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}", .. settings]);
         await App.StartAsync();
         Nobody = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(App.Urls.First()) };
         AdminToken = (await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim();

@@ -12,7 +12,7 @@ namespace MetaOpt.Service.Tests.Api;
 /// Every route, for everybody: who is refused, and how. Made from the route table: a route without a rule fails, and so does one with a
 /// parameter that nobody here knows how to fill.
 /// </summary>
-public sealed partial class AuthorisationMatrixTests(ApiFixture api) : IClassFixture<ApiFixture>, IAsyncLifetime
+public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
 {
     /// <summary>Public; reads; writes what is the caller's own; changes what exists; one's own tokens; administration.</summary>
     enum Rule { Public, Read, Submit, Own, Tokens, Admin }
@@ -28,6 +28,7 @@ public sealed partial class AuthorisationMatrixTests(ApiFixture api) : IClassFix
     /// <summary>Makes something new of the caller's own from what belongs to somebody.</summary>
     static readonly string[] s_submitting = ["POST /api/v1/runs/{id:guid}/fork"];
 
+    readonly ApiFixture api = new();
     readonly Dictionary<Caller, HttpClient> clients = [];
     Guid checkpoint;
 
@@ -59,6 +60,7 @@ public sealed partial class AuthorisationMatrixTests(ApiFixture api) : IClassFix
 
     public async Task InitializeAsync()
     {
+        await api.InitializeAsync();
         var users = api.App.Services.GetRequiredService<UserStore>();
         var admin = (await users.FindUserAsync("admin", default))!;
         var owner = await users.CreateUserAsync("owner", UserRole.Member, default);
@@ -87,7 +89,7 @@ public sealed partial class AuthorisationMatrixTests(ApiFixture api) : IClassFix
         checkpoint = await (await api.ClaimAsync(run)).SaveCheckpointAsync("final", 1, new byte[100], default);
     }
 
-    public Task DisposeAsync() => Task.CompletedTask;
+    public Task DisposeAsync() => api.DisposeAsync();
 
     async Task<Guid> SubmitAsync()
     {
@@ -141,6 +143,19 @@ public sealed partial class AuthorisationMatrixTests(ApiFixture api) : IClassFix
         }
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
         Assert.Equal(Enum.GetValues<Rule>(), rules.Order());
+    }
+
+    [Fact]
+    public async Task No_route_takes_a_query_parameter_that_it_does_not_know()
+    {
+        var wrong = new List<string>();
+        foreach (var (method, pattern, _) in api.Routes().Where(r => r.Pattern.StartsWith("/api/", StringComparison.Ordinal)))
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), await AddressAsync(pattern) + "?colour=red");
+            using var answer = await api.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            if ((int)answer.StatusCode != 400) wrong.Add($"{method} {pattern}: {(int)answer.StatusCode}");
+        }
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }
 
     /// <summary>Code of a problem; the answer to HEAD has none, and its status says it.</summary>
