@@ -27,6 +27,11 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     /// <summary>The audit trail.</summary>
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
 
+    /// <summary>Limits, of those who have some.</summary>
+    public DbSet<Quota> Quotas => Set<Quota>();
+    /// <summary>Promoted checkpoints.</summary>
+    public DbSet<Model> Models => Set<Model>();
+
     /// <inheritdoc/>
     protected override void OnModelCreating(ModelBuilder model)
     {
@@ -61,6 +66,8 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
             t.HasCheckConstraint("runs_queued_not_cancelled", "state <> 'queued' or cancel_requested_at is null");
             t.HasCheckConstraint("runs_failed_has_error", "(state = 'failed') = (error_code is not null)");
             t.HasCheckConstraint("runs_started_once_claimed", "(attempt > 0) = (started_at is not null)");
+            t.HasCheckConstraint("runs_yield_running", "not yield_requested or state = 'running'");
+            t.HasCheckConstraint("runs_paused_open", "not paused or state in ('queued', 'running')");
             t.HasCheckConstraint("runs_priority_range", "priority between -100 and 100");
             t.HasCheckConstraint("runs_deaths_range", "deaths between 0 and max_deaths and max_deaths between 1 and 1000");
         });
@@ -74,6 +81,8 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         run.Property(r => r.Result).HasColumnType("jsonb");
         run.Property(r => r.MaxDeaths).HasDefaultValue(3);
         run.Property(r => r.NotBefore).HasDefaultValueSql("now()");
+        run.Property(r => r.Paused).HasDefaultValue(false);
+        run.Property(r => r.YieldRequested).HasDefaultValue(false);
         run.Property(r => r.QueuedAt).HasDefaultValueSql("clock_timestamp()");
         run.Property(r => r.After).HasDefaultValueSql("'{}'");
         run.Property(r => r.Inputs).HasDefaultValueSql("'{}'");
@@ -132,6 +141,21 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
             chunk.HasKey(c => new { c.ResumePointId, c.Seq });
             chunk.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId);
         });
+        model.Entity<RunLogRow>(line =>
+        {
+            line.ToTable("run_logs");
+            line.HasKey(l => new { l.RunId, l.Seq });
+            line.Property(l => l.Seq).UseIdentityAlwaysColumn();
+            line.HasOne<Run>().WithMany().HasForeignKey(l => l.RunId);
+        });
+        model.Entity<Model>(promoted =>
+        {
+            promoted.ToTable("models", t => t.HasCheckConstraint("models_version_range", "version >= 1"));
+            promoted.HasKey(m => new { m.Name, m.Version });
+            promoted.Property(m => m.PromotedAt).HasDefaultValueSql("clock_timestamp()");
+            // What is promoted stays, and the run that made it.
+            promoted.HasOne<Checkpoint>().WithMany().HasForeignKey(m => m.CheckpointId).OnDelete(DeleteBehavior.Restrict);
+        });
     }
 
     static void Trajectories(ModelBuilder model)
@@ -186,6 +210,8 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
             worker.ToTable("workers");
             worker.HasKey(w => w.Name);
             worker.Property(w => w.Facts).HasColumnType("jsonb");
+            worker.Property(w => w.Slots).HasDefaultValue(1);
+            worker.Property(w => w.Draining).HasDefaultValue(false);
         });
         model.Entity<AuditEntry>(entry =>
         {
@@ -193,6 +219,17 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
             entry.HasKey(e => e.Id);
             entry.Property(e => e.At).HasDefaultValueSql("now()");
             entry.Property(e => e.Detail).HasColumnType("jsonb");
+        });
+        model.Entity<Quota>(quota =>
+        {
+            quota.ToTable("quotas", t => t.HasCheckConstraint("quotas_range",
+                "running >= 0 and queued >= 0 and stored_bytes >= 0 and device_hours >= 0"));
+            quota.HasKey(q => q.Owner);
+        });
+        model.Entity<UsageDayRow>(day =>
+        {
+            day.ToTable("usage_days");
+            day.HasKey(d => new { d.Owner, d.Day });
         });
         model.Entity<UsageRow>(usage =>
         {

@@ -70,3 +70,21 @@ sealed class UsageRow
     public double SlotSeconds { get; init; }
     public DateTimeOffset UpdatedAt { get; init; }
 }
+
+/// <summary>Seconds an owner used of any device on a day, UTC.</summary>
+sealed class UsageDayRow
+{
+    public required string Owner { get; init; }
+    public DateOnly Day { get; init; }
+    public double Seconds { get; init; }
+}
+
+/// <summary>A line that a run's child wrote to its log.</summary>
+sealed class RunLogRow
+{
+    public Guid RunId { get; init; }
+    public long Seq { get; init; }
+    public int Attempt { get; init; }
+    public DateTimeOffset At { get; init; }
+    public required string Text { get; init; }
+}

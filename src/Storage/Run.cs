@@ -57,6 +57,12 @@ public sealed class Run
     public DateTimeOffset QueuedAt { get; set; }
     /// <summary>Runs that must have succeeded before it is claimed.</summary>
     public List<Guid> After { get; init; } = [];
+    /// <summary>Not claimed until somebody resumes it.</summary>
+    public bool Paused { get; set; }
+    /// <summary>Its worker hands it back at the next resume point, to the end of the queue.</summary>
+    public bool YieldRequested { get; set; }
+    /// <summary>Time of all attempts together after which it fails; null: no limit.</summary>
+    public TimeSpan? TimeLimit { get; set; }
     /// <summary>Checkpoints it reads: their runs cannot be deleted while it waits or runs.</summary>
     public List<Guid> Inputs { get; init; } = [];
     /// <summary>The runs that were submitted together with it have the same.</summary>

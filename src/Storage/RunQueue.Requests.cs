@@ -14,10 +14,12 @@ public sealed partial class RunQueue
     // Any constant will do, as long as nobody else in the database uses it. Held while it is looked whether a run's inputs are
     // there, until the run is stored: nobody deletes them in between.
     const long InputsLock = 0x6d6574616f707404;
+    const long QuotaLock = 0x6d6574616f707405;
 
     /// <summary>Stores a validated submission as queued.</summary>
     /// <exception cref="IdempotencyConflictException">Its key was used for another submission.</exception>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
+    /// <exception cref="QuotaExceededException">The owner has as many waiting runs or as much stored as they may.</exception>
     public async Task<Guid> SubmitAsync(NewRun run, CancellationToken cancel) => (await SubmitAsync([run], cancel))[0];
 
     /// <summary>The same for several, all or none; their ids in order.</summary>
@@ -26,6 +28,7 @@ public sealed partial class RunQueue
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()], [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
+        foreach (var owner in runs.GroupBy(r => r.Owner)) await RequireQuotaAsync(connection, owner.Key, owner.Count(), cancel);
         var ids = new List<Guid>();
         foreach (var run in runs) ids.Add(await SubmitAsync(connection, run, cancel));
         await transaction.CommitAsync(cancel);
@@ -42,7 +45,7 @@ public sealed partial class RunQueue
             ("notes", run.Notes), ("owner", run.Owner), ("pool", run.Pool), ("priority", run.Priority),
             Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", DatasetOf(run.Spec)),
             ("max_deaths", run.MaxDeaths), ("not_before", run.NotBefore?.ToUniversalTime()),
-            ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()), ("batch", run.Batch),
+            ("time_limit", run.TimeLimit), ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()), ("batch", run.Batch),
             ("forked_from", run.ForkedFrom), ("idempotency_key", run.IdempotencyKey), ("request_sha256", request));
         if (await insert.ExecuteScalarAsync(cancel) is Guid id)
             return id;
@@ -77,16 +80,44 @@ public sealed partial class RunQueue
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        var (after, inputs) = (Array.Empty<Guid>(), Array.Empty<Guid>());
-        await using (var read = connection.Command("select after, inputs from runs where id = @id", ("id", runId)))
+        var (owner, after, inputs) = ("", Array.Empty<Guid>(), Array.Empty<Guid>());
+        await using (var read = connection.Command("select owner, after, inputs from runs where id = @id", ("id", runId)))
         await using (var reader = await read.ExecuteReaderAsync(cancel))
-            if (await reader.ReadAsync(cancel))
-                (after, inputs) = (reader.GetFieldValue<Guid[]>(0), reader.GetFieldValue<Guid[]>(1));
+        {
+            if (!await reader.ReadAsync(cancel)) return false;
+            (owner, after, inputs) = (reader.GetString(0), reader.GetFieldValue<Guid[]>(1), reader.GetFieldValue<Guid[]>(2));
+        }
         await RequireInputsAsync(connection, after, inputs, cancel);
+        await RequireQuotaAsync(connection, owner, 1, cancel);
         await using var retry = connection.Command(Sql.Retry, ("id", runId));
         var retried = await retry.ExecuteScalarAsync(cancel) is not null;
         await transaction.CommitAsync(cancel);
         return retried;
+    }
+
+    /// <summary>Keeps a run from being claimed; a running one is handed back at its next resume point. False: it is in another state.</summary>
+    public Task<bool> PauseAsync(Guid runId, CancellationToken cancel) =>
+        ChangeAsync("update runs set paused = true where id = @id and state in ('queued', 'running')", runId, cancel);
+
+    /// <summary>Lets a paused run go on. False: it was not paused.</summary>
+    public Task<bool> ResumeAsync(Guid runId, CancellationToken cancel) =>
+        ChangeAsync("update runs set paused = false where id = @id and paused", runId, cancel);
+
+    /// <summary>Has a running run handed back at its next resume point, to the end of the queue. False: it is not running.</summary>
+    public Task<bool> YieldAsync(Guid runId, CancellationToken cancel) =>
+        ChangeAsync("update runs set yield_requested = true where id = @id and state = 'running'", runId, cancel);
+
+    async Task<bool> ChangeAsync(string sql, Guid runId, CancellationToken cancel)
+    {
+        await using var change = dataSource.Command(sql, ("id", runId));
+        return await change.ExecuteNonQueryAsync(cancel) == 1;
+    }
+
+    /// <summary>Whether a worker claims runs; one that drains finishes those it has. False: no such worker.</summary>
+    public async Task<bool> DrainAsync(string worker, bool drain, CancellationToken cancel)
+    {
+        await using var change = dataSource.Command("update workers set draining = @drain where name = @name", ("drain", drain), ("name", worker));
+        return await change.ExecuteNonQueryAsync(cancel) == 1;
     }
 
     /// <summary>Deletes a final run with all it made, unless a run that waits or runs needs it.</summary>
@@ -102,6 +133,15 @@ public sealed partial class RunQueue
                 deletion = reader.GetBoolean(0) ? reader.GetBoolean(1) ? Deletion.Needed : Deletion.Deleted : Deletion.NotFinal;
         await transaction.CommitAsync(cancel);
         return deletion;
+    }
+
+    static async Task RequireQuotaAsync(NpgsqlConnection connection, string owner, int more, CancellationToken cancel)
+    {
+        // One submission of an owner after the other: two at once would both find room.
+        await using (var take = connection.Command("select pg_advisory_xact_lock(hashtextextended(@owner, @lock))", ("owner", owner), ("lock", QuotaLock)))
+            await take.ExecuteNonQueryAsync(cancel);
+        await using var look = connection.Command(Sql.QuotaOfSubmission, ("owner", owner), ("more", more));
+        if (await look.ExecuteScalarAsync(cancel) is string exceeded) throw new QuotaExceededException(owner, exceeded);
     }
 
     static async Task RequireInputsAsync(NpgsqlConnection connection, Guid[] after, Guid[] inputs, CancellationToken cancel)

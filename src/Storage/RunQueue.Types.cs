@@ -23,6 +23,8 @@ public sealed record NewRun(string Kind, string Name, string Owner, JsonObject S
     public int MaxDeaths { get; init; } = 3;
     /// <summary>Not claimed earlier; null for at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
+    /// <summary>Time of all attempts together after which it fails; null: no limit.</summary>
+    public TimeSpan? TimeLimit { get; init; }
     /// <summary>Runs that must have succeeded before it is claimed.</summary>
     public IReadOnlyList<Guid> After { get; init; } = [];
     /// <summary>Checkpoints it reads.</summary>
@@ -61,7 +63,8 @@ public enum Deletion
 /// <param name="Pool">It takes runs of this pool only.</param>
 /// <param name="Datasets">Names of the datasets it can read.</param>
 /// <param name="Facts">Host, cores, versions.</param>
-public sealed record WorkerIdentity(string Name, string Pool, IReadOnlyList<string> Datasets, JsonObject Facts);
+/// <param name="Slots">Runs it executes at once.</param>
+public sealed record WorkerIdentity(string Name, string Pool, IReadOnlyList<string> Datasets, JsonObject Facts, int Slots = 1);
 
 /// <summary>The right to execute a run and to write for it, until it expires and is reaped.</summary>
 /// <param name="RunId">The run.</param>
@@ -79,6 +82,10 @@ public enum Beat
     Renewed,
     /// <summary>Renewed as well; somebody asked for the run to be cancelled.</summary>
     CancelRequested,
+    /// <summary>Renewed as well; the run is to be handed back at its next resume point: somebody paused it, or lets others go first.</summary>
+    YieldRequested,
+    /// <summary>Renewed as well; the run has used up its time.</summary>
+    OutOfTime,
     /// <summary>The run is no longer this worker's: kill the child and write nothing more.</summary>
     Lost,
 }
@@ -99,13 +106,27 @@ public enum WaitCause
     NotBefore,
     /// <summary>Runs that it comes after have not succeeded.</summary>
     After,
+    /// <summary>Somebody paused it.</summary>
+    Paused,
+    /// <summary>Its owner has as much as they may have.</summary>
+    Quota,
+    /// <summary>Every worker that could take it takes no more runs.</summary>
+    Draining,
 }
 
 /// <summary>Why a queued run is not running yet.</summary>
 /// <param name="Position">1 is the next of its pool, by the shares as they stand.</param>
 /// <param name="Cause">The kind of reason.</param>
 /// <param name="Reason">A sentence for people.</param>
-public sealed record WaitReason(int Position, WaitCause Cause, string Reason);
+public sealed record WaitReason(int Position, WaitCause Cause, string Reason)
+{
+    /// <summary>Nothing but the queue keeps it: it starts when its turn comes.</summary>
+    public bool IsDue => Cause == WaitCause.Position;
+}
+
+/// <summary>The owner has as much as they may have.</summary>
+public sealed class QuotaExceededException(string owner, string what)
+    : Exception($"{owner} has {what}: delete or cancel something, or ask an administrator for a larger quota.");
 
 /// <summary>How far a run is.</summary>
 /// <param name="Phase">What the units are of.</param>

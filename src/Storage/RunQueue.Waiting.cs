@@ -16,29 +16,41 @@ public sealed partial class RunQueue
     public async Task<IReadOnlyDictionary<Guid, WaitReason>> WhyWaitingAsync(
         IReadOnlyCollection<Guid> runIds, CancellationToken cancel)
     {
-        await using var ask = dataSource.Command(Sql.WhyWaiting, ("ids", runIds.ToArray()), ("worker_silence", WorkerSilence));
+        await using var ask = dataSource.Command(Sql.Queue, ("ids", runIds.ToArray()), ("worker_silence", WorkerSilence));
+        return (await ReadAsync(ask, cancel)).ToDictionary();
+    }
+
+    /// <summary>Every queued run with its reason: pool after pool, in the order of the queue.</summary>
+    public async Task<IReadOnlyList<KeyValuePair<Guid, WaitReason>>> ListWaitingAsync(CancellationToken cancel)
+    {
+        await using var ask = dataSource.Command(Sql.Queue, ("ids", null), ("worker_silence", WorkerSilence));
+        return await ReadAsync(ask, cancel);
+    }
+
+    static async Task<List<KeyValuePair<Guid, WaitReason>>> ReadAsync(NpgsqlCommand ask, CancellationToken cancel)
+    {
         await using var reader = await ask.ExecuteReaderAsync(cancel);
-        var reasons = new Dictionary<Guid, WaitReason>();
-        while (await reader.ReadAsync(cancel))
-            reasons.Add(reader.GetGuid(0), ReasonOf(reader));
+        var reasons = new List<KeyValuePair<Guid, WaitReason>>();
+        while (await reader.ReadAsync(cancel)) reasons.Add(new(reader.GetGuid(0), ReasonOf(reader)));
         return reasons;
     }
 
     static WaitReason ReasonOf(NpgsqlDataReader row)
     {
         var (position, pool) = ((int)row.GetInt64(1), row.GetString(2));
-        return (NotYet: row.GetBoolean(5), Workers: row.GetInt64(6), Able: row.GetInt64(7), After: row.GetFieldValue<string[]>(8)) switch
-        {
-            { After: [_, ..] after } => new(position, WaitCause.After, AfterReason(after)),
-            { NotYet: true } => new(position, WaitCause.NotBefore,
-                $"not before {row.GetDateTime(4):yyyy-MM-ddTHH:mm:ssZ}, as submitted"),
-            { Workers: 0 } => new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}"),
-            { Able: 0 } => new(position, WaitCause.NoDataset,
-                $"no live worker of pool '{pool}' has the dataset '{row.GetString(3)}'; "
-                + "fetch it on a worker's machine and restart the worker"),
-            _ when position == 1 => new(position, WaitCause.Position, "next in its pool: waits for a free slot"),
-            _ => new(position, WaitCause.Position, $"{position - 1} before it in its pool, by priority, share and time"),
-        };
+        var (workers, able, draining) = (row.GetInt64(6), row.GetInt64(7), row.GetInt64(11));
+        if (row.GetBoolean(9)) return new(position, WaitCause.Paused, "paused; it waits until somebody resumes it");
+        if (row.GetFieldValue<string[]>(8) is [_, ..] after) return new(position, WaitCause.After, AfterReason(after));
+        if (row.GetBoolean(5)) return new(position, WaitCause.NotBefore, $"not before {row.GetDateTime(4):yyyy-MM-ddTHH:mm:ssZ}, as submitted");
+        if (workers == 0) return new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}");
+        if (able == 0)
+            return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has the dataset '{row.GetString(3)}'; "
+                + "fetch it on a worker's machine and restart the worker");
+        if (draining == workers) return new(position, WaitCause.Draining, $"every worker of pool '{pool}' is draining and takes no more runs");
+        if (!row.IsDBNull(10)) return new(position, WaitCause.Quota, $"quota: {row.GetString(13)} has {row.GetString(10)}");
+        return new(position, WaitCause.Position, position == 1
+            ? "next in its pool: waits for a free slot"
+            : $"{position - 1} before it in its pool, by priority, share and time");
     }
 
     /// <summary>Each is "id state", in which the state of a deleted run is missing.</summary>

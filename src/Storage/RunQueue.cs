@@ -74,9 +74,15 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         await using var charge = connection.Command(Sql.Charge, ("id", lease.RunId), ("token", lease.Token));
         await charge.ExecuteNonQueryAsync(cancel);
         await using var renew = connection.Command(Sql.Renew, ("id", lease.RunId), ("token", lease.Token), ("ttl", ttl));
-        var cancelRequested = (bool)(await renew.ExecuteScalarAsync(cancel))!;
+        Beat beat;
+        await using (var reader = await renew.ExecuteReaderAsync(cancel))
+        {
+            await reader.ReadAsync(cancel);
+            beat = reader.GetBoolean(0) ? Beat.CancelRequested : reader.GetBoolean(2) ? Beat.OutOfTime
+                : reader.GetBoolean(1) ? Beat.YieldRequested : Beat.Renewed;
+        }
         await transaction.CommitAsync(cancel);
-        return cancelRequested ? Beat.CancelRequested : Beat.Renewed;
+        return beat;
     }
 
     /// <summary>Says that a worker is alive and what it has. Claims and heartbeats say it too.</summary>
@@ -84,7 +90,7 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
     {
         await using var register = dataSource.Command(Sql.RegisterWorker,
             ("name", worker.Name), ("pool", worker.Pool), ("datasets", worker.Datasets.ToArray()),
-            Json("facts", worker.Facts.ToJsonString()));
+            ("slots", worker.Slots), Json("facts", worker.Facts.ToJsonString()));
         await register.ExecuteNonQueryAsync(cancel);
     }
 }

@@ -17,6 +17,8 @@ static class Sql
     public static readonly string HandBack = Read("hand-back.sql");
     public static readonly string ListSeries = Read("list-series.sql");
     public static readonly string MissingInputs = Read("missing-inputs.sql");
+    public static readonly string Queue = Read("queue.sql");
+    public static readonly string QuotaOfSubmission = Read("quota-of-submission.sql");
     public static readonly string ReadBuckets = Read("read-buckets.sql");
     public static readonly string ReadPoints = Read("read-points.sql");
     public static readonly string Reap = Read("reap.sql");
@@ -31,7 +33,7 @@ static class Sql
     public static readonly string SeriesExtent = Read("series-extent.sql");
     public static readonly string SeriesOfRun = Read("series-of-run.sql");
     public static readonly string Submit = Read("submit.sql");
-    public static readonly string WhyWaiting = Read("why-waiting.sql");
+    public static readonly string Usage = Read("usage.sql");
 
     /// <summary>The text of an embedded statement file.</summary>
     public static string Read(string name)

@@ -87,6 +87,10 @@ public sealed class Worker
     public required string Pool { get; set; }
     /// <summary>Datasets it has.</summary>
     public List<string> Datasets { get; set; } = [];
+    /// <summary>Runs it executes at once.</summary>
+    public int Slots { get; set; } = 1;
+    /// <summary>It claims no more runs.</summary>
+    public bool Draining { get; set; }
     /// <summary>Host, cores, versions.</summary>
     public JsonElement Facts { get; set; }
     /// <summary>First registration.</summary>

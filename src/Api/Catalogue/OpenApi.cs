@@ -68,6 +68,8 @@ static class OpenApi
             if (document.Paths.TryGetValue("/api/v1/runs/{id}", out var run) && run.Operations!.TryGetValue(HttpMethod.Patch, out var patch))
                 patch.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["rename"] = """{"name":"a better name","tags":["kept"],"priority":-5}""" });
             Example(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""");
+            Example(document, HttpMethod.Put, "/api/v1/quotas", "a small lab", """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""");
+            Example(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Example(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
             Example(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""");
@@ -107,6 +109,7 @@ static class OpenApi
                 ["notes"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 10_000 },
                 ["pool"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 40, Default = "cpu" },
                 ["priority"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "-100", Maximum = "100", Default = 0 },
+                ["timeLimitSeconds"] = new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "1", Maximum = "31536000" },
                 ["after"] = new OpenApiSchema { Type = JsonSchemaType.Array, MaxItems = 50, Items = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" } },
                 ["spec"] = new OpenApiSchema { OneOf = [.. catalogue["kinds"]!.AsArray().Select(k => (IOpenApiSchema)new OpenApiSchemaReference(Name((string)k!["name"]!), document))] },
             },

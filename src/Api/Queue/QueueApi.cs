@@ -6,58 +6,83 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Queue;
 
-/// <summary>What waits and why, and who works.</summary>
+/// <summary>What runs and waits, and why; who uses how much.</summary>
 static class QueueApi
 {
     const int Most = 200;
 
     public static void MapQueue(this RouteGroupBuilder v1)
     {
-        v1.MapGet("/queue", QueueAsync).WithTags("Queue").WithSummary("Running and waiting runs; why each one waits.");
-        v1.MapGet("/workers", WorkersAsync).WithTags("Queue").WithSummary("Workers and what they have.");
+        v1.MapGet("/queue", QueueAsync).WithTags("Queue").WithSummary("Running and waiting runs: position, reason and estimated start of each; the pools; usage by user.");
+        v1.MapWorkers();
+        v1.MapQuotas();
     }
 
-    static async Task<IResult> QueueAsync(HttpRequest request, MetaOptDb db, RunQueue queue, CancellationToken cancel)
+    static async Task<IResult> QueueAsync(HttpRequest request, MetaOptDb db, RunQueue queue, QuotaStore quotas, CancellationToken cancel)
     {
         request.AllowQuery();
-        var runs = await db.Runs.AsNoTracking().Where(r => r.State == RunState.Queued || r.State == RunState.Running)
-            .OrderBy(r => r.Id).Take(Most).Select(r => new { r.Id, r.Name, r.Kind, r.Owner, r.Pool, r.Priority, r.State, r.LeaseOwner, r.CreatedAt }).ToListAsync(cancel);
-        var items = new JsonArray();
-        foreach (var run in runs)
+        var running = await db.Runs.AsNoTracking().Where(r => r.State == RunState.Running).OrderBy(r => r.Id).Take(Most).ToListAsync(cancel);
+        var reasons = await queue.ListWaitingAsync(cancel);
+        var shown = reasons.Take(Most).Select(r => r.Key).ToList();
+        var waiting = await db.Runs.AsNoTracking().Where(r => shown.Contains(r.Id) && r.State == RunState.Queued).ToDictionaryAsync(r => r.Id, cancel);
+        var now = TimeProvider.System.GetUtcNow();
+        var alive = now - RunQueue.WorkerSilence;
+        var slots = (await db.Workers.AsNoTracking().Where(w => w.LastSeenAt > alive && !w.Draining).GroupBy(w => w.Pool)
+            .Select(g => new { g.Key, Slots = g.Sum(w => w.Slots), Workers = g.Count() }).ToListAsync(cancel)).ToDictionary(g => g.Key);
+        var starts = new Dictionary<Guid, double>();
+        foreach (var pool in slots.Values)
         {
-            var reason = run.State == RunState.Queued ? await queue.WhyWaitingAsync(run.Id, cancel) : null;
-            items.Add(new JsonObject
-            {
-                ["id"] = run.Id.ToString(),
-                ["name"] = run.Name,
-                ["kind"] = run.Kind,
-                ["owner"] = run.Owner,
-                ["pool"] = run.Pool,
-                ["priority"] = run.Priority,
-                ["state"] = run.State.ToString().ToLowerInvariant(),
-                ["worker"] = run.LeaseOwner,
-                ["createdAt"] = run.CreatedAt,
-                ["waitingFor"] = reason is null ? null : new JsonObject { ["position"] = reason.Position, ["reason"] = reason.Reason },
-            });
+            var due = reasons.Where(r => r.Value.IsDue && waiting.TryGetValue(r.Key, out var run) && run.Pool == pool.Key).Select(r => r.Key).ToList();
+            var left = running.Where(r => r.Pool == pool.Key).Select(SecondsLeft);
+            foreach (var (id, start) in due.Zip(QueueForecast.Starts(pool.Slots, left, due.Select(id => SecondsLeft(waiting[id]))))) starts[id] = start;
         }
-        return Results.Json(new JsonObject { ["items"] = items });
-    }
-
-    static async Task<IResult> WorkersAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
-    {
-        request.AllowQuery();
-        var workers = await db.Workers.AsNoTracking().OrderByDescending(w => w.LastSeenAt).Take(Most).ToListAsync(cancel);
         return Results.Json(new JsonObject
         {
-            ["items"] = new JsonArray([.. workers.Select(w => new JsonObject
+            ["items"] = new JsonArray([
+                .. running.Select(r => Document(r)),
+                .. reasons.Where(r => waiting.ContainsKey(r.Key)).Select(r => Document(waiting[r.Key], r.Value, starts.TryGetValue(r.Key, out var start) ? now.AddSeconds(start) : null)),
+            ]),
+            ["waiting"] = reasons.Count,
+            ["pools"] = new JsonArray([.. slots.Values.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => new JsonObject
             {
-                ["name"] = w.Name,
-                ["pool"] = w.Pool,
-                ["datasets"] = new JsonArray([.. w.Datasets.Select(d => (JsonNode)d)]),
-                ["firstSeenAt"] = w.FirstSeenAt,
-                ["lastSeenAt"] = w.LastSeenAt,
-                ["facts"] = JsonNode.Parse(w.Facts.GetRawText()),
+                ["name"] = p.Key,
+                ["workers"] = p.Workers,
+                ["slots"] = p.Slots,
+                ["running"] = running.Count(r => r.Pool == p.Key),
             })]),
+            ["usage"] = new JsonArray([.. (await quotas.UsageAsync(null, cancel)).Where(u => u.Running + u.Queued > 0 || u.Share > 0).Select(QuotasApi.Document)]),
         });
     }
+
+    /// <summary>As measured; before the first measurement as predicted, good to a factor of about two.</summary>
+    static double SecondsLeft(Run run)
+    {
+        if (run.Progress is { ValueKind: System.Text.Json.JsonValueKind.Object } progress && progress.TryGetProperty("secondsLeft", out var left)
+            && left.ValueKind == System.Text.Json.JsonValueKind.Number)
+            return Math.Max(0, left.GetDouble());
+        try
+        {
+            return SpecReader.Read(run.Kind, run.Spec).PredictCost().Seconds;
+        }
+        catch (SpecException)
+        {
+            // Submitted to an older version with other bounds: it fails at once.
+            return 0;
+        }
+    }
+
+    static JsonObject Document(Run run, WaitReason? reason = null, DateTimeOffset? start = null) => new()
+    {
+        ["id"] = run.Id.ToString(),
+        ["name"] = run.Name,
+        ["kind"] = run.Kind,
+        ["owner"] = run.Owner,
+        ["pool"] = run.Pool,
+        ["priority"] = run.Priority,
+        ["state"] = run.State.ToString().ToLowerInvariant(),
+        ["worker"] = run.LeaseOwner,
+        ["createdAt"] = run.CreatedAt,
+        ["waitingFor"] = reason is null ? null : Runs.RunDocument.Waiting(reason),
+        ["estimatedStart"] = start,
+    };
 }

@@ -57,6 +57,7 @@ public sealed record Fork
             Notes = Notes,
             Pool = Pool ?? run.Pool,
             Priority = Priority,
+            TimeLimitSeconds = run.TimeLimit?.TotalSeconds,
             Spec = JsonElement.Parse(spec.ToJsonString()),
         };
     }

@@ -40,6 +40,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
     /// <summary>Checks and queues one submission of the caller's; its id.</summary>
     public async Task<Guid> QueueAsync(HttpContext context, Submission submission, Guid? forkedFrom, CancellationToken cancel)
     {
+        RequirePriority(context, submission.Priority);
         var (spec, _) = await ResolveAsync(submission, cancel);
         var run = RunOf(submission, spec, context.CallerName()) with { IdempotencyKey = IdempotencyKey(context.Request), ForkedFrom = forkedFrom };
         var id = (await StoreAsync([run], cancel))[0];
@@ -56,6 +57,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
             Notes = submission.Notes,
             Pool = submission.Pool,
             Priority = submission.Priority,
+            TimeLimit = submission.TimeLimitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
             After = [.. submission.After, .. spec.RequiredRuns.Select(r => r.Run)],
             Inputs = [.. spec.RequiredCheckpoints.Select(c => c.Checkpoint)],
         };
@@ -71,10 +73,21 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         {
             throw new ProblemException(422, "idempotency-conflict", conflict.Message);
         }
+        catch (QuotaExceededException full)
+        {
+            throw new ProblemException(403, "quota-exceeded", full.Message);
+        }
         catch (MissingInputException missing)
         {
             throw new ProblemException(409, "input-deleted", missing.Message);
         }
+    }
+
+    /// <summary>Priority beats everybody's share, so one's own runs may be made less urgent than others' only.</summary>
+    public static void RequirePriority(HttpContext context, int? priority)
+    {
+        if (priority > 0 && !context.IsAdmin())
+            throw ProblemException.Invalid(new SpecException("/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
     }
 
     public static string? IdempotencyKey(HttpRequest request)

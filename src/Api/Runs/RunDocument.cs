@@ -25,6 +25,7 @@ static class RunDocument
         ["attempt"] = run.Attempt,
         ["progress"] = Node(run.Progress),
         ["error"] = run.ErrorCode is null ? null : new JsonObject { ["code"] = run.ErrorCode, ["detail"] = run.ErrorDetail },
+        ["paused"] = run.Paused,
         ["batch"] = run.Batch?.ToString(),
         ["forkedFrom"] = run.ForkedFrom?.ToString(),
         ["cancelRequested"] = run.CancelRequestedAt is not null,
@@ -38,7 +39,8 @@ static class RunDocument
         document["after"] = new JsonArray([.. run.After.Select(id => (JsonNode)id.ToString())]);
         document["specSha256"] = run.SpecSha256;
         document["result"] = Node(run.Result);
-        document["waitingFor"] = waiting is null ? null : new JsonObject { ["position"] = waiting.Position, ["reason"] = waiting.Reason };
+        document["waitingFor"] = waiting is null ? null : Waiting(waiting);
+        document["timeLimitSeconds"] = run.TimeLimit?.TotalSeconds;
         document["attempts"] = new JsonArray([.. run.Attempts.OrderBy(a => a.Number).Select(a => new JsonObject
         {
             ["number"] = a.Number,
@@ -52,6 +54,13 @@ static class RunDocument
         })]);
         return document;
     }
+
+    public static JsonObject Waiting(WaitReason reason) => new()
+    {
+        ["position"] = reason.Position,
+        ["cause"] = System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(reason.Cause.ToString()),
+        ["reason"] = reason.Reason,
+    };
 
     public static string StateName(RunState state) => state.ToString().ToLowerInvariant();
 

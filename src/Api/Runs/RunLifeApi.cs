@@ -15,6 +15,9 @@ static class RunLifeApi
         var run = v1.MapGroup("/runs/{id:guid}").WithTags("Runs");
         run.MapPost("/cancel", CancelAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Cancels a run: at once when it waits, at its next step when it runs.");
         run.MapPost("/retry", RetryAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Queues a failed or cancelled run again as itself: it goes on from its resume point.");
+        run.MapPost("/pause", PauseAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Keeps a run from going on until it is resumed: a waiting one at once, a running one from its next resume point on.");
+        run.MapPost("/resume", ResumeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Lets a paused run go on.");
+        run.MapPost("/yield", YieldAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Lets others go first: a running run goes back to the end of the queue at its next resume point.");
         run.MapPost("/fork", ForkAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a new run with this one's specification and changes to it, optionally beginning with a checkpoint's phi.");
         run.MapDelete("", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a finished run with its series and checkpoints.");
     }
@@ -43,7 +46,31 @@ static class RunLifeApi
         {
             throw new ProblemException(409, "input-deleted", $"{missing.Message} Fork the run and name others.");
         }
+        catch (QuotaExceededException full)
+        {
+            throw new ProblemException(403, "quota-exceeded", full.Message);
+        }
         await audit.AppendAsync(context.CallerName(), "run.retry", id.ToString(), null, cancel);
+        return await AcceptedAsync(context, db, queue, id, cancel);
+    }
+
+    static Task<IResult> PauseAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
+        AskAsync("pause", queue.PauseAsync, "only one that waits or runs is paused.", id, context, db, queue, audit, cancel);
+
+    static Task<IResult> ResumeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
+        AskAsync("resume", queue.ResumeAsync, "and not paused.", id, context, db, queue, audit, cancel);
+
+    static Task<IResult> YieldAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
+        AskAsync("yield", queue.YieldAsync, "only one that runs can let others go first.", id, context, db, queue, audit, cancel);
+
+    static async Task<IResult> AskAsync(
+        string verb, Func<Guid, CancellationToken, Task<bool>> ask, string otherwise, Guid id, HttpContext context, MetaOptDb db, RunQueue queue,
+        AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var run = await FindOwnAsync(context, db, id, cancel);
+        if (!await ask(id, cancel)) throw new ProblemException(409, $"cannot-{verb}", $"The run is {RunDocument.StateName(run.State)}, {otherwise}");
+        await audit.AppendAsync(context.CallerName(), $"run.{verb}", id.ToString(), null, cancel);
         return await AcceptedAsync(context, db, queue, id, cancel);
     }
 

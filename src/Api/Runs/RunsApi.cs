@@ -20,7 +20,7 @@ static class RunsApi
         runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
         runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, createdAfter, createdBefore, batch, limit, cursor.");
         runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
-        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes or priority.");
+        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes, priority or time limit.");
     }
 
     static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
@@ -107,16 +107,18 @@ static class RunsApi
         var change = await context.Request.ReadAsync<RunChange>();
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
+        Intake.RequirePriority(context, change.Priority);
         EntityTags.RequireMatch(context.Request, run.Version);
         var any = context.Request.Headers.IfMatch.ToString() is "" or "*";
         var matches = true;
         // Only what was sent is written: changes of different fields at the same time both hold.
-        if (change is not { Name: null, Tags: null, Notes: null, Priority: null })
+        if (change is not { Name: null, Tags: null, Notes: null, Priority: null, TimeLimitSeconds: null })
             matches = await db.Runs.Where(r => r.Id == id && (any || r.Version == run.Version)).ExecuteUpdateAsync(set =>
             {
                 if (change.Name is { } name) set.SetProperty(r => r.Name, name);
                 if (change.Tags?.ToList() is { } tags) set.SetProperty(r => r.Tags, tags);
                 if (change.Notes is { } notes) set.SetProperty(r => r.Notes, notes);
+                if (change.TimeLimitSeconds is { } seconds) set.SetProperty(r => r.TimeLimit, TimeSpan.FromSeconds(seconds));
                 if (change.Priority is { } priority) set.SetProperty(r => r.Priority, priority);
             }, cancel) == 1;
         if (!matches) throw EntityTags.ChangedMeanwhile();

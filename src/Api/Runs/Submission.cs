@@ -30,6 +30,10 @@ public sealed partial record Submission : IChecked
     [Bounds(-100, 100)]
     public int Priority { get; init; }
 
+    /// <summary>Time of all attempts together after which it fails; null: no limit.</summary>
+    [Bounds(1, 31_536_000)]
+    public double? TimeLimitSeconds { get; init; }
+
     /// <summary>Runs that must have succeeded before this one starts.</summary>
     [Length(0, 50)]
     public IReadOnlyList<Guid> After { get; init; } = [];
@@ -66,4 +70,8 @@ public sealed record RunChange
     /// <inheritdoc cref="Submission.Priority"/>
     [Bounds(-100, 100)]
     public int? Priority { get; init; }
+
+    /// <inheritdoc cref="Submission.TimeLimitSeconds"/>
+    [Bounds(1, 31_536_000)]
+    public double? TimeLimitSeconds { get; init; }
 }

@@ -188,6 +188,79 @@ namespace MetaOpt.Storage.Schema
                     b.ToTable("checkpoint_chunks", (string)null);
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.Model", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
+
+                    b.Property<Guid>("CheckpointId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("checkpoint_id");
+
+                    b.Property<string>("Notes")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("notes");
+
+                    b.Property<DateTimeOffset>("PromotedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("promoted_at")
+                        .HasDefaultValueSql("clock_timestamp()");
+
+                    b.Property<string>("PromotedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("promoted_by");
+
+                    b.HasKey("Name", "Version")
+                        .HasName("pk_models");
+
+                    b.HasIndex("CheckpointId")
+                        .HasDatabaseName("ix_models_checkpoint_id");
+
+                    b.ToTable("models", null, t =>
+                        {
+                            t.HasCheckConstraint("models_version_range", "version >= 1");
+                        });
+                });
+
+            modelBuilder.Entity("MetaOpt.Storage.Quota", b =>
+                {
+                    b.Property<string>("Owner")
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<double?>("DeviceHours")
+                        .HasColumnType("double precision")
+                        .HasColumnName("device_hours");
+
+                    b.Property<int?>("Queued")
+                        .HasColumnType("integer")
+                        .HasColumnName("queued");
+
+                    b.Property<int?>("Running")
+                        .HasColumnType("integer")
+                        .HasColumnName("running");
+
+                    b.Property<long?>("StoredBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("stored_bytes");
+
+                    b.HasKey("Owner")
+                        .HasName("pk_quotas");
+
+                    b.ToTable("quotas", null, t =>
+                        {
+                            t.HasCheckConstraint("quotas_range", "running >= 0 and queued >= 0 and stored_bytes >= 0 and device_hours >= 0");
+                        });
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.ResumePointChunkRow", b =>
                 {
                     b.Property<Guid>("ResumePointId")
@@ -375,6 +448,12 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("text")
                         .HasColumnName("owner");
 
+                    b.Property<bool>("Paused")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("boolean")
+                        .HasDefaultValue(false)
+                        .HasColumnName("paused");
+
                     b.Property<string>("Pool")
                         .IsRequired()
                         .HasColumnType("text")
@@ -433,11 +512,21 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnName("tags")
                         .HasDefaultValueSql("'{}'");
 
+                    b.Property<TimeSpan?>("TimeLimit")
+                        .HasColumnType("interval")
+                        .HasColumnName("time_limit");
+
                     b.Property<long>("Version")
                         .ValueGeneratedOnAddOrUpdate()
                         .HasColumnType("bigint")
                         .HasDefaultValue(1L)
                         .HasColumnName("version");
+
+                    b.Property<bool>("YieldRequested")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("boolean")
+                        .HasDefaultValue(false)
+                        .HasColumnName("yield_requested");
 
                     b.HasKey("Id")
                         .HasName("pk_runs");
@@ -471,6 +560,8 @@ namespace MetaOpt.Storage.Schema
 
                             t.HasCheckConstraint("runs_final_is_finished", "(state in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null)");
 
+                            t.HasCheckConstraint("runs_paused_open", "not paused or state in ('queued', 'running')");
+
                             t.HasCheckConstraint("runs_priority_range", "priority between -100 and 100");
 
                             t.HasCheckConstraint("runs_queued_not_cancelled", "state <> 'queued' or cancel_requested_at is null");
@@ -480,7 +571,41 @@ namespace MetaOpt.Storage.Schema
                             t.HasCheckConstraint("runs_started_once_claimed", "(attempt > 0) = (started_at is not null)");
 
                             t.HasCheckConstraint("runs_state_known", "state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')");
+
+                            t.HasCheckConstraint("runs_yield_running", "not yield_requested or state = 'running'");
                         });
+                });
+
+            modelBuilder.Entity("MetaOpt.Storage.RunLogRow", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("run_id");
+
+                    b.Property<long>("Seq")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("seq");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Seq"));
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempt");
+
+                    b.Property<string>("Text")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("text");
+
+                    b.HasKey("RunId", "Seq")
+                        .HasName("pk_run_logs");
+
+                    b.ToTable("run_logs", (string)null);
                 });
 
             modelBuilder.Entity("MetaOpt.Storage.SeriesPointRow", b =>
@@ -636,6 +761,26 @@ namespace MetaOpt.Storage.Schema
                     b.ToTable("tokens", (string)null);
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.UsageDayRow", b =>
+                {
+                    b.Property<string>("Owner")
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<DateOnly>("Day")
+                        .HasColumnType("date")
+                        .HasColumnName("day");
+
+                    b.Property<double>("Seconds")
+                        .HasColumnType("double precision")
+                        .HasColumnName("seconds");
+
+                    b.HasKey("Owner", "Day")
+                        .HasName("pk_usage_days");
+
+                    b.ToTable("usage_days", (string)null);
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.UsageRow", b =>
                 {
                     b.Property<string>("Owner")
@@ -714,6 +859,12 @@ namespace MetaOpt.Storage.Schema
                         .HasColumnType("text[]")
                         .HasColumnName("datasets");
 
+                    b.Property<bool>("Draining")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("boolean")
+                        .HasDefaultValue(false)
+                        .HasColumnName("draining");
+
                     b.Property<JsonElement>("Facts")
                         .HasColumnType("jsonb")
                         .HasColumnName("facts");
@@ -730,6 +881,12 @@ namespace MetaOpt.Storage.Schema
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("pool");
+
+                    b.Property<int>("Slots")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasDefaultValue(1)
+                        .HasColumnName("slots");
 
                     b.HasKey("Name")
                         .HasName("pk_workers");
@@ -767,6 +924,16 @@ namespace MetaOpt.Storage.Schema
                         .HasConstraintName("fk_checkpoint_chunks_runs_run_id");
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.Model", b =>
+                {
+                    b.HasOne("MetaOpt.Storage.Checkpoint", null)
+                        .WithMany()
+                        .HasForeignKey("CheckpointId")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired()
+                        .HasConstraintName("fk_models_checkpoints_checkpoint_id");
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.ResumePointChunkRow", b =>
                 {
                     b.HasOne("MetaOpt.Storage.Run", null)
@@ -785,6 +952,16 @@ namespace MetaOpt.Storage.Schema
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_resume_points_runs_run_id");
+                });
+
+            modelBuilder.Entity("MetaOpt.Storage.RunLogRow", b =>
+                {
+                    b.HasOne("MetaOpt.Storage.Run", null)
+                        .WithMany()
+                        .HasForeignKey("RunId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_run_logs_runs_run_id");
                 });
 
             modelBuilder.Entity("MetaOpt.Storage.SeriesPointRow", b =>

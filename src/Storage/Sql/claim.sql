@@ -1,10 +1,15 @@
 -- The next run for this worker: priority, then the owner with the smallest weighted share, then first come.
 with clock as materialized (select clock_timestamp() as at),
+owners as materialized (
+  select owner, quota_exceeded(owner) as exceeded
+  from (select distinct owner from runs where state = 'queued' and pool = @pool) d),
 next as (
   select r.id
-  from runs r left join fair_share s on s.owner = r.owner
+  from runs r join owners o on o.owner = r.owner left join fair_share s on s.owner = r.owner
   where r.state = 'queued' and r.pool = @pool and r.not_before <= clock_timestamp()
     and (r.after = '{}' or blockers(r.after) = '{}')
+    and not r.paused and o.exceeded is null
+    and not exists (select 1 from workers w where w.name = @worker and w.draining)
     and (r.required_dataset is null or r.required_dataset = any(@datasets))
   order by r.priority desc, coalesce(s.used, 0), r.queued_at, r.id
   limit 1

@@ -7,7 +7,8 @@ with dead as (
       error_code = case when cancel_requested_at is null and deaths + 1 >= max_deaths then 'died' end,
       error_detail = case when cancel_requested_at is null and deaths + 1 >= max_deaths then
         format('%s deaths in a row without a new resume point; the last: %s', deaths + 1, @reason) end,
-      deaths = deaths + 1,
+      deaths = deaths + 1, yield_requested = false,
+      paused = paused and cancel_requested_at is null and deaths + 1 < max_deaths,
       lease_owner = null, lease_expires_at = null, lease_ttl = null, lease_charged_at = null
   where id = @id and lease_token = @token and state = 'running'
   returning id, attempt)

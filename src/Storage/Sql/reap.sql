@@ -9,10 +9,18 @@ closed as (
   update attempts a
   set ended_at = clock_timestamp(), outcome = 'lost', detail = format('the lease of worker %s expired', e.lease_owner)
   from expired e where a.run_id = e.id and a.number = e.attempt),
+used as (
+  select owner, sum(slot_weight(pool) * seconds) as slot_seconds, sum(seconds) as seconds
+  from (select owner, pool, greatest(0, extract(epoch from lease_expires_at - lease_charged_at))::float8 as seconds from expired) e
+  group by owner),
+days as (
+  insert into usage_days as d (owner, day, seconds)
+  select owner, (now() at time zone 'utc')::date, seconds from used
+  on conflict (owner, day) do update set seconds = d.seconds + excluded.seconds
+  returning 1),
 charged as (
   insert into usage as u (owner, slot_seconds, updated_at)
-  select owner, sum(slot_weight(pool) * greatest(0, extract(epoch from lease_expires_at - lease_charged_at))), clock_timestamp()
-  from expired group by owner
+  select owner, slot_seconds, clock_timestamp() from used, (select count(*) from days) first
   on conflict (owner) do update
   set slot_seconds = decayed(u.slot_seconds, u.updated_at) + excluded.slot_seconds, updated_at = excluded.updated_at)
 update runs r set
@@ -23,6 +31,7 @@ update runs r set
   error_detail = case when e.cancel_requested_at is null and e.deaths + 1 >= e.max_deaths then
     format('%s deaths in a row without a new resume point; the last: the lease of worker %s expired on attempt %s',
            e.deaths + 1, e.lease_owner, e.attempt) end,
-  deaths = e.deaths + 1,
+  deaths = e.deaths + 1, yield_requested = false,
+  paused = r.paused and e.cancel_requested_at is null and e.deaths + 1 < e.max_deaths,
   lease_owner = null, lease_expires_at = null, lease_ttl = null, lease_charged_at = null
 from expired e where r.id = e.id

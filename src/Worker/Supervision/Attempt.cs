@@ -81,7 +81,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         });
         // Watched only now: a request that came earlier fires at once.
         using var stop = stopping.Register(() => _ = child.StopAsync(Settings.Grace));
-        using var cancelled = heartbeat.CancelRequested.Register(() => _ = child.StopAsync(Settings.Grace));
+        using var asked = CancellationTokenSource.CreateLinkedTokenSource(heartbeat.CancelRequested, heartbeat.YieldRequested, heartbeat.OutOfTime);
+        using var ask = asked.Token.Register(() => _ = child.StopAsync(Settings.Grace));
         try
         {
             await recorder.RecordAsync(buffer, cancel);
@@ -101,7 +102,9 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         if (recorder.Failure is { Kind: FailureKind.User } wrong) return new Ending.Failed(new("invalid-spec", wrong.Detail));
         // A child that was asked to stop may have needed SIGKILL, or SIGTERM met it before it listened: it stopped all the same.
         if (heartbeat.CancelRequested.IsCancellationRequested) return new Ending.Cancelled();
-        if (stopping.IsCancellationRequested && recorder.Failure is null) return new Ending.HandedBack();
+        if (heartbeat.OutOfTime.IsCancellationRequested)
+            return new Ending.Failed(new("time-limit", "The run used up its time limit. Its resume point is kept: raise the limit and retry it."));
+        if ((stopping.IsCancellationRequested || heartbeat.YieldRequested.IsCancellationRequested) && recorder.Failure is null) return new Ending.HandedBack();
         return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.Describe(exitCode)})" : child.Describe(exitCode));
     }
 

@@ -14,7 +14,7 @@ sealed class Heartbeat : IDisposable
     readonly Lease _lease;
     readonly TimeSpan _ttl;
     readonly ILogger _log;
-    readonly CancellationTokenSource _end = new(), _lost = new(), _cancelRequested = new();
+    readonly CancellationTokenSource _end = new(), _lost = new(), _cancelRequested = new(), _yieldRequested = new(), _outOfTime = new();
     readonly SemaphoreSlim _wake = new(0);
     readonly Thread _thread;
     TaskCompletionSource _renewed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -37,6 +37,12 @@ sealed class Heartbeat : IDisposable
 
     /// <summary>Somebody wants it cancelled.</summary>
     public CancellationToken CancelRequested => _cancelRequested.Token;
+
+    /// <summary>It is to be handed back at its next resume point.</summary>
+    public CancellationToken YieldRequested => _yieldRequested.Token;
+
+    /// <summary>It has used up its time.</summary>
+    public CancellationToken OutOfTime => _outOfTime.Token;
 
     // Measured from before the last successful beat was asked for: the database's clock cannot have started later.
     bool InDoubt => Stopwatch.GetElapsedTime(Interlocked.Read(ref _asked)) > 0.8 * _ttl;
@@ -80,7 +86,13 @@ sealed class Heartbeat : IDisposable
                 Interlocked.Exchange(ref _renewed, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
                 if (troubled) _log.DatabaseBack(_lease.RunId);
                 troubled = false;
-                if (beat == MetaOpt.Storage.Beat.CancelRequested) _cancelRequested.Cancel();
+                (beat switch
+                {
+                    MetaOpt.Storage.Beat.CancelRequested => _cancelRequested,
+                    MetaOpt.Storage.Beat.YieldRequested => _yieldRequested,
+                    MetaOpt.Storage.Beat.OutOfTime => _outOfTime,
+                    _ => null,
+                })?.Cancel();
             }
             catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {

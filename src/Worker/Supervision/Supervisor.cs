@@ -62,7 +62,7 @@ sealed class Supervisor(
             try
             {
                 var asked = Stopwatch.GetTimestamp();
-                var identity = new WorkerIdentity(settings.Name, settings.Pool, _data.Names, _facts);
+                var identity = new WorkerIdentity(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots);
                 // Not stopped in the middle: a claim that was made must be known here.
                 if (await queue.ClaimAsync(identity, settings.Lease, CancellationToken.None) is { } claim)
                     await ExecuteAsync(claim, asked, stop);
@@ -105,7 +105,8 @@ sealed class Supervisor(
             {
                 // What succeeded may have been waited for.
                 if (change.State is RunState.Queued or RunState.Succeeded && _work.CurrentCount < settings.Slots) _work.Release();
-                if (change.CancelRequested && _held.TryGetValue(change.RunId, out var heartbeat)) heartbeat.Wake();
+                // Cancelled, paused, to yield: the next heartbeat says which.
+                if (_held.TryGetValue(change.RunId, out var heartbeat)) heartbeat.Wake();
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)

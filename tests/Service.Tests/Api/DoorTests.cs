@@ -41,7 +41,7 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
             foreach (var (method, operation) in operations!.AsObject())
                 foreach (var (_, example) in operation!["requestBody"]?["content"]?["application/json"]?["examples"]?.AsObject() ?? [])
                 {
-                    using var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), path.Replace("{id}", run.ToString()).Replace("{name}", "ada"))
+                    using var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), path.Replace("{id}", run.ToString()).Replace("{name}", path.StartsWith("/api/v1/quotas", StringComparison.Ordinal) ? "admin" : "ada"))
                     {
                         Content = ApiFixture.Json(example!["value"]!.ToJsonString()),
                     };

@@ -17,6 +17,8 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     public long? ResumeStep { get; private set; }
     public bool CancelRequested { get; private set; }
     public bool Expired { get; private set; }
+    public bool Paused { get; private set; }
+    public bool YieldRequested { get; private set; }
     public List<string?> Outcomes { get; } = [];
 
     public bool Holds(long token) => State == RunState.Running && Token == token;
@@ -35,7 +37,8 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
         if (!Holds(token))
             return MetaOpt.Storage.Beat.Lost;
         Expired = false;
-        return CancelRequested ? MetaOpt.Storage.Beat.CancelRequested : MetaOpt.Storage.Beat.Renewed;
+        return CancelRequested ? MetaOpt.Storage.Beat.CancelRequested
+            : Paused || YieldRequested ? MetaOpt.Storage.Beat.YieldRequested : MetaOpt.Storage.Beat.Renewed;
     }
 
     public void Reap()
@@ -50,7 +53,22 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
         Leave(CancelRequested ? RunState.Cancelled : Deaths >= maxDeaths ? RunState.Failed : RunState.Queued, outcome);
     }
 
-    public void HandBack() => Leave(CancelRequested ? RunState.Cancelled : RunState.Queued, "handed-back");
+    public void HandBack(int now)
+    {
+        if (YieldRequested) Joined = now;
+        Leave(CancelRequested ? RunState.Cancelled : RunState.Queued, "handed-back");
+    }
+
+    public bool Pause() => !State.IsFinal() && (Paused = true);
+
+    public bool Resume()
+    {
+        var paused = Paused;
+        Paused = false;
+        return paused;
+    }
+
+    public bool Yield() => State == RunState.Running && (YieldRequested = true);
 
     public void Finish(RunState final) => Leave(final, final.ToString().ToLowerInvariant());
 
@@ -58,7 +76,7 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     {
         CancelRequested |= !State.IsFinal();
         if (State == RunState.Queued)
-            State = RunState.Cancelled;
+            (State, Paused) = (RunState.Cancelled, false);
         return State;
     }
 
@@ -78,7 +96,8 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
 
     void Leave(RunState state, string outcome)
     {
-        (State, Expired, Outcomes[^1]) = (state, false, outcome);
+        (State, Expired, YieldRequested, Outcomes[^1]) = (state, false, false, outcome);
+        Paused &= !state.IsFinal();
         if (state == RunState.Succeeded)
             ResumeStep = null;
     }

@@ -42,7 +42,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
 
         public async Task StepAsync()
         {
-            var operation = random.Next(14);
+            var operation = random.Next(16);
             if (operation <= 2 || runs.Count == 0)
                 await SubmitAsync();
             else if (operation <= 5 || leases.Count == 0)
@@ -55,6 +55,9 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                     8 => BeatAsync(),
                     9 => ReapAsync(),
                     10 => RetryAsync(),
+                    11 => AskAsync("pause", storage.Queue.PauseAsync, run => run.Pause()),
+                    12 => AskAsync("resume", storage.Queue.ResumeAsync, run => run.Resume()),
+                    13 => AskAsync("yield", storage.Queue.YieldAsync, run => run.Yield()),
                     _ => WriteAsync(),
                 });
             await CompareAsync();
@@ -78,7 +81,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                 run.Reap();
             var used = await SharesAsync();
             var expected = runs
-                .Where(r => r.Value.State == RunState.Queued && (r.Value.Dataset is null || datasets.Contains(r.Value.Dataset)))
+                .Where(r => r.Value.State == RunState.Queued && !r.Value.Paused && (r.Value.Dataset is null || datasets.Contains(r.Value.Dataset)))
                 .OrderByDescending(r => r.Value.Priority).ThenBy(r => used.GetValueOrDefault(r.Value.Owner))
                 .ThenBy(r => r.Value.Joined)
                 .Select(r => (Guid?)r.Key).FirstOrDefault();
@@ -129,6 +132,13 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
             Assert.Equal(run.Retry(++clock), await storage.Queue.RetryAsync(id, default));
         }
 
+        async Task AskAsync(string verb, Func<Guid, CancellationToken, Task<bool>> ask, Func<ModelRun, bool> expect)
+        {
+            var (id, run) = random.Pick(runs.ToArray());
+            Trace.Add($"{verb} {id}");
+            Assert.Equal(expect(run), await ask(id, default));
+        }
+
         async Task BeatAsync()
         {
             var lease = random.Pick(leases);
@@ -156,7 +166,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                     () => model.Finish(RunState.Succeeded)),
                 1 => ("fail", () => leased.FinishAsync(RunState.Failed, null, new("x", "y"), default),
                     () => model.Finish(RunState.Failed)),
-                2 => ("hand back", () => leased.HandBackAsync(default), model.HandBack),
+                2 => ("hand back", () => leased.HandBackAsync(default), () => model.HandBack(++clock)),
                 3 => ("die", () => leased.ReportDeathAsync("killed", default), () => model.Die("died")),
                 4 => ("append", () => leased.AppendPointsAsync(Points("loss", step, 1), default), () => { }),
                 _ => ($"resume point {step}", () => leased.SaveResumePointAsync(step, [1], default),
@@ -176,7 +186,7 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
         public async Task CompareAsync()
         {
             await using var read = storage.Source.CreateCommand($"""
-                select r.id, r.state, r.lease_token, r.deaths, r.cancel_requested_at is not null, p.step,
+                select r.id, r.state, r.lease_token, r.deaths, r.cancel_requested_at is not null, p.step, r.paused, r.yield_requested,
                   (select string_agg(coalesce(outcome, '-'), ' ' order by number) from attempts a where a.run_id = r.id)
                 from runs r left join resume_points p on p.run_id = r.id where r.pool = '{pool}'
                 """);
@@ -186,9 +196,10 @@ public class QueueModelTests(StorageFixture storage) : IClassFixture<StorageFixt
                 var run = runs[reader.GetGuid(0)];
                 var actual = (Enum.Parse<RunState>(reader.GetString(1), true), reader.GetInt64(2), reader.GetInt32(3),
                     reader.GetBoolean(4), reader.IsDBNull(5) ? (long?)null : reader.GetInt64(5),
-                    reader.IsDBNull(6) ? "" : reader.GetString(6));
+                    reader.GetBoolean(6), reader.GetBoolean(7),
+                    reader.IsDBNull(8) ? "" : reader.GetString(8));
                 var outcomes = string.Join(' ', run.Outcomes.Select(o => o ?? "-"));
-                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, outcomes), actual);
+                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, run.Paused, run.YieldRequested, outcomes), actual);
             }
         }
     }

@@ -156,4 +156,48 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         Assert.True(run.StartedAt >= (await fixture.RowAsync(training)).FinishedAt);
         Assert.Equal("lstm", run.Result!.Value.GetProperty("contestants")[0].GetProperty("name").GetString());
     }
+
+    [Fact]
+    public async Task A_paused_run_stops_at_a_resume_point_and_goes_on_from_there_when_it_is_resumed()
+    {
+        using var worker = fixture.Start(_pool, "--resume-seconds", "1000");
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        await UntilAsync(async () => await fixture.StepAsync(id) > 0, "the first points");
+        await fixture.Queue.PauseAsync(id, default);
+        await UntilAsync(async () => (await fixture.RowAsync(id)).State == RunState.Queued, "the hand-back");
+        var stopped = await fixture.StepAsync(id);
+        Assert.Equal((stopped, 0), (await fixture.ResumeStepAsync(id), (await fixture.RowAsync(id)).Deaths));
+        // Its worker is free for others, and passes it over.
+        Assert.Equal(RunState.Succeeded, (await fixture.EndAsync(await fixture.SubmitAsync(_pool, 2))).State);
+        Assert.Equal(RunState.Queued, (await fixture.RowAsync(id)).State);
+        await fixture.Queue.ResumeAsync(id, default);
+        await UntilAsync(async () => await fixture.StepAsync(id) > stopped, "more points");
+        Assert.Equal(stopped, (await fixture.RowAsync(id)).Attempts[1].ResumedFromStep);
+
+        // It yields to a run that came later, and then goes on.
+        var later = await fixture.SubmitAsync(_pool, 2);
+        await fixture.Queue.YieldAsync(id, default);
+        Assert.Equal(RunState.Succeeded, (await fixture.EndAsync(later)).State);
+        await UntilAsync(async () => (await fixture.RowAsync(id)).Attempt == 3, "its third attempt");
+        await fixture.Queue.RequestCancelAsync(id, default);
+        await fixture.EndAsync(id);
+    }
+
+    [Fact]
+    public async Task A_run_that_used_up_its_time_fails_with_its_resume_point_and_goes_on_with_more_time()
+    {
+        using var worker = fixture.Start(_pool, "--resume-seconds", "1000");
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        await UntilAsync(async () => await fixture.StepAsync(id) > 0, "the first points");
+        await fixture.ScalarAsync<int>($"update runs set time_limit = '1 us' where id = '{id}'");
+        var run = await fixture.EndAsync(id);
+        Assert.Equal((RunState.Failed, "time-limit"), (run.State, run.ErrorCode));
+        var stopped = await fixture.ResumeStepAsync(id);
+        Assert.Equal(await fixture.StepAsync(id), stopped);
+        await fixture.ScalarAsync<int>($"update runs set time_limit = '1 hour' where id = '{id}'");
+        await fixture.Queue.RetryAsync(id, default);
+        await UntilAsync(async () => await fixture.StepAsync(id) > stopped, "more points");
+        await fixture.Queue.RequestCancelAsync(id, default);
+        await fixture.EndAsync(id);
+    }
 }

@@ -1,0 +1,50 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Problems;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Queue;
+
+/// <summary>Who works.</summary>
+static class WorkersApi
+{
+    const int Most = 200;
+
+    public static void MapWorkers(this RouteGroupBuilder v1)
+    {
+        var workers = v1.MapGroup("/workers").WithTags("Queue");
+        workers.MapGet("", ListAsync).WithSummary("Workers and what they have.");
+        workers.MapPost("/{name}/drain", (string name, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
+            DrainAsync(name, true, context, queue, audit, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a worker finish its runs and claim no more.");
+        workers.MapPost("/{name}/undrain", (string name, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
+            DrainAsync(name, false, context, queue, audit, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a drained worker claim runs again.");
+    }
+
+    static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        var workers = await db.Workers.AsNoTracking().OrderByDescending(w => w.LastSeenAt).Take(Most).ToListAsync(cancel);
+        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. workers.Select(Document)]) });
+    }
+
+    static async Task<IResult> DrainAsync(string name, bool drain, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        if (name.Contains('\0') || !await queue.DrainAsync(name, drain, cancel)) throw ProblemException.NotFound($"worker \"{name}\"");
+        await audit.AppendAsync(context.CallerName(), drain ? "worker.drain" : "worker.undrain", name, null, cancel);
+        return Results.NoContent();
+    }
+
+    static JsonObject Document(Worker worker) => new()
+    {
+        ["name"] = worker.Name,
+        ["pool"] = worker.Pool,
+        ["slots"] = worker.Slots,
+        ["draining"] = worker.Draining,
+        ["datasets"] = new JsonArray([.. worker.Datasets.Select(d => (JsonNode)d)]),
+        ["firstSeenAt"] = worker.FirstSeenAt,
+        ["lastSeenAt"] = worker.LastSeenAt,
+        ["facts"] = JsonNode.Parse(worker.Facts.GetRawText()),
+    };
+}
