@@ -2,6 +2,7 @@ using MetaOpt.Api.Account;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Catalogue;
 using MetaOpt.Api.Checkpoints;
+using MetaOpt.Api.Compare;
 using MetaOpt.Api.Health;
 using MetaOpt.Api.Metrics;
 using MetaOpt.Api.Problems;
@@ -75,6 +76,10 @@ public static partial class ApiHost
         v1.MapRunLife();
         v1.MapSeries();
         v1.MapRunStream();
+        v1.MapCompare();
+        v1.MapNearestPreset();
+        v1.MapLeaderboard();
+        v1.MapTrajectory();
         v1.MapCheckpoints();
         v1.MapCatalogue();
         v1.MapPresets();

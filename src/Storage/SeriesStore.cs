@@ -72,6 +72,13 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
             : await ReadBucketsAsync(connection, series, first, last, maxPoints, cancel));
     }
 
+    /// <summary>The first step at which the series is at most <paramref name="value"/>; null when it never is, or does not exist.</summary>
+    public async Task<long?> FirstStepAtMostAsync(Guid runId, string name, double value, CancellationToken cancel)
+    {
+        await using var first = dataSource.Command(Sql.FirstStepAtMost, ("id", runId), ("name", name), ("value", value));
+        return await first.ExecuteScalarAsync(cancel) as long?;
+    }
+
     static async Task<List<SeriesBucket>> ReadPointsAsync(
         NpgsqlConnection connection, long series, long first, long last, CancellationToken cancel)
     {

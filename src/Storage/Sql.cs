@@ -14,6 +14,7 @@ static class Sql
     public static readonly string Die = Read("die.sql");
     public static readonly string FindToken = Read("find-token.sql");
     public static readonly string Finish = Read("finish.sql");
+    public static readonly string FirstStepAtMost = Read("first-step-at-most.sql");
     public static readonly string HandBack = Read("hand-back.sql");
     public static readonly string ListSeries = Read("list-series.sql");
     public static readonly string MissingInputs = Read("missing-inputs.sql");

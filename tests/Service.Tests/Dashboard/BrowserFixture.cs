@@ -5,6 +5,13 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Dashboard;
 
+/// <summary>One browser and server for all tests of the dashboard.</summary>
+[CollectionDefinition(Name)]
+public sealed class DashboardTests : ICollectionFixture<BrowserFixture>
+{
+    public const string Name = "dashboard";
+}
+
 /// <summary>The system's Chromium, the API it looks at and a real worker. Every page that a test opens must stay without errors.</summary>
 public sealed class BrowserFixture : IAsyncLifetime
 {
@@ -19,6 +26,7 @@ public sealed class BrowserFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
+        Assertions.SetDefaultExpectTimeout(PatienceMs);
         await Api.InitializeAsync();
         Workers = WorkerFixture.On(Api.ConnectionString);
         _playwright = await Playwright.CreateAsync();
@@ -28,6 +36,15 @@ public sealed class BrowserFixture : IAsyncLifetime
             // Chromium's own sandbox refuses to work for root, which is what continuous integration is.
             Args = Environment.UserName == "root" ? ["--no-sandbox"] : [],
         });
+    }
+
+    /// <summary>Stops the API and starts another on the same port and database, as an update does.</summary>
+    public async Task RestartApiAsync(Func<Task> whileAway)
+    {
+        var port = new Uri(Address).Port;
+        await Api.DisposeAsync();
+        await whileAway();
+        await Api.StartAsync(Api.ConnectionString, port);
     }
 
     static string Chromium => new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists)

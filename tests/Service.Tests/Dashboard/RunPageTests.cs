@@ -8,10 +8,11 @@ using static Microsoft.Playwright.Assertions;
 namespace MetaOpt.Service.Tests.Dashboard;
 
 /// <summary>What a researcher does with the dashboard, in a real browser on a real server with a real worker.</summary>
-public sealed partial class RunPageTests(BrowserFixture browser) : IClassFixture<BrowserFixture>
+[Collection(DashboardTests.Name)]
+public sealed partial class RunPageTests(BrowserFixture browser)
 {
     // Points that the chart's library has drawn.
-    const string DrawnPoints = "() => document.querySelector('.plot').chart?.plot?.data[0].length ?? 0";
+    const string DrawnPoints = "() => document.querySelector('.plot')?.chart?.plot?.data[0].length ?? 0";
 
     static string Training(string pool, int metaEpochs, string name = "watched") => $$$"""
         {"kind":"meta-training","name":"{{{name}}}","pool":"{{{pool}}}","spec":{"seed":1,"task":{"type":"quadratic","dimensions":4},
@@ -61,6 +62,24 @@ public sealed partial class RunPageTests(BrowserFixture browser) : IClassFixture
     }
 
     [Fact]
+    public async Task A_curve_goes_on_growing_when_the_server_comes_back()
+    {
+        var pool = WorkerFixture.Fresh("restart");
+        var id = await browser.Api.SubmitAsync(Training(pool, 1_000_000));
+        browser.Workers.Start(pool);
+        await using var opened = await browser.SignInAsync($"/runs/{id}");
+        var page = opened.Page;
+        await page.WaitForFunctionAsync($"() => ({DrawnPoints})() > 20");
+        await browser.RestartApiAsync(() => Expect(page.GetByText("The connection to the server is lost")).ToBeVisibleAsync());
+        await Expect(page.GetByText("The connection to the server is lost")).ToBeHiddenAsync();
+        var last = await page.EvaluateAsync<int>("() => document.querySelector('.plot').chart.plot.data[0].at(-1)");
+        await page.WaitForFunctionAsync("last => document.querySelector('.plot').chart.plot.data[0].at(-1) > last + 100", last);
+        Assert.True(await page.EvaluateAsync<bool>("() => document.querySelector('.plot').chart.plot.data[0].every((x, i, all) => i === 0 || x > all[i - 1])"));
+        await browser.Api.Admin.PostAsync($"/api/v1/runs/{id}/cancel", null);
+        await Expect(page.Locator(".state").First).ToHaveTextAsync("cancelled");
+    }
+
+    [Fact]
     public async Task A_long_run_stays_below_two_thousand_points_and_zooming_reads_its_details()
     {
         var id = await browser.Api.SubmitAsync(Training("nobody", 1000, "long"));
@@ -74,7 +93,7 @@ public sealed partial class RunPageTests(BrowserFixture browser) : IClassFixture
         Assert.InRange(await page.EvaluateAsync<int>(DrawnPoints), 300, 2000);
 
         await page.Locator(".plot").FocusAsync();
-        for (var i = 0; i < 5; i++) await page.Keyboard.PressAsync("+");
+        for (var i = 0; i < 7; i++) await page.Keyboard.PressAsync("+");
         // Every step of the range, one by one.
         await page.WaitForFunctionAsync("() => { const x = document.querySelector('.plot').chart.plot.data[0]; return x.length > 50 && x[1] - x[0] === 1; }");
         Assert.Contains("zoom=", page.Url);

@@ -15,7 +15,7 @@ const uPlotLibrary = () => library ??= import('/vendor/uPlot.esm.js').then(modul
 /**
  * Lines are {key, label, curve, index, band}: the index chooses colour and dashes, a band is drawn from the curve's low to its high.
  * Options: name (of saved files), title, xLabel, yLabel, signal (ends it), query (of the address), key (prefix in the address), log,
- * smoothing, height, note, zoomed(from, to).
+ * smoothing, height, note, continuous (x is no count of steps), zoomed(from, to).
  */
 export class Chart {
   constructor(host, options) {
@@ -28,10 +28,10 @@ export class Chart {
     this.bands = query.get(`${key}bands`);
     this.weight = Number(query.get(`${key}smooth`) ?? 0) || 0;
     this.hiddenLines = new Set((query.get(`${key}hide`) ?? '').split('~').filter(Boolean));
-    const [from, to] = (query.get(`${key}zoom`) ?? '').split('-').map(Number);
+    const [from, to] = (query.get(`${key}zoom`) ?? '').split('~').map(Number);
     this.zoom = to > from ? [from, to] : null;
     this.canvas = h('div.plot', {
-      tabindex: 0, role: 'img', 'aria-label': options.title, onkeydown: (e) => this.pressed(e),
+      style: { 'min-height': `${options.height ?? 260}px` }, tabindex: 0, role: 'img', 'aria-label': options.title, onkeydown: (e) => this.pressed(e),
     });
     this.legend = h('div.legend', { role: 'group', 'aria-label': `Curves of ${options.title}` });
     this.reset = h('button.quiet', { type: 'button', hidden: !this.zoom, onclick: () => this.zoomTo(null) }, 'Whole range');
@@ -188,7 +188,7 @@ export class Chart {
 
   /** Null shows everything. */
   zoomTo(range) {
-    this.zoom = range && [Math.max(0, Math.floor(range[0])), Math.ceil(range[1])];
+    this.zoom = range && (this.options.continuous ? range : [Math.max(0, Math.floor(range[0])), Math.ceil(range[1])]);
     this.reset.hidden = !this.zoom;
     if (this.zoom) this.plot?.setScale('x', { min: this.zoom[0], max: this.zoom[1] });
     else this.refresh();
@@ -233,13 +233,13 @@ export class Chart {
     let step = null;
     for (const line of this.lines) {
       const { x: xs, y, low, high, diverged } = line.curve;
-      const i = x === null ? xs.length - 1 : indexAt(xs, x + 0.5);
+      const i = x === null ? xs.length - 1 : indexAt(xs, this.options.continuous ? x : x + 0.5);
       const value = i < 0 ? null : x === null ? line.curve.last : y[i];
       const band = this.showsBand(line) && i >= 0 && low[i] !== high[i] ? ` (${number(low[i], 3)} to ${number(high[i], 3)})` : '';
-      if (i >= 0) step = Math.max(step ?? 0, xs[i]);
+      if (i >= 0) step = Math.max(step ?? -Infinity, xs[i]);
       fill((this.outputs?.get(line.key)), value === null && diverged ? 'diverged' : number(value) + band);
     }
-    if (this.at) fill(this.at, step === null ? '' : x === null ? `last, ${this.options.xLabel} ${step.toLocaleString('en')}` : `${this.options.xLabel} ${step.toLocaleString('en')}`);
+    if (this.at) fill(this.at, step === null ? '' : `${x === null ? 'last, ' : ''}${this.options.xLabel} ${this.options.continuous ? number(step) : step.toLocaleString('en')}`);
   }
 
   describe() {
@@ -256,7 +256,7 @@ export class Chart {
     put('smooth', this.weight ? String(this.weight) : null);
     put('bands', this.bands);
     put('hide', [...this.hiddenLines].join('~'));
-    put('zoom', this.zoom ? this.zoom.join('-') : null);
+    put('zoom', this.zoom ? this.zoom.join('~') : null);
     history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
   }
 }

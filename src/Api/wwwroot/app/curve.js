@@ -79,6 +79,6 @@ export function ticks(low, high, log, wanted = 6) {
   const rough = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
   const marks = [];
-  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step) marks.push(Number(value.toPrecision(12)));
+  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step) marks.push(Math.abs(value) < step / 2 ? 0 : Number(value.toPrecision(12)));
   return marks;
 }

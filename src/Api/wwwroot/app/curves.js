@@ -7,7 +7,6 @@ export class Curves {
     Object.assign(this, { id, signal, changed });
     this.whole = new Map();
     this.detail = new Map();
-    this.range = null;
   }
 
   get names() {
@@ -37,18 +36,15 @@ export class Curves {
     }
   }
 
-  /** Reads summarised curves again for the range; null goes back to the whole. */
-  async zoom(from, to) {
-    this.range = from === null ? null : [from, to];
-    const range = this.range;
-    if (!range) {
-      this.detail.clear();
-      return this.changed();
-    }
-    const rough = this.names.filter(name => this.whole.get(name).buckets);
-    const read = await Promise.all(rough.map(async name => [name, await this.read(name, range)]));
-    if (this.range !== range) return;
-    this.detail = new Map(read);
+  /** Reads those of the curves that are summarised again for the range; null goes back to the whole. */
+  async zoom(names, from, to) {
+    const turn = this.turn = {};
+    for (const name of names) this.detail.delete(name);
+    if (from === null) return this.changed();
+    const rough = names.filter(name => this.whole.get(name).buckets);
+    const read = await Promise.all(rough.map(async name => [name, await this.read(name, [from, to])]));
+    if (this.turn !== turn) return;
+    for (const [name, curve] of read) this.detail.set(name, curve);
     this.changed();
   }
 }

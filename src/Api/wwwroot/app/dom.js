@@ -105,7 +105,7 @@ export function action(label, style, work) {
 
 /** Copies a text and says so. */
 export const copyButton = (text, label = 'Copy') => h('button.quiet', {
-  type: 'button',
+  type: 'button', 'aria-label': label || 'Copy',
   onclick: async () => {
     await navigator.clipboard.writeText(text());
     toast('Copied.');

@@ -6,7 +6,9 @@ const pages = [  [/^\/$/, 'queue'], [/^\/runs$/, 'runs'], [/^\/runs\/(?<id>[0-9a
   [/^\/leaderboard$/, 'leaderboard'], [/^\/trajectory$/, 'trajectory'], [/^\/new$/, 'new'], [/^\/account$/, 'account'],
   [/^\/admin$/, 'admin'], [/^\/sign-in$/, 'sign-in'],
 ];
-const places = [  ['/', 'queue', 'Queue'], ['/runs', 'runs', 'Runs'],
+const places = [  ['/', 'queue', 'Queue'], ['/runs', 'runs', 'Runs'], ['/new', 'new', 'New run'], ['/compare', 'compare', 'Compare'],
+  ['/leaderboard', 'leaderboard', 'Leaderboard'], ['/trajectory', 'trajectory', 'Trajectory'], ['/account', 'account', 'Account'],
+  ['/admin', 'admin', 'Administration'],
 ];
 
 const page = (document.getElementById('page'));
@@ -73,7 +75,7 @@ function drawBar(path) {
     h('a', { href, 'aria-current': path === href || (href === '/runs' && path.startsWith('/runs/')) ? 'page' : null }, icon(picture), h('span', label));
   fill(bar,
     h('a.brand', { href: '/' }, h('img', { src: '/icon.svg', alt: '', width: 26, height: 26 }), h('span', 'MetaOpt')),
-    h('nav', { 'aria-label': 'Pages' }, places.map(place => link(...place))),
+    h('nav', { 'aria-label': 'Pages' }, places.filter(([path]) => path !== '/admin' || me.scopes.includes('admin')).map(place => link(...place))),
     h('div.foot',
       h('button.quiet', { type: 'button', onclick: turnTheme, title: 'Light, dark or as the system' }, icon('theme'), h('span', themeName())),
       h('a', { href: '/swagger', 'data-outside': true }, icon('docs'), h('span', 'HTTP API')),

@@ -37,7 +37,7 @@ export const checkpoints = (items, run) => table('Checkpoints', ['Name', 'Step',
 
 /** The specification: what is different from the nearest preset, then all of it. */
 export async function specification(run, signal) {
-  const near = await optional(api.get(`/runs/${run.id}/preset`, signal));
+  const near = (await optional(api.get(`/runs/${run.id}/preset`, signal)))?.nearest;
   const changed = new Map((near?.differences ?? []).map(d => [d.pointer, d]));
   const json = JSON.stringify(run.spec, null, 2);
   const view = h('div');

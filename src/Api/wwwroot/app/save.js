@@ -11,18 +11,27 @@ export function download(name, content) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-export function saveMenu(chart) {
-  const name = () => chart.options.name.replace(/[^\w.-]+/g, '-');
-  const entry = (label, save) => h('button', {
-    type: 'button', onclick: () => { menu.open = false; save(); },
-  }, label);
-  const menu = h('details.menu', h('summary', { 'aria-label': 'Save' }, icon('save'), h('span', 'Save')), h('div',
-    entry('Picture as SVG', () => download(`${name()}.svg`, new Blob([toSvg(chart)], { type: 'image/svg+xml' }))),
-    entry('Picture as PNG', () => toPng(chart).then(picture => download(`${name()}.png`, picture))),
-    entry('Data as CSV', () => download(`${name()}.csv`, new Blob([toCsv(chart)], { type: 'text/csv' })))));
-  menu.addEventListener('focusout', (e) => { if (!menu.contains((e.relatedTarget))) menu.open = false; });
-  menu.addEventListener('keydown', (e) => { if (e.key === 'Escape') { menu.open = false; menu.querySelector('summary').focus(); } });
-  return menu;
+export const saveMenu = chart => menu(() => chart.options.name, () => toSvg(chart), () => toCsv(chart));
+
+/** The same for a picture that is an SVG element already. */
+export const svgMenu = (name, picture, csv) => menu(() => name, () => {
+  const whole = picture.cloneNode(true);
+  const [, , width, height] = picture.getAttribute('viewBox').split(' ');
+  for (const [key, value] of Object.entries({ xmlns: 'http://www.w3.org/2000/svg', width, height })) whole.setAttribute(key, value);
+  whole.prepend(svg('rect', { width, height, fill: chrome().paper }));
+  return new XMLSerializer().serializeToString(whole);
+}, csv);
+
+function menu(name, picture, csv) {
+  const file = ending => `${name().replace(/[^\w.-]+/g, '-')}.${ending}`;
+  const entry = (label, save) => h('button', { type: 'button', onclick: () => { box.open = false; save(); } }, label);
+  const box = h('details.menu', h('summary', { 'aria-label': 'Save' }, icon('save'), h('span', 'Save')), h('div',
+    entry('Picture as SVG', () => download(file('svg'), new Blob([picture()], { type: 'image/svg+xml' }))),
+    entry('Picture as PNG', async () => download(file('png'), await toPng(picture()))),
+    entry('Data as CSV', () => download(file('csv'), new Blob([csv()], { type: 'text/csv' })))));
+  box.addEventListener('focusout', e => { if (!box.contains(e.relatedTarget)) box.open = false; });
+  box.addEventListener('keydown', e => { if (e.key === 'Escape') { box.open = false; box.querySelector('summary').focus(); } });
+  return box;
 }
 
 const text = (label) => String(label.textContent ?? label);
@@ -82,30 +91,13 @@ export function toSvg(chart) {
   return new XMLSerializer().serializeToString(picture);
 }
 
-/** The picture as it is on the screen, with its title and legend. */
-function toPng(chart) {
-  const plot = chart.plot.ctx.canvas, paint = chrome(), scale = devicePixelRatio || 1, lines = chart.visible;
-  const columns = Math.max(1, Math.floor(plot.width / scale / 210)), rows = Math.ceil(lines.length / columns);
-  const canvas = h('canvas', { width: plot.width, height: plot.height + (44 + 22 * rows) * scale });
-  const pen = canvas.getContext('2d');
-  pen.fillStyle = paint.paper;
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.drawImage(plot, 0, 36 * scale);
-  pen.scale(scale, scale);
-  pen.fillStyle = paint.ink;
-  pen.font = '600 16px Inter, system-ui, sans-serif';
-  pen.fillText(chart.options.title, 12, 24);
-  pen.font = '12px Inter, system-ui, sans-serif';
-  lines.forEach((line, i) => {
-    const [x, y] = [12 + (i % columns) * 210, plot.height / scale + 52 + 22 * Math.floor(i / columns)];
-    pen.strokeStyle = colour(line.index);
-    pen.lineWidth = 2.5;
-    pen.setLineDash(dash(line.index));
-    pen.beginPath();
-    pen.moveTo(x, y - 4);
-    pen.lineTo(x + 28, y - 4);
-    pen.stroke();
-    pen.fillText(text(line.label).slice(0, 26), x + 36, y);
-  });
+/** A picture in twice as many pixels as it has units. */
+async function toPng(picture) {
+  const image = new Image();
+  image.src = URL.createObjectURL(new Blob([picture], { type: 'image/svg+xml' }));
+  await image.decode();
+  const canvas = h('canvas', { width: 2 * image.width, height: 2 * image.height });
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+  URL.revokeObjectURL(image.src);
   return new Promise(resolve => canvas.toBlob(resolve, 'image/png'));
 }

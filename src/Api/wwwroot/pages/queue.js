@@ -11,7 +11,7 @@ export async function show(view, { signal, me }) {
   const [running, waiting, workers, usage, recent] = ['Running', 'Waiting', 'Workers', 'Usage', 'Finished lately'].map(title => panel(title, h('div')));
   usage.hidden = true;
   const put = (place, content) => place.lastElementChild.replaceChildren(content);
-  fill(view, h('div.page-head', h('h1', 'Queue')), lost, summary,
+  fill(view, h('div.page-head', h('h1', 'Queue'), h('div.actions', h('a.button.primary', { href: '/new' }, 'New run'))), lost, summary,
     running, waiting, recent, h('div.two', workers, usage));
 
   await poll(2, signal, async () => {

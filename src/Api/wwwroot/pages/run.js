@@ -91,6 +91,10 @@ function head(run, me, go, reload) {
         h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)))),
       h('div.actions',
         mine && !over && action('Cancel', '.danger', write('cancel', run.state === 'queued' ? 'Cancelled.' : 'It stops at its next step.')),
+        h('a.button', { href: `/new?from=${run.id}` }, 'Use as a start'),
+        h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
+        run.kind === 'evaluation' && run.state === 'succeeded' && h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
+        mine && ['failed', 'cancelled'].includes(run.state) && action('Retry', '', write('retry', 'Queued again; it goes on from its resume point.')),
         mine && over && action('Delete', '', remove))),
     run.error && h('p.banner.bad', { role: 'alert' }, h('strong', run.error.code), ': ', run.error.detail),
     run.waitingFor && h('p.banner', `Number ${run.waitingFor.position} in the queue: ${run.waitingFor.reason}`),
@@ -113,12 +117,14 @@ function chart(key, host, run, query, signal, curves, redraw) {
   const contest = key === 'contest';
   const place = h('section.panel');
   host.append(place);
+  const zoomed = (from, to) => curves.zoom(chartsOf(curves.names).get(key), from, to).catch(error => signal.aborted || toast(error.message, 'bad'));
   const made = new Chart(place, {
     name: `${run.name}-${key}`, title: titles[key] ?? key, signal, query, key: key === 'meta-loss' || contest ? '' : `${key}.`,
     xLabel: contest ? 'inner step' : 'meta-step', yLabel: 'loss', log: true, smoothing: !contest, height: key === 'validation' ? 220 : undefined,
-    zoomed: (from, to) => curves.zoom(from, to).catch(error => signal.aborted || toast(error.message, 'bad')),
+    zoomed,
     note: h('p.small.muted', contest ? 'Bands hold 80 % of the instances. ' : '', 'Drag to zoom, double-click for the whole range.'),
   });
+  if (made.zoom) zoomed(...made.zoom);
   made.statistic = query.get('statistic') === 'median' ? 'median' : 'mean';
   if (contest) {
     const choose = event => {

@@ -1,4 +1,4 @@
-/** Every run, newest first, with filters that are in the address. */
+/** Every run, newest first, with filters that are in the address; chosen ones can be compared. */
 import { fill, h, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
 import { ago, duration, progress, runLink, secondsBetween, state } from '../app/format.js';
@@ -7,11 +7,19 @@ export const title = 'Runs';
 const filters = ['state', 'kind', 'owner', 'tag'];
 const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
+const mostCompared = 8;
 
 export async function show(view, { signal, query, go }) {
+  const chosen = new Set();
   const list = h('div');
+  const compare = h('button.primary', { type: 'button', disabled: true, onclick: () => go(`/compare?runs=${[...chosen].join(',')}`) }, 'Compare');
   const more = h('button', { type: 'button', hidden: true, onclick: () => { pages++; refresh(); } }, 'Show more');
   let pages = 1;
+  const choose = (run, on) => {
+    chosen[on ? 'add' : 'delete'](run.id);
+    compare.disabled = chosen.size < 2 || chosen.size > mostCompared;
+    fill(compare, chosen.size > mostCompared ? `At most ${mostCompared}` : chosen.size ? `Compare ${chosen.size}` : 'Compare');
+  };
   const apply = () => {
     const next = new URLSearchParams(filters.map(name => [name, form.elements[name].value.trim()]).filter(([, value]) => value));
     go(`/runs${next.size ? `?${next}` : ''}`);
@@ -22,7 +30,7 @@ export async function show(view, { signal, query, go }) {
   const type = name => h('input', { name, value: query.get(name) ?? '', onchange: apply, size: 12 });
   const form = h('form.filters', { onsubmit: event => { event.preventDefault(); apply(); } },
     field('State', pick('state', states)), field('Kind', pick('kind', kinds)), field('By', type('owner')), field('Tag', type('tag')));
-  fill(view, h('h1', 'Runs'), form, list, more);
+  fill(view, h('div.page-head', h('h1', 'Runs'), h('div.actions', compare, h('a.button', { href: '/new' }, 'New run'))), form, list, more);
 
   const refresh = async () => {
     const items = [];
@@ -39,7 +47,10 @@ export async function show(view, { signal, query, go }) {
     if (list.contains(document.activeElement) && pages === 1 && list.dataset.seen === JSON.stringify(items)) return;
     list.dataset.seen = JSON.stringify(items);
     const focus = document.activeElement?.id;
-    fill(list, table('Runs', ['Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'], items.map(run => [
+    fill(list, table('Runs', ['', 'Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'], items.map(run => [
+      h('input', {
+        type: 'checkbox', id: `choose-${run.id}`, 'aria-label': `Compare ${run.name}`, checked: chosen.has(run.id), onchange: event => choose(run, event.target.checked),
+      }),
       runLink(run), state(run), run.kind, run.owner, run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
       run.state === 'queued' ? '–' : progress(run), run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–', ago(run.createdAt),
     ]), 'No run is like that.'));

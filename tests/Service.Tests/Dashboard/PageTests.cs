@@ -1,0 +1,156 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using MetaOpt.Service.Tests.Workers;
+using Microsoft.Playwright;
+using Xunit;
+using static Microsoft.Playwright.Assertions;
+
+namespace MetaOpt.Service.Tests.Dashboard;
+
+/// <summary>The form for a new run, comparing, ranking, tokens and users; and every page for those who see or use it differently.</summary>
+[Collection(DashboardTests.Name)]
+public sealed class PageTests(BrowserFixture browser)
+{
+    static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+
+    [Fact]
+    public async Task A_run_is_submitted_from_the_form_after_the_server_said_what_is_wrong()
+    {
+        var pool = WorkerFixture.Fresh("form");
+        browser.Workers.Start(pool);
+        await using var opened = await browser.SignInAsync("/new?preset=learnable");
+        var page = opened.Page;
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("from the form");
+        await page.GetByLabel("Pool").FillAsync(pool);
+        await page.GetByLabel("Meta epochs").FillAsync("0");
+        await Expect(page.GetByText("must be between 1 and").First).ToBeVisibleAsync();
+        await Expect(Button(page, "Submit")).ToBeDisabledAsync();
+        await Expect(page.GetByLabel("Meta epochs")).ToHaveAttributeAsync("aria-invalid", "true");
+
+        await page.GetByLabel("Meta epochs").FillAsync("3");
+        await Expect(page.GetByText("Valid. It takes about")).ToBeVisibleAsync();
+        var json = JsonNode.Parse(await page.GetByLabel("The submission as JSON").TextContentAsync() ?? "")!;
+        Assert.Equal((pool, 3), ((string?)json["pool"], (int)json["spec"]!["training"]!["metaEpochs"]!));
+        await Expect(page.GetByLabel("The submission as a command")).ToContainTextAsync("curl http://127.0.0.1");
+        await Button(page, "Submit").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "from the form" })).ToBeVisibleAsync();
+        await Expect(page.Locator(".state").First).ToHaveTextAsync("succeeded");
+        // Two of the preset's fields were changed in this test or by its default; the page says so.
+        await Expect(page.Locator(".changed")).ToContainTextAsync(["metaEpochs"]);
+        var stored = await browser.Api.GetAsync($"/api/v1/runs/{page.Url.Split('/')[^1]}");
+        Assert.Equal(3, (int)stored["spec"]!["training"]!["metaEpochs"]!);
+    }
+
+    [Fact]
+    public async Task Two_runs_are_chosen_from_the_list_and_compared()
+    {
+        var tag = WorkerFixture.Fresh("pair")[..20];
+        var ids = new List<Guid>();
+        foreach (var seed in (int[])[1, 2])
+        {
+            var pool = WorkerFixture.Fresh("pair");
+            ids.Add(await browser.Api.SubmitAsync($$"""
+                {"kind":"meta-training","name":"seed {{seed}}","tags":["{{tag}}"],"pool":"{{pool}}",
+                 "spec":{"seed":{{seed}},"task":{"type":"quadratic"},"optimizer":{"type":"lstm"} } }
+                """));
+            var run = await browser.Api.ClaimAsync(ids[^1], pool);
+            await run.AppendPointsAsync([.. Enumerable.Range(1, 30).Select(i => new MetaOpt.Runs.RunEvent.Point("meta-loss", i, seed * 1.0 / i))], default);
+        }
+        await using var opened = await browser.SignInAsync($"/runs?tag={tag}");
+        var page = opened.Page;
+        foreach (var seed in (int[])[1, 2]) await page.GetByLabel($"Compare seed {seed}").CheckAsync();
+        await Button(page, "Compare 2").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = new("^meta-loss. seed") })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Differences of the specifications" }).GetByRole(AriaRole.Row)).ToHaveTextAsync(
+            [new Regex("Field"), new Regex("seed ?[12] ?[12]")]);
+        Assert.Equal(3, await page.EvaluateAsync<int>("() => document.querySelector('.plot').chart.plot.data.length"));
+        await Button(page, "seed 1").Or(page.GetByRole(AriaRole.Button, new() { NameRegex = new("^seed 1") })).First.ClickAsync();
+        await page.WaitForFunctionAsync("() => document.querySelector('.plot').chart.plot.data.length === 2");
+        Assert.Contains("hide=", page.Url);
+    }
+
+    [Fact]
+    public async Task A_token_is_made_used_and_revoked_and_a_user_added()
+    {
+        await using var opened = await browser.SignInAsync("/admin");
+        var page = opened.Page;
+        var name = "u" + Guid.NewGuid().ToString("N")[..8];
+        await page.GetByLabel("Name").FillAsync(name);
+        await Button(page, "Add a user").ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = $"Tokens of {name}" })).ToBeVisibleAsync();
+        await page.Locator("section", new() { HasText = $"Tokens of {name}" }).GetByLabel("Name").FillAsync("first");
+        await Button(page, "Make a token").ClickAsync();
+        var token = await page.Locator(".secret").TextContentAsync() ?? "";
+        using var client = browser.Api.WithToken(token);
+        Assert.Equal(name, (string?)JsonNode.Parse(await client.GetStringAsync("/api/v1/me"))!["name"]);
+        await Button(page, "Revoke").ClickAsync();
+        await Button(page, "Revoke the token").ClickAsync();
+        await Expect(page.GetByText("revoked", new() { Exact = true })).ToBeVisibleAsync();
+        Assert.Equal(System.Net.HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
+    }
+
+    /// <summary>An evaluation of a rule that no training is needed for, so that every page has something to show.</summary>
+    async Task<string> EvaluationAsync()
+    {
+        var pool = WorkerFixture.Fresh("contest");
+        var id = await browser.Api.SubmitAsync($$"""
+            {"kind":"evaluation","name":"two rules","pool":"{{pool}}","spec":{"task":{"type":"rosenbrock"},"horizon":20,"instances":20,"bootstrapResamples":100,
+             "contestants":[{"optimizer":{"type":"adam","learningRate":0.1} },{"optimizer":{"type":"sgd","learningRate":0.0003} }] } }
+            """);
+        using var worker = browser.Workers.Start(pool);
+        await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{id}"))["state"] == "succeeded", "the evaluation");
+        return id.ToString();
+    }
+
+    [Fact]
+    public async Task No_page_has_a_serious_barrier_nor_scrolls_sideways_on_a_telephone()
+    {
+        var axe = await File.ReadAllTextAsync(Path.Combine(Repository, "src/Api/node_modules/axe-core/axe.min.js"));
+        var id = await EvaluationAsync();
+        var found = new List<string>();
+        foreach (var (scheme, width) in ((ColorScheme, int)[])[(ColorScheme.Light, 1280), (ColorScheme.Dark, 390)])
+        {
+            await using var opened = await browser.SignInAsync("/", new() { Width = width, Height = 844 });
+            var page = opened.Page;
+            await page.EmulateMediaAsync(new() { ColorScheme = scheme });
+            foreach (var path in (string[])["/", "/runs", $"/runs/{id}", $"/compare?runs={id}", "/leaderboard", $"/trajectory?run={id}", $"/new?from={id}", "/account", "/admin?user=admin", "/sign-in"])
+            {
+                await page.GotoAsync(path);
+                await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+                await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+                await page.EvaluateAsync(axe);
+                var violations = JsonNode.Parse(await page.EvaluateAsync<string>(
+                    "async () => JSON.stringify((await axe.run()).violations.map(v => ({id: v.id, impact: v.impact, at: v.nodes.slice(0, 3).map(n => n.html.slice(0, 90) + ' ' + n.any.map(a => a.message).join().slice(0, 120))})))"))!;
+                found.AddRange(violations.AsArray().Where(v => (string?)v!["impact"] is "serious" or "critical").Select(v => $"{scheme} {path}: {v!.ToJsonString()}"));
+                if (await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth > innerWidth")) found.Add($"{path} is wider than {width} pixels");
+            }
+        }
+        Assert.True(found.Count == 0, string.Join('\n', found));
+    }
+
+    [Fact]
+    public async Task Leaderboard_and_trajectory_show_what_an_evaluation_measured()
+    {
+        var id = await EvaluationAsync();
+        await using var opened = await browser.SignInAsync($"/trajectory?run={id}");
+        var page = opened.Page;
+        await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = new("^Update of one coordinate after 10 gradients. adam") })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = new("^Paths: adam from") })).ToBeVisibleAsync();
+        await page.GetByLabel("Gradients before").FillAsync("3");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = new("after 3 gradients") })).ToBeVisibleAsync();
+        Assert.Contains("step=3", page.Url);
+        await page.GetByRole(AriaRole.Link, new() { Name = "Leaderboard" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Optimizers" })).ToContainTextAsync("adam");
+    }
+
+    static string Repository
+    {
+        get
+        {
+            var folder = new DirectoryInfo(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln"))) folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
+            return folder.FullName;
+        }
+    }
+}
