@@ -109,7 +109,6 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
                 { Before: "/api/v1/users/" or "/api/v1/quotas/" } => "owner",
                 { Before: "/api/v1/workers/" } => "test",
                 { Before: "/api/v1/leaderboards/" } => "aaaaaaaaaaaa",
-                { Before: "/api/v1/users/" } => "owner",
                 { Before: var before } when before.EndsWith("/tokens/", StringComparison.Ordinal) => "aaaaaaaa",
                 { Before: var before } when before.EndsWith("/series/", StringComparison.Ordinal) => "meta-loss",
                 var other => throw new InvalidOperationException($"Say here what {other.parameter} of {pattern} stands for."),

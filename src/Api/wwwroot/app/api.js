@@ -10,7 +10,7 @@ export class Problem extends Error {
 }
 
 /** Called when the server wants a token: the page to sign in. */
-export const session = { lost: () => { } };
+export const session = { lost: () => {} };
 
 /**
  *
@@ -64,7 +64,7 @@ export async function optional(answer) {
  * Calls back now and every few seconds while the page is looked at; says once when the server is lost and when it is back.
  *
  */
-export function poll(seconds, signal, work, lost = () => { }) {
+export function poll(seconds, signal, work, lost = () => {}) {
   let timer;
   const turn = async () => {
     clearTimeout(timer);
@@ -78,7 +78,13 @@ export function poll(seconds, signal, work, lost = () => { }) {
     }
     if (!signal.aborted) timer = setTimeout(turn, seconds * 1000);
   };
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) turn(); }, { signal });
+  document.addEventListener(
+    'visibilitychange',
+    () => {
+      if (!document.hidden) turn();
+    },
+    { signal },
+  );
   signal.addEventListener('abort', () => clearTimeout(timer));
   return turn();
 }

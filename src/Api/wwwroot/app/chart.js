@@ -10,7 +10,11 @@ import { saveMenu } from './save.js';
 
 let library;
 // The file is missing where the server was built without npm.
-const uPlotLibrary = () => library ??= import('/vendor/uPlot.esm.js').then(module => module.default, () => null);
+const uPlotLibrary = () =>
+  (library ??= import('/vendor/uPlot.esm.js').then(
+    module => module.default,
+    () => null,
+  ));
 
 /**
  * Lines are {key, label, curve, index, band}: the index chooses colour and dashes, a band is drawn from the curve's low to its high.
@@ -23,7 +27,7 @@ export class Chart {
     this.lines = [];
     this.plot = null;
     const { query, key = '' } = options;
-    this.yLog = query.has(`${key}y`) ? query.get(`${key}y`) === 'log' : options.log ?? false;
+    this.yLog = query.has(`${key}y`) ? query.get(`${key}y`) === 'log' : (options.log ?? false);
     this.xLog = query.get(`${key}x`) === 'log';
     this.bands = query.get(`${key}bands`);
     this.weight = Number(query.get(`${key}smooth`) ?? 0) || 0;
@@ -31,45 +35,97 @@ export class Chart {
     const [from, to] = (query.get(`${key}zoom`) ?? '').split('~').map(Number);
     this.zoom = to > from ? [from, to] : null;
     this.canvas = h('div.plot', {
-      style: { 'min-height': `${options.height ?? 260}px` }, tabindex: 0, role: 'img', 'aria-label': options.title, onkeydown: (e) => this.pressed(e),
+      style: { 'min-height': `${options.height ?? 260}px` },
+      tabindex: 0,
+      role: 'img',
+      'aria-label': options.title,
+      onkeydown: e => this.pressed(e),
     });
     this.legend = h('div.legend', { role: 'group', 'aria-label': `Curves of ${options.title}` });
     this.reset = h('button.quiet', { type: 'button', hidden: !this.zoom, onclick: () => this.zoomTo(null) }, 'Whole range');
     this.canvas.chart = this;
-    host.append(h('figure.chart', h('div.panel-head', h('h2', options.title), this.tools()), this.canvas, this.legend, options.note ?? null));
+    host.append(
+      h(
+        'figure.chart',
+        h('div.panel-head', h('h2', options.title), this.tools()),
+        this.canvas,
+        this.legend,
+        options.note ?? null,
+      ),
+    );
     const watcher = new ResizeObserver(() => this.resize());
     watcher.observe(this.canvas);
-    options.signal.addEventListener('abort', () => { watcher.disconnect(); this.plot?.destroy(); });
+    options.signal.addEventListener('abort', () => {
+      watcher.disconnect();
+      this.plot?.destroy();
+    });
     onTheme(() => this.rebuild(), options.signal);
   }
 
   tools() {
     const choice = (label, on, turn) => {
-      const button = h('button.toggle', {
-        type: 'button', 'aria-pressed': String(on),
-        onclick: () => {
-          on = !on;
-          button.setAttribute('aria-pressed', String(on));
-          turn(on);
+      const button = h(
+        'button.toggle',
+        {
+          type: 'button',
+          'aria-pressed': String(on),
+          onclick: () => {
+            on = !on;
+            button.setAttribute('aria-pressed', String(on));
+            turn(on);
+          },
         },
-      }, label);
+        label,
+      );
       return button;
     };
-    const smoothing = this.options.smoothing && h('label.small.row', 'Smooth',
-      h('input', {
-        type: 'range', min: 0, max: 0.98, step: 0.02, value: this.weight, 'aria-label': 'Smoothing',
-        oninput: (e) => { this.weight = Number(e.target.value); this.refresh(); this.remember(); },
-      }));
-    this.bandsButton = choice('bands', false, on => { this.bands = on ? 'on' : 'off'; this.rebuild(); this.remember(); });
-    return h('div.tools', this.reset, smoothing, this.bandsButton,
-      choice('log x', this.xLog, on => { this.xLog = on; this.rebuild(); this.remember(); }),
-      choice('log y', this.yLog, on => { this.yLog = on; this.rebuild(); this.remember(); }),
-      saveMenu(this));
+    const smoothing =
+      this.options.smoothing &&
+      h(
+        'label.small.row',
+        'Smooth',
+        h('input', {
+          type: 'range',
+          min: 0,
+          max: 0.98,
+          step: 0.02,
+          value: this.weight,
+          'aria-label': 'Smoothing',
+          oninput: e => {
+            this.weight = Number(e.target.value);
+            this.refresh();
+            this.remember();
+          },
+        }),
+      );
+    this.bandsButton = choice('bands', false, on => {
+      this.bands = on ? 'on' : 'off';
+      this.rebuild();
+      this.remember();
+    });
+    return h(
+      'div.tools',
+      this.reset,
+      smoothing,
+      this.bandsButton,
+      choice('log x', this.xLog, on => {
+        this.xLog = on;
+        this.rebuild();
+        this.remember();
+      }),
+      choice('log y', this.yLog, on => {
+        this.yLog = on;
+        this.rebuild();
+        this.remember();
+      }),
+      saveMenu(this),
+    );
   }
 
   /** Shows these curves; what changed is only their data while their keys stay. */
   async show(lines) {
-    const same = lines.length === this.lines.length && lines.every((l, i) => l.key === this.lines[i].key && l.band === this.lines[i].band);
+    const same =
+      lines.length === this.lines.length && lines.every((l, i) => l.key === this.lines[i].key && l.band === this.lines[i].band);
     this.lines = lines;
     if (same && this.plot) this.refresh();
     else await this.rebuild();
@@ -86,29 +142,34 @@ export class Chart {
 
   /** What is drawn of a line: smoothed, and without what a logarithm cannot show. */
   values(line) {
-    const fits = (v) => v !== null && (!this.yLog || v > 0) ? v : null;
+    const fits = v => (v !== null && (!this.yLog || v > 0) ? v : null);
     const { x, y, low, high } = line.curve;
     const floor = this.yLog ? smallestPositive(y) / 10 : 0;
     const first = this.xLog ? x.findIndex(step => step > 0) : 0;
-    const cut = (list) => first > 0 ? list.slice(first) : list;
+    const cut = list => (first > 0 ? list.slice(first) : list);
     return {
-      x: cut(x), y: cut(smooth(y, this.weight).map(fits)), high: cut(high.map(fits)),
-      low: cut(this.yLog ? low.map((v, i) => v === null ? null : v > 0 ? v : high[i] !== null ? floor : null) : low),
+      x: cut(x),
+      y: cut(smooth(y, this.weight).map(fits)),
+      high: cut(high.map(fits)),
+      low: cut(this.yLog ? low.map((v, i) => (v === null ? null : v > 0 ? v : high[i] !== null ? floor : null)) : low),
     };
   }
 
   data() {
-    const tables = this.visible.map(line => {
-      const { x, y, low, high } = this.values(line);
-      return this.showsBand(line) ? [x, y, high, low] : [x, y];
-    }).filter(t => t[0].length > 0);
+    const tables = this.visible
+      .map(line => {
+        const { x, y, low, high } = this.values(line);
+        return this.showsBand(line) ? [x, y, high, low] : [x, y];
+      })
+      .filter(t => t[0].length > 0);
     if (tables.length !== this.visible.length || tables.length === 0) return null;
-    if (tables.length === 1 || tables.every(t => sameSteps(t[0], tables[0][0]))) return [tables[0][0], ...tables.flatMap(t => t.slice(1))];
+    if (tables.length === 1 || tables.every(t => sameSteps(t[0], tables[0][0])))
+      return [tables[0][0], ...tables.flatMap(t => t.slice(1))];
     return this.uPlot.join(tables);
   }
 
   async rebuild() {
-    const uPlot = this.uPlot = await uPlotLibrary();
+    const uPlot = (this.uPlot = await uPlotLibrary());
     if (this.options.signal.aborted) return;
     this.drawLegend();
     this.bandsButton.hidden = !this.lines.some(line => line.band);
@@ -116,7 +177,13 @@ export class Chart {
     this.plot?.destroy();
     this.plot = null;
     if (!uPlot) {
-      fill(this.canvas, h('p.empty', 'Curves are drawn with uPlot, which this server was built without: install npm and start it again with ./metaopt up. Values are below.'));
+      fill(
+        this.canvas,
+        h(
+          'p.empty',
+          'Curves are drawn with uPlot, which this server was built without: install npm and start it again with ./metaopt up. Values are below.',
+        ),
+      );
       return;
     }
     const data = this.data();
@@ -128,7 +195,6 @@ export class Chart {
     this.plot = new uPlot(this.layout(uPlot), data, this.canvas);
     if (this.zoom) this.plot.setScale('x', { min: this.zoom[0], max: this.zoom[1] });
     this.describe();
-    performance.mark('metaopt-curve');
   }
 
   refresh() {
@@ -142,21 +208,42 @@ export class Chart {
 
   layout(uPlot) {
     const paint = chrome();
-    const series = [{}], bands = [];
+    const series = [{}],
+      bands = [];
     for (const line of this.visible) {
       const stroke = colour(line.index);
-      series.push({ stroke, width: 1.75, dash: dash(line.index), points: { show: line.curve.x.length < 2, size: 6 }, spanGaps: false });
+      series.push({
+        stroke,
+        width: 1.75,
+        dash: dash(line.index),
+        points: { show: line.curve.x.length < 2, size: 6 },
+        spanGaps: false,
+      });
       if (!this.showsBand(line)) continue;
       bands.push({ series: [series.length, series.length + 1], fill: faint(stroke, 0.14) });
-      series.push({ stroke: 'transparent', width: 0, points: { show: false } }, { stroke: 'transparent', width: 0, points: { show: false } });
+      series.push(
+        { stroke: 'transparent', width: 0, points: { show: false } },
+        { stroke: 'transparent', width: 0, points: { show: false } },
+      );
     }
     const font = '12px Inter, system-ui, sans-serif';
     const axis = (label, log, wanted, more) => ({
-      stroke: paint.muted, grid: { stroke: paint.grid, width: 1 }, ticks: { show: false }, font, labelFont: font, labelGap: 0, label,
-      splits: (_, __, min, max) => ticks(min, max, log, wanted), filter: (_, marks) => marks, values: (_, marks) => marks.map(tick), ...more,
+      stroke: paint.muted,
+      grid: { stroke: paint.grid, width: 1 },
+      ticks: { show: false },
+      font,
+      labelFont: font,
+      labelGap: 0,
+      label,
+      splits: (_, __, min, max) => ticks(min, max, log, wanted),
+      filter: (_, marks) => marks,
+      values: (_, marks) => marks.map(tick),
+      ...more,
     });
     return {
-      ...this.size(), series, bands,
+      ...this.size(),
+      series,
+      bands,
       legend: { show: false },
       cursor: { points: { size: 7, fill: paint.paper }, drag: { x: true, y: false, dist: 8 }, focus: { prox: -1 } },
       scales: {
@@ -168,12 +255,16 @@ export class Chart {
         axis(this.options.yLabel, this.yLog, 6, { size: 54, labelSize: 22 }),
       ],
       hooks: {
-        setCursor: [(u) => this.writeValues(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null)],
-        setSelect: [(u) => {
-          if (u.select.width < 8) return;
-          this.zoomTo([u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x')]);
-        }],
-        ready: [(u) => u.over.addEventListener('dblclick', () => this.zoomTo(null))],
+        // For whoever measures how long it took.
+        draw: [() => performance.mark('metaopt-curve')],
+        setCursor: [u => this.writeValues(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null)],
+        setSelect: [
+          u => {
+            if (u.select.width < 8) return;
+            this.zoomTo([u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x')]);
+          },
+        ],
+        ready: [u => u.over.addEventListener('dblclick', () => this.zoomTo(null))],
       },
     };
   }
@@ -200,11 +291,14 @@ export class Chart {
   pressed(event) {
     const u = this.plot;
     if (!u || event.target !== this.canvas) return;
-    const { width } = u.over.getBoundingClientRect(), left = u.cursor.left >= 0 ? u.cursor.left : width / 2;
+    const { width } = u.over.getBoundingClientRect(),
+      left = u.cursor.left >= 0 ? u.cursor.left : width / 2;
     const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
-    if (event.key in moves) u.setCursor({ left: Math.min(width, Math.max(0, left + moves[(event.key)] * width / 200)), top: 10 });
+    if (event.key in moves) u.setCursor({ left: Math.min(width, Math.max(0, left + (moves[event.key] * width) / 200)), top: 10 });
     else if (event.key === '+' || event.key === '-') {
-      const factor = event.key === '+' ? 0.25 : 1, at = u.posToVal(left, 'x'), span = (u.scales.x.max - u.scales.x.min) * factor;
+      const factor = event.key === '+' ? 0.25 : 1,
+        at = u.posToVal(left, 'x'),
+        span = (u.scales.x.max - u.scales.x.min) * factor;
       this.zoomTo([at - span, at + span]);
     } else if (event.key === '0' || event.key === 'Escape') this.zoomTo(null);
     else return;
@@ -213,18 +307,29 @@ export class Chart {
 
   drawLegend() {
     this.outputs = new Map();
-    fill(this.legend, this.lines.map(line => {
-      const output = h('output.value');
-      this.outputs?.set(line.key, output);
-      return h('button', {
-        type: 'button', 'aria-pressed': String(!this.hiddenLines.has(line.key)),
-        onclick: () => {
-          if (!this.hiddenLines.delete(line.key)) this.hiddenLines.add(line.key);
-          this.rebuild();
-          this.remember();
-        },
-      }, swatch(line.index), h('span.name', line.label), output);
-    }), this.at = h('span.at.small.muted'));
+    fill(
+      this.legend,
+      this.lines.map(line => {
+        const output = h('output.value');
+        this.outputs?.set(line.key, output);
+        return h(
+          'button',
+          {
+            type: 'button',
+            'aria-pressed': String(!this.hiddenLines.has(line.key)),
+            onclick: () => {
+              if (!this.hiddenLines.delete(line.key)) this.hiddenLines.add(line.key);
+              this.rebuild();
+              this.remember();
+            },
+          },
+          swatch(line.index),
+          h('span.name', line.label),
+          output,
+        );
+      }),
+      (this.at = h('span.at.small.muted')),
+    );
     this.writeValues(null);
   }
 
@@ -237,20 +342,33 @@ export class Chart {
       const value = i < 0 ? null : x === null ? line.curve.last : y[i];
       const band = this.showsBand(line) && i >= 0 && low[i] !== high[i] ? ` (${number(low[i], 3)} to ${number(high[i], 3)})` : '';
       if (i >= 0) step = Math.max(step ?? -Infinity, xs[i]);
-      fill((this.outputs?.get(line.key)), value === null && diverged ? 'diverged' : number(value) + band);
+      fill(this.outputs?.get(line.key), value === null && diverged ? 'diverged' : number(value) + band);
     }
-    if (this.at) fill(this.at, step === null ? '' : `${x === null ? 'last, ' : ''}${this.options.xLabel} ${this.options.continuous ? number(step) : step.toLocaleString('en')}`);
+    if (this.at)
+      fill(
+        this.at,
+        step === null
+          ? ''
+          : `${x === null ? 'last, ' : ''}${this.options.xLabel} ${this.options.continuous ? number(step) : step.toLocaleString('en')}`,
+      );
   }
 
   describe() {
-    const parts = this.visible.map(({ label, curve }) => `${label.textContent ?? label}: ${number(curve.y.find(v => v !== null))} to ${number(curve.last)}, lowest ${number(curve.lowest)}`);
-    this.canvas.setAttribute('aria-label', `${this.options.title}. ${parts.join('; ')}. Arrow keys read values, plus and minus zoom.`);
+    const parts = this.visible.map(
+      ({ label, curve }) =>
+        `${label.textContent ?? label}: ${number(curve.y.find(v => v !== null))} to ${number(curve.last)}, lowest ${number(curve.lowest)}`,
+    );
+    this.canvas.setAttribute(
+      'aria-label',
+      `${this.options.title}. ${parts.join('; ')}. Arrow keys read values, plus and minus zoom.`,
+    );
   }
 
   /** Puts what was chosen into the address. */
   remember() {
-    const { key = '', log = false } = this.options, query = new URLSearchParams(location.search);
-    const put = (name, value) => value ? query.set(key + name, value) : query.delete(key + name);
+    const { key = '', log = false } = this.options,
+      query = new URLSearchParams(location.search);
+    const put = (name, value) => (value ? query.set(key + name, value) : query.delete(key + name));
     put('y', this.yLog === log ? null : this.yLog ? 'log' : 'linear');
     put('x', this.xLog ? 'log' : null);
     put('smooth', this.weight ? String(this.weight) : null);
@@ -262,12 +380,25 @@ export class Chart {
 }
 
 /** A short piece of a line, as in the chart. */
-export const swatch = index => svg('svg', { viewBox: '0 0 28 10', class: 'swatch', 'aria-hidden': 'true' },
-  svg('line', { x1: 1, y1: 5, x2: 27, y2: 5, stroke: colour(index), 'stroke-width': 2.5, 'stroke-dasharray': dash(index).join(' ') || null }));
+export const swatch = index =>
+  svg(
+    'svg',
+    { viewBox: '0 0 28 10', class: 'swatch', 'aria-hidden': 'true' },
+    svg('line', {
+      x1: 1,
+      y1: 5,
+      x2: 27,
+      y2: 5,
+      stroke: colour(index),
+      'stroke-width': 2.5,
+      'stroke-dasharray': dash(index).join(' ') || null,
+    }),
+  );
 
 export function tick(value) {
   if (value === null || value === undefined) return '';
-  const size = Math.abs(value), exponent = Math.log10(size);
+  const size = Math.abs(value),
+    exponent = Math.log10(size);
   if (value !== 0 && (size < 1e-3 || size >= 1e6))
     return Math.abs(exponent - Math.round(exponent)) < 1e-9 ? `10${superscript(Math.round(exponent))}` : number(value, 3);
   return size >= 10_000 ? `${Number((value / 1000).toPrecision(5))}k` : String(Number(value.toPrecision(6)));
@@ -275,14 +406,14 @@ export function tick(value) {
 
 const sameSteps = (a, b) => a === b || (a.length === b.length && a.every((x, i) => x === b[i]));
 
-const smallestPositive = (values) => values.reduce((least, v) => v !== null && v > 0 && v < (least) ? v : least, Infinity) ?? 1;
+const smallestPositive = values => values.reduce((least, v) => (v !== null && v > 0 && v < least ? v : least), Infinity) ?? 1;
 
-const xRange = (min, max) => min == null ? [0, 1] : min === max ? [min * 0.9, max * 1.1 || 1] : [min, max];
+const xRange = (min, max) => (min == null ? [0, 1] : min === max ? [min * 0.9, max * 1.1 || 1] : [min, max]);
 
 /** Not less than half a decade on a logarithmic axis, so that what hardly changes looks so. */
 function yRange(uPlot, min, max, log) {
   if (min == null || max == null) return log ? [0.1, 10] : [0, 1];
   if (!log) return uPlot.rangeNum(min, max, 0.06, true);
-  const room = Math.max(1.06, (max / min) ** 0.04, Math.sqrt(3 * min / max));
+  const room = Math.max(1.06, (max / min) ** 0.04, Math.sqrt((3 * min) / max));
   return [min / room, max * room];
 }

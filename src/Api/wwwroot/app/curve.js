@@ -18,7 +18,8 @@ export class Curve {
   add(points) {
     if (points.length === 0) return this;
     const from = points[0].step;
-    while (this.x.length > 0 && this.x[this.x.length - 1] >= from) for (const list of [this.x, this.y, this.low, this.high]) list.pop();
+    while (this.x.length > 0 && this.x[this.x.length - 1] >= from)
+      for (const list of [this.x, this.y, this.low, this.high]) list.pop();
     for (const point of points) {
       const single = point.value !== undefined;
       this.x.push(single ? point.step : point.lastStep);
@@ -69,16 +70,19 @@ export function smooth(values, weight) {
 export function ticks(low, high, log, wanted = 6) {
   if (!(high > low)) return [low];
   if (log) {
-    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))], decades = Math.log10(high / low);
+    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))],
+      decades = Math.log10(high / low);
     const every = Math.max(1, Math.ceil(decades / (wanted + 1)));
     const within = decades > 2 ? [1] : decades > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
     const marks = [];
     for (let e = first; e <= last; e += every) for (const m of within) marks.push(Number((m * 10 ** e).toPrecision(12)));
     return marks.filter(mark => mark >= low && mark <= high);
   }
-  const rough = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / wanted,
+    power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
   const marks = [];
-  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step) marks.push(Math.abs(value) < step / 2 ? 0 : Number(value.toPrecision(12)));
+  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step)
+    marks.push(Math.abs(value) < step / 2 ? 0 : Number(value.toPrecision(12)));
   return marks;
 }

@@ -20,7 +20,10 @@ export class Curves {
 
   async read(name, [from, to] = []) {
     const part = from === undefined ? '' : `&from=${from}&to=${to}`;
-    const data = await api.get(`/runs/${this.id}/series/${encodeURIComponent(name)}?maxPoints=${wantedPoints}${part}`, this.signal);
+    const data = await api.get(
+      `/runs/${this.id}/series/${encodeURIComponent(name)}?maxPoints=${wantedPoints}${part}`,
+      this.signal,
+    );
     return new Curve().add(data.points);
   }
 
@@ -38,7 +41,7 @@ export class Curves {
 
   /** Reads those of the curves that are summarised again for the range; null goes back to the whole. */
   async zoom(names, from, to) {
-    const turn = this.turn = {};
+    const turn = (this.turn = {});
     for (const name of names) this.detail.delete(name);
     if (from === null) return this.changed();
     const rough = names.filter(name => this.whole.get(name).buckets);

@@ -22,8 +22,7 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-const isAttributes = (value) =>
-  value !== null && typeof value === 'object' && !(value instanceof Node) && !Array.isArray(value);
+const isAttributes = value => value !== null && typeof value === 'object' && !(value instanceof Node) && !Array.isArray(value);
 
 function assign(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -63,12 +62,16 @@ const icons = {
 };
 
 /** A line drawing of 18 pixels that screen readers skip. */
-export const icon = (name) =>
+export const icon = name =>
   svg('svg', { viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true' }, svg('path', { d: icons[name] }));
 
 /** A message in the corner, which screen readers say too. */
 export function toast(text, kind = 'plain') {
-  const box = h(`div.toast.${kind}`, text, h('button.quiet', { 'aria-label': 'Dismiss', onclick: () => box.remove() }, icon('close')));
+  const box = h(
+    `div.toast.${kind}`,
+    text,
+    h('button.quiet', { 'aria-label': 'Dismiss', onclick: () => box.remove() }, icon('close')),
+  );
   document.getElementById('toasts')?.append(box);
   setTimeout(() => box.remove(), kind === 'bad' ? 12_000 : 5_000);
 }
@@ -76,10 +79,21 @@ export function toast(text, kind = 'plain') {
 /** Asks before something that cannot be undone. */
 export function confirmed(question, action) {
   return new Promise(resolve => {
-    const dialog = h('dialog', { 'aria-label': action },
+    const dialog = h(
+      'dialog',
+      { 'aria-label': action },
       h('p', question),
-      h('form.row.end', { method: 'dialog' }, h('button', { value: '' }, 'No, keep it'), h('button.danger', { value: 'yes' }, action)));
-    dialog.addEventListener('close', () => { dialog.remove(); resolve(dialog.returnValue === 'yes'); });
+      h(
+        'form.row.end',
+        { method: 'dialog' },
+        h('button', { value: '' }, 'No, keep it'),
+        h('button.danger', { value: 'yes' }, action),
+      ),
+    );
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes');
+    });
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -87,38 +101,70 @@ export function confirmed(question, action) {
 
 /** A button that is off while its work is under way and says what went wrong. */
 export function action(label, style, work) {
-  const button = h(`button${style}`, {
-    type: 'button',
-    onclick: async () => {
-      button.disabled = true;
-      try {
-        await work();
-      } catch (error) {
-        toast((error).message, 'bad');
-      } finally {
-        button.disabled = false;
-      }
+  const button = h(
+    `button${style}`,
+    {
+      type: 'button',
+      onclick: async () => {
+        button.disabled = true;
+        try {
+          await work();
+        } catch (error) {
+          toast(error.message, 'bad');
+        } finally {
+          button.disabled = false;
+        }
+      },
     },
-  }, label);
+    label,
+  );
   return button;
 }
 
 /** Copies a text and says so. */
-export const copyButton = (text, label = 'Copy') => h('button.quiet', {
-  type: 'button', 'aria-label': label || 'Copy',
-  onclick: async () => {
-    await navigator.clipboard.writeText(text());
-    toast('Copied.');
-  },
-}, icon('copy'), label);
+export const copyButton = (text, label = 'Copy') =>
+  h(
+    'button.quiet',
+    {
+      type: 'button',
+      'aria-label': label || 'Copy',
+      onclick: async () => {
+        await navigator.clipboard.writeText(text());
+        toast('Copied.');
+      },
+    },
+    icon('copy'),
+    label,
+  );
 
 /** A table inside a region that scrolls sideways on narrow screens. */
-export const table = (caption, head, rows, empty = 'None.') => rows.length === 0
-  ? h('p.empty', empty)
-  : h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': caption },
-    h('table', h('caption.unseen', caption),
-      h('thead', h('tr', head.map(cell => typeof cell === 'string' ? h('th', { scope: 'col' }, cell) : cell))),
-      h('tbody', rows.map(row => h('tr', row.map(cell => cell instanceof HTMLTableCellElement ? cell : h('td', cell)))))));
+export const table = (caption, head, rows, empty = 'None.') =>
+  rows.length === 0
+    ? h('p.empty', empty)
+    : h(
+        'div.scroll',
+        { tabindex: 0, role: 'region', 'aria-label': caption },
+        h(
+          'table',
+          h('caption.unseen', caption),
+          h(
+            'thead',
+            h(
+              'tr',
+              head.map(cell => (typeof cell === 'string' ? h('th', { scope: 'col' }, cell) : cell)),
+            ),
+          ),
+          h(
+            'tbody',
+            rows.map(row =>
+              h(
+                'tr',
+                row.map(cell => (cell instanceof HTMLTableCellElement ? cell : h('td', cell))),
+              ),
+            ),
+          ),
+        ),
+      );
 
 /** A heading with what belongs to it, in a panel. */
 export const panel = (title, ...children) =>

@@ -9,13 +9,21 @@ import { number } from './format.js';
 export class Form {
   constructor(catalogue, changed, checkpoints) {
     Object.assign(this, { catalogue, changed, checkpoints });
-    this.lists = { task: 'tasks', optimizer: 'optimizers', 'learned optimizer': 'learnedOptimizers', schedule: 'schedules', estimator: 'estimators' };
+    this.lists = {
+      task: 'tasks',
+      optimizer: 'optimizers',
+      'learned optimizer': 'learnedOptimizers',
+      schedule: 'schedules',
+      estimator: 'estimators',
+    };
     this.count = 0;
   }
 
   /** An editor {element, read, pointers} of the fields of a record. */
   record(fields, value, skip = []) {
-    const editors = fields.filter(field => !skip.includes(field.name)).map(field => [field.name, this.field(field, value?.[field.name])]);
+    const editors = fields
+      .filter(field => !skip.includes(field.name))
+      .map(field => [field.name, this.field(field, value?.[field.name])]);
     return {
       element: editors.map(([, editor]) => editor.element),
       read: () => {
@@ -40,9 +48,23 @@ export class Form {
     const place = h('div.fields');
     const frame = h('fieldset');
     const about = h('p.small.muted');
-    const select = this.labelled({ ...field, name: 'type' }, h('select', { onchange: () => { draw(); this.changed(); } },
-      optional && h('option', { value: '' }, field.nullable ? 'none' : `default${field.default?.type ? ` (${field.default.type})` : ''}`),
-      entries.filter(entry => !field.choices || field.choices.includes(entry.name)).map(entry => h('option', { value: entry.name, selected: value?.type === entry.name }, entry.name))));
+    const select = this.labelled(
+      { ...field, name: 'type' },
+      h(
+        'select',
+        {
+          onchange: () => {
+            draw();
+            this.changed();
+          },
+        },
+        optional &&
+          h('option', { value: '' }, field.nullable ? 'none' : `default${field.default?.type ? ` (${field.default.type})` : ''}`),
+        entries
+          .filter(entry => !field.choices || field.choices.includes(entry.name))
+          .map(entry => h('option', { value: entry.name, selected: value?.type === entry.name }, entry.name)),
+      ),
+    );
     let inner;
     const draw = given => {
       const entry = entries.find(e => e.name === select.input.value);
@@ -55,7 +77,7 @@ export class Form {
     draw(value);
     return {
       element: fill(frame, h('legend', title(field.name)), select.element, about, place),
-      read: () => inner ? { type: select.input.value, ...inner.read() } : undefined,
+      read: () => (inner ? { type: select.input.value, ...inner.read() } : undefined),
       pointers: (at, found) => {
         found.set(at, select).set(`${at}/type`, select);
         inner?.pointers(at, found);
@@ -68,19 +90,29 @@ export class Form {
     const place = h('div.fields');
     let inner = field.nullable && value == null ? null : this.record(field.fields, value);
     fill(place, inner?.element);
-    const use = field.nullable && h('input', {
-      type: 'checkbox', checked: inner !== null,
-      onchange: () => {
-        inner = use.checked ? this.record(field.fields, undefined) : null;
-        fill(place, inner?.element);
-        this.changed();
-      },
-    });
+    const use =
+      field.nullable &&
+      h('input', {
+        type: 'checkbox',
+        checked: inner !== null,
+        onchange: () => {
+          inner = use.checked ? this.record(field.fields, undefined) : null;
+          fill(place, inner?.element);
+          this.changed();
+        },
+      });
     const message = h('p.wrong.small', { hidden: true });
     return {
-      element: h('details', { open: Boolean(value) || field.required || field.name === 'training' }, h('summary', title(field.name)), field.description && h('p.small.muted', field.description),
-        use && h('label.row', use, `Use ${title(field.name).toLowerCase()}`), message, place),
-      read: () => inner === null ? undefined : field.nullable ? inner.read() ?? {} : inner.read(),
+      element: h(
+        'details',
+        { open: Boolean(value) || field.required || field.name === 'training' },
+        h('summary', title(field.name)),
+        field.description && h('p.small.muted', field.description),
+        use && h('label.row', use, `Use ${title(field.name).toLowerCase()}`),
+        message,
+        place,
+      ),
+      read: () => (inner === null ? undefined : field.nullable ? (inner.read() ?? {}) : inner.read()),
       pointers: (at, found) => {
         found.set(at, { message });
         inner?.pointers(at, found);
@@ -92,12 +124,31 @@ export class Form {
   many(field, value) {
     const place = h('div');
     const rows = [];
-    const one = given => field.fields ? this.record(field.fields, given) : this.choice({ ...field, list: false, required: true, name: 'entry' }, given);
+    const one = given =>
+      field.fields
+        ? this.record(field.fields, given)
+        : this.choice({ ...field, list: false, required: true, name: 'entry' }, given);
     const add = given => {
       const editor = one(given);
-      const row = { editor, element: h('div.entry', h('div.fields', editor.element), h('button.quiet', {
-        type: 'button', onclick: () => { rows.splice(rows.indexOf(row), 1); row.element.remove(); this.changed(); },
-      }, 'Remove')) };
+      const row = {
+        editor,
+        element: h(
+          'div.entry',
+          h('div.fields', editor.element),
+          h(
+            'button.quiet',
+            {
+              type: 'button',
+              onclick: () => {
+                rows.splice(rows.indexOf(row), 1);
+                row.element.remove();
+                this.changed();
+              },
+            },
+            'Remove',
+          ),
+        ),
+      };
       rows.push(row);
       place.append(row.element);
     };
@@ -105,9 +156,25 @@ export class Form {
     if (rows.length === 0 && field.required) add();
     const message = h('p.wrong.small', { hidden: true });
     return {
-      element: h('fieldset', h('legend', title(field.name)), field.description && h('p.small.muted', field.description), message, place,
-        h('button', { type: 'button', onclick: () => { add(); this.changed(); } }, 'Add one')),
-      read: () => rows.length ? rows.map(row => row.editor.read() ?? {}) : undefined,
+      element: h(
+        'fieldset',
+        h('legend', title(field.name)),
+        field.description && h('p.small.muted', field.description),
+        message,
+        place,
+        h(
+          'button',
+          {
+            type: 'button',
+            onclick: () => {
+              add();
+              this.changed();
+            },
+          },
+          'Add one',
+        ),
+      ),
+      read: () => (rows.length ? rows.map(row => row.editor.read() ?? {}) : undefined),
       pointers: (at, found) => {
         found.set(at, { message });
         rows.forEach((row, i) => {
@@ -120,20 +187,45 @@ export class Form {
   scalar(field, value) {
     const same = JSON.stringify(value) === JSON.stringify(field.default);
     const given = value === undefined || value === null || same ? '' : field.list ? value.join(', ') : String(value);
-    const example = field.default === undefined || field.default === null ? '' : field.list ? field.default.join(', ') : String(field.default);
+    const example =
+      field.default === undefined || field.default === null ? '' : field.list ? field.default.join(', ') : String(field.default);
     const oninput = () => this.changed();
-    const input = field.type === 'boolean'
-      ? h('select', { onchange: oninput }, [['', `default (${field.default ? 'yes' : 'no'})`], ['true', 'yes'], ['false', 'no']].map(([v, word]) => h('option', { value: v, selected: given === v }, word)))
-      : field.choices && !field.list
-        ? h('select', { onchange: oninput }, h('option', { value: '' }, example ? `default (${example})` : 'none'), field.choices.map(c => h('option', { value: c, selected: given === c }, c)))
-        : h('input', {
-          value: given, placeholder: example, oninput, spellcheck: 'false', autocomplete: 'off', inputmode: ['integer', 'number'].includes(field.type) && !field.list ? 'decimal' : null,
-          list: field.type === 'uuid' ? this.checkpoints : null,
-        });
+    const input =
+      field.type === 'boolean'
+        ? h(
+            'select',
+            { onchange: oninput },
+            [
+              ['', `default (${field.default ? 'yes' : 'no'})`],
+              ['true', 'yes'],
+              ['false', 'no'],
+            ].map(([v, word]) => h('option', { value: v, selected: given === v }, word)),
+          )
+        : field.choices && !field.list
+          ? h(
+              'select',
+              { onchange: oninput },
+              h('option', { value: '' }, example ? `default (${example})` : 'none'),
+              field.choices.map(c => h('option', { value: c, selected: given === c }, c)),
+            )
+          : h('input', {
+              value: given,
+              placeholder: example,
+              oninput,
+              spellcheck: 'false',
+              autocomplete: 'off',
+              inputmode: ['integer', 'number'].includes(field.type) && !field.list ? 'decimal' : null,
+              list: field.type === 'uuid' ? this.checkpoints : null,
+            });
     const labelled = this.labelled(field, input);
     return {
       element: labelled.element,
-      read: () => input.value.trim() === '' ? undefined : field.list ? input.value.split(',').map(part => parsed(field.type, part.trim())) : parsed(field.type, input.value.trim()),
+      read: () =>
+        input.value.trim() === ''
+          ? undefined
+          : field.list
+            ? input.value.split(',').map(part => parsed(field.type, part.trim()))
+            : parsed(field.type, input.value.trim()),
       pointers: (at, found) => found.set(at, labelled),
     };
   }
@@ -145,8 +237,20 @@ export class Form {
     input.setAttribute('aria-describedby', `${id}-wrong`);
     const range = field.min !== undefined && !field.choices ? `${number(field.min)} to ${number(field.max)}` : '';
     return {
-      input, message,
-      element: h('div.field', h('label', { for: id, title: field.description ?? '' }, title(field.name), field.required && ' *', range && h('span.range', range)), input, message),
+      input,
+      message,
+      element: h(
+        'div.field',
+        h(
+          'label',
+          { for: id, title: field.description ?? '' },
+          title(field.name),
+          field.required && ' *',
+          range && h('span.range', range),
+        ),
+        input,
+        message,
+      ),
     };
   }
 }
@@ -171,7 +275,12 @@ export function mark(found, errors) {
 }
 
 /** "metaBatch" as "Meta batch". */
-export const title = name => name.replace(/([A-Z0-9]+)/g, ' $1').replace(/^./, c => c.toUpperCase()).toLowerCase().replace(/^./, c => c.toUpperCase());
+export const title = name =>
+  name
+    .replace(/([A-Z0-9]+)/g, ' $1')
+    .replace(/^./, c => c.toUpperCase())
+    .toLowerCase()
+    .replace(/^./, c => c.toUpperCase());
 
 /** What somebody typed as JSON; what is no number goes to the server as it is, which says so. */
 function parsed(type, text) {

@@ -2,17 +2,31 @@
 import { api, Problem, session } from './api.js';
 import { fill, h, icon, toast } from './dom.js';
 
-const pages = [  [/^\/$/, 'queue'], [/^\/runs$/, 'runs'], [/^\/runs\/(?<id>[0-9a-f-]{36})$/, 'run'], [/^\/compare$/, 'compare'],
-  [/^\/leaderboard$/, 'leaderboard'], [/^\/trajectory$/, 'trajectory'], [/^\/new$/, 'new'], [/^\/account$/, 'account'],
-  [/^\/admin$/, 'admin'], [/^\/sign-in$/, 'sign-in'],
+const pages = [
+  [/^\/$/, 'queue'],
+  [/^\/runs$/, 'runs'],
+  [/^\/runs\/(?<id>[0-9a-f-]{36})$/, 'run'],
+  [/^\/compare$/, 'compare'],
+  [/^\/leaderboard$/, 'leaderboard'],
+  [/^\/trajectory$/, 'trajectory'],
+  [/^\/new$/, 'new'],
+  [/^\/account$/, 'account'],
+  [/^\/admin$/, 'admin'],
+  [/^\/sign-in$/, 'sign-in'],
 ];
-const places = [  ['/', 'queue', 'Queue'], ['/runs', 'runs', 'Runs'], ['/new', 'new', 'New run'], ['/compare', 'compare', 'Compare'],
-  ['/leaderboard', 'leaderboard', 'Leaderboard'], ['/trajectory', 'trajectory', 'Trajectory'], ['/account', 'account', 'Account'],
+const places = [
+  ['/', 'queue', 'Queue'],
+  ['/runs', 'runs', 'Runs'],
+  ['/new', 'new', 'New run'],
+  ['/compare', 'compare', 'Compare'],
+  ['/leaderboard', 'leaderboard', 'Leaderboard'],
+  ['/trajectory', 'trajectory', 'Trajectory'],
+  ['/account', 'account', 'Account'],
   ['/admin', 'admin', 'Administration'],
 ];
 
-const page = (document.getElementById('page'));
-const bar = (document.getElementById('bar'));
+const page = document.getElementById('page');
+const bar = document.getElementById('bar');
 let me = null;
 let leaving = new AbortController();
 
@@ -25,8 +39,9 @@ export function go(address, replace = false) {
 async function show() {
   leaving.abort();
   leaving = new AbortController();
-  const { signal } = leaving, { pathname, search } = location;
-  const match = pages.map(([pattern, name]) => ([pattern.exec(pathname), name])).find(([found]) => found);
+  const { signal } = leaving,
+    { pathname, search } = location;
+  const match = pages.map(([pattern, name]) => [pattern.exec(pathname), name]).find(([found]) => found);
   const name = match?.[1] ?? 'missing';
   if (name !== 'sign-in' && !me) {
     me = await api.get('/me').catch(error => {
@@ -46,7 +61,7 @@ async function show() {
     if (!signal.aborted) page.focus({ preventScroll: true });
   } catch (error) {
     if (signal.aborted) return;
-    fill(page, h('h1', 'This does not work'), h('p.empty', (error).message));
+    fill(page, h('h1', 'This does not work'), h('p.empty', error.message));
   }
 }
 
@@ -57,7 +72,7 @@ function entered(who, to) {
 }
 
 async function leave() {
-  await api.delete('/session').catch(() => { });
+  await api.delete('/session').catch(() => {});
   me = null;
   await go('/sign-in');
 }
@@ -72,20 +87,40 @@ function drawBar(path) {
   bar.hidden = !me;
   if (!me) return;
   const link = (href, picture, label) =>
-    h('a', { href, 'aria-current': path === href || (href === '/runs' && path.startsWith('/runs/')) ? 'page' : null }, icon(picture), h('span', label));
-  fill(bar,
+    h(
+      'a',
+      { href, 'aria-current': path === href || (href === '/runs' && path.startsWith('/runs/')) ? 'page' : null },
+      icon(picture),
+      h('span', label),
+    );
+  fill(
+    bar,
     h('a.brand', { href: '/' }, h('img', { src: '/icon.svg', alt: '', width: 26, height: 26 }), h('span', 'MetaOpt')),
-    h('nav', { 'aria-label': 'Pages' }, places.filter(([path]) => path !== '/admin' || me.scopes.includes('admin')).map(place => link(...place))),
-    h('div.foot',
-      h('button.quiet', { type: 'button', onclick: turnTheme, title: 'Light, dark or as the system' }, icon('theme'), h('span', themeName())),
+    h(
+      'nav',
+      { 'aria-label': 'Pages' },
+      places.filter(([path]) => path !== '/admin' || me.scopes.includes('admin')).map(place => link(...place)),
+    ),
+    h(
+      'div.foot',
+      h(
+        'button.quiet',
+        { type: 'button', onclick: turnTheme, title: 'Light, dark or as the system' },
+        icon('theme'),
+        h('span', themeName()),
+      ),
       h('a', { href: '/swagger', 'data-outside': true }, icon('docs'), h('span', 'HTTP API')),
-      h('div.who', h('span', { title: me.role }, me.name), h('button.quiet', { type: 'button', onclick: leave }, 'Sign out'))));
+      h('div.who', h('span', { title: me.role }, me.name), h('button.quiet', { type: 'button', onclick: leave }, 'Sign out')),
+    ),
+  );
 }
 
 const themes = ['system', 'light', 'dark'];
 const theme = () => localStorage.getItem('theme') ?? 'system';
 const themeName = () => ({ system: 'System colours', light: 'Light', dark: 'Dark' })[theme()];
-const applyTheme = () => { document.documentElement.dataset.theme = theme(); };
+const applyTheme = () => {
+  document.documentElement.dataset.theme = theme();
+};
 function turnTheme() {
   localStorage.setItem('theme', themes[(themes.indexOf(theme()) + 1) % themes.length]);
   applyTheme();

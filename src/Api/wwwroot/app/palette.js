@@ -16,12 +16,16 @@ export const colour = index => (isDark() ? dark : light)[index % light.length];
 export const dash = index => dashes[(index + Math.floor(index / light.length) * 3) % dashes.length];
 
 /** #rrggbb with an opacity. */
-export const faint = (hex, opacity) => `${hex}${Math.round(opacity * 255).toString(16).padStart(2, '0')}`;
+export const faint = (hex, opacity) =>
+  `${hex}${Math.round(opacity * 255)
+    .toString(16)
+    .padStart(2, '0')}`;
 
 /** Colours of everything around the curves. */
-export const chrome = () => isDark()
-  ? { paper: '#14181e', ink: '#e8ebf0', muted: '#98a3b3', grid: '#262d37' }
-  : { paper: '#ffffff', ink: '#1a2028', muted: '#5d6878', grid: '#e9ecf0' };
+export const chrome = () =>
+  isDark()
+    ? { paper: '#14181e', ink: '#e8ebf0', muted: '#98a3b3', grid: '#262d37' }
+    : { paper: '#ffffff', ink: '#1a2028', muted: '#5d6878', grid: '#e9ecf0' };
 
 /** Calls back when light turns dark or back. */
 export function onTheme(work, signal) {

@@ -9,8 +9,13 @@ export function timeline(run) {
   let at = run.createdAt;
   const add = (kind, words, from, to) => {
     const seconds = Math.max(0, secondsBetween(from, to));
-    parts.push(h(`li.${kind}`, { style: { 'flex-grow': Math.max(seconds, 1e-3) }, title: `${words}: ${duration(seconds)}` },
-      h('span', words, ' ', h('span.muted', duration(seconds)))));
+    parts.push(
+      h(
+        `li.${kind}`,
+        { style: { 'flex-grow': Math.max(seconds, 1e-3) }, title: `${words}: ${duration(seconds)}` },
+        h('span', words, ' ', h('span.muted', duration(seconds))),
+      ),
+    );
   };
   for (const attempt of run.attempts) {
     add('waited', 'waited', at, attempt.startedAt);
@@ -21,19 +26,48 @@ export function timeline(run) {
   return h('ol.timeline', { 'aria-label': 'States of the run in time' }, parts);
 }
 
-export const attempts = run => table('Attempts', ['Attempt', 'Worker', 'Outcome', 'From step', 'Took', 'With'], run.attempts.map(attempt => [
-  attempt.number, h('span.nowrap', attempt.worker), [attempt.outcome ?? 'running', attempt.detail && h('div.small.muted', attempt.detail)],
-  attempt.resumedFromStep == null ? 'the start' : count(attempt.resumedFromStep),
-  duration(secondsBetween(attempt.startedAt, attempt.endedAt)), h('span.small.muted', withWhat(attempt.facts ?? {})),
-]), 'No worker has had it yet.');
+export const attempts = run =>
+  table(
+    'Attempts',
+    ['Attempt', 'Worker', 'Outcome', 'From step', 'Took', 'With'],
+    run.attempts.map(attempt => [
+      attempt.number,
+      h('span.nowrap', attempt.worker),
+      [attempt.outcome ?? 'running', attempt.detail && h('div.small.muted', attempt.detail)],
+      attempt.resumedFromStep == null ? 'the start' : count(attempt.resumedFromStep),
+      duration(secondsBetween(attempt.startedAt, attempt.endedAt)),
+      h('span.small.muted', withWhat(attempt.facts ?? {})),
+    ]),
+    'No worker has had it yet.',
+  );
 
-const withWhat = facts => [facts.kernels && `${facts.kernels} ${facts.vectorBits ?? ''}`.trim(), facts.threads && `${facts.threads} threads`,
-  facts.runtime, facts.commit?.slice(0, 7)].filter(Boolean).join(', ') || '–';
+const withWhat = facts =>
+  [
+    facts.kernels && `${facts.kernels} ${facts.vectorBits ?? ''}`.trim(),
+    facts.threads && `${facts.threads} threads`,
+    facts.runtime,
+    facts.commit?.slice(0, 7),
+  ]
+    .filter(Boolean)
+    .join(', ') || '–';
 
-export const checkpoints = (items, run) => table('Checkpoints', ['Name', 'Step', 'Size', 'Made', ''], items.map(item => [
-  h('span', { title: `SHA-256 ${item.sha256}` }, item.name), count(item.step), size(item.size), ago(item.createdAt),
-  h('span.row', h('a', { href: `/api/v1/checkpoints/${item.id}/content`, download: '' }, 'Download'), copyButton(() => item.id, 'Id')),
-]), run.kind === 'meta-training' ? 'None yet.' : 'Runs of this kind make none.');
+export const checkpoints = (items, run) =>
+  table(
+    'Checkpoints',
+    ['Name', 'Step', 'Size', 'Made', ''],
+    items.map(item => [
+      h('span', { title: `SHA-256 ${item.sha256}` }, item.name),
+      count(item.step),
+      size(item.size),
+      ago(item.createdAt),
+      h(
+        'span.row',
+        h('a', { href: `/api/v1/checkpoints/${item.id}/content`, download: '' }, 'Download'),
+        copyButton(() => item.id, 'Id'),
+      ),
+    ]),
+    run.kind === 'meta-training' ? 'None yet.' : 'Runs of this kind make none.',
+  );
 
 /** The specification: what is different from the nearest preset, then all of it. */
 export async function specification(run, signal) {
@@ -41,31 +75,66 @@ export async function specification(run, signal) {
   const changed = new Map((near?.differences ?? []).map(d => [d.pointer, d]));
   const json = JSON.stringify(run.spec, null, 2);
   const view = h('div');
-  const draw = raw => fill(view, raw ? h('pre', { tabindex: 0, 'aria-label': 'Specification as JSON' }, json) : tree(run.spec, '', changed));
-  const asJson = h('button.toggle', {
-    type: 'button', 'aria-pressed': 'false',
-    onclick: () => {
-      const raw = asJson.getAttribute('aria-pressed') === 'false';
-      asJson.setAttribute('aria-pressed', String(raw));
-      draw(raw);
+  const draw = raw =>
+    fill(view, raw ? h('pre', { tabindex: 0, 'aria-label': 'Specification as JSON' }, json) : tree(run.spec, '', changed));
+  const asJson = h(
+    'button.toggle',
+    {
+      type: 'button',
+      'aria-pressed': 'false',
+      onclick: () => {
+        const raw = asJson.getAttribute('aria-pressed') === 'false';
+        asJson.setAttribute('aria-pressed', String(raw));
+        draw(raw);
+      },
     },
-  }, 'JSON');
+    'JSON',
+  );
   draw(false);
-  return panel([h('h2', 'Specification'), h('div.tools', asJson, copyButton(() => json))],
-    near && h('p.small.muted', near.differences.length === 0 ? 'The same as ' : `${near.differences.length} differences from `, near.run, ' of the preset ',
-      h('strong', near.preset), near.differences.length ? '; they are marked, the preset’s value is crossed out.' : '.'),
-    view);
+  return panel(
+    [
+      h('h2', 'Specification'),
+      h(
+        'div.tools',
+        asJson,
+        copyButton(() => json),
+      ),
+    ],
+    near &&
+      h(
+        'p.small.muted',
+        near.differences.length === 0 ? 'The same as ' : `${near.differences.length} differences from `,
+        near.run,
+        ' of the preset ',
+        h('strong', near.preset),
+        near.differences.length ? '; they are marked, the preset’s value is crossed out.' : '.',
+      ),
+    view,
+  );
 }
 
 function tree(value, pointer, changed) {
-  return h('dl.tree', Object.entries(value).filter(([, child]) => child !== null).map(([key, child]) => {
-    const here = `${pointer}/${key}`;
-    const nested = child !== null && typeof child === 'object' && (!Array.isArray(child) || child.some(c => c !== null && typeof c === 'object'));
-    const name = Array.isArray(value) ? Number(key) + 1 : key;
-    if (nested) return h('div.nested', h('dt', name), h('dd', tree(child, here, changed)));
-    const difference = changed.get(here);
-    return h(difference ? 'div.changed' : 'div', h('dt', name), h('dd', text(child), difference && [' ', h('del', text(difference.preset))]));
-  }));
+  return h(
+    'dl.tree',
+    Object.entries(value)
+      .filter(([, child]) => child !== null)
+      .map(([key, child]) => {
+        const here = `${pointer}/${key}`;
+        const nested =
+          child !== null &&
+          typeof child === 'object' &&
+          (!Array.isArray(child) || child.some(c => c !== null && typeof c === 'object'));
+        const name = Array.isArray(value) ? Number(key) + 1 : key;
+        if (nested) return h('div.nested', h('dt', name), h('dd', tree(child, here, changed)));
+        const difference = changed.get(here);
+        return h(
+          difference ? 'div.changed' : 'div',
+          h('dt', name),
+          h('dd', text(child), difference && [' ', h('del', text(difference.preset))]),
+        );
+      }),
+  );
 }
 
-const text = value => value === null || value === undefined ? '–' : Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+const text = value =>
+  value === null || value === undefined ? '–' : Array.isArray(value) ? `[${value.join(', ')}]` : String(value);

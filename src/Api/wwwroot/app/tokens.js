@@ -7,37 +7,71 @@ const scopes = { 'runs:read': 'see everything', 'runs:write': 'submit and change
 
 /** A part of a page that lives at an address of the API such as /me/tokens. */
 export function tokens(path, possible, signal) {
-  const list = h('div'), made = h('div', { role: 'status' });
+  const list = h('div'),
+    made = h('div', { role: 'status' });
   const refresh = async () => {
     const { items } = await api.get(path, signal);
-    fill(list, table('Tokens', ['Name', 'May', 'Made', 'Used', 'Expires', ''], items.map(token => [
-      h('span', token.name, ' ', token.session && h('span.tag', 'browser')), token.scopes.join(', '), ago(token.createdAt), ago(token.lastUsedAt),
-      token.revokedAt ? h('span.muted', 'revoked') : token.expiresAt ? ago(token.expiresAt) : 'never',
-      token.revokedAt ? '' : action('Revoke', '.quiet', async () => {
-        if (!await confirmed(`Revoke “${token.name}”? What uses it stops working at once.`, 'Revoke the token')) return;
-        await api.delete(`${path}/${token.id}`);
-        await refresh();
-      }),
-    ])));
+    fill(
+      list,
+      table(
+        'Tokens',
+        ['Name', 'May', 'Made', 'Used', 'Expires', ''],
+        items.map(token => [
+          h('span', token.name, ' ', token.session && h('span.tag', 'browser')),
+          token.scopes.join(', '),
+          ago(token.createdAt),
+          ago(token.lastUsedAt),
+          token.revokedAt ? h('span.muted', 'revoked') : token.expiresAt ? ago(token.expiresAt) : 'never',
+          token.revokedAt
+            ? ''
+            : action('Revoke', '.quiet', async () => {
+                if (!(await confirmed(`Revoke “${token.name}”? What uses it stops working at once.`, 'Revoke the token'))) return;
+                await api.delete(`${path}/${token.id}`);
+                await refresh();
+              }),
+        ]),
+      ),
+    );
   };
-  const form = h('form.filters', {
-    onsubmit: async event => {
-      event.preventDefault();
-      const { name, days } = form.elements;
-      try {
-        const token = await api.post(path, {
-          name: name.value, scopes: possible.filter(scope => form.elements[scope].checked), ...(days.value ? { expiresInDays: Number(days.value) } : {}),
-        });
-        fill(made, h('div.banner', h('p', 'This is the token. It is shown this once: keep it somewhere safe.'), h('code.secret', token.token), ' ', copyButton(() => token.token)));
-        form.reset();
-        await refresh();
-      } catch (error) {
-        toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-      }
+  const form = h(
+    'form.filters',
+    {
+      onsubmit: async event => {
+        event.preventDefault();
+        const { name, days } = form.elements;
+        try {
+          const token = await api.post(path, {
+            name: name.value,
+            scopes: possible.filter(scope => form.elements[scope].checked),
+            ...(days.value ? { expiresInDays: Number(days.value) } : {}),
+          });
+          fill(
+            made,
+            h(
+              'div.banner',
+              h('p', 'This is the token. It is shown this once: keep it somewhere safe.'),
+              h('code.secret', token.token),
+              ' ',
+              copyButton(() => token.token),
+            ),
+          );
+          form.reset();
+          await refresh();
+        } catch (error) {
+          toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
+        }
+      },
     },
-  }, h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 100 })),
-    h('label.field', h('span', 'Days until it expires'), h('input', { name: 'days', type: 'number', min: 1, max: 3650, placeholder: 'never' })),
-    possible.map(scope => h('label.row', { title: scopes[scope] }, h('input', { type: 'checkbox', name: scope, checked: scope !== 'admin' }), scope)),
-    h('button', 'Make a token'));
+    h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 100 })),
+    h(
+      'label.field',
+      h('span', 'Days until it expires'),
+      h('input', { name: 'days', type: 'number', min: 1, max: 3650, placeholder: 'never' }),
+    ),
+    possible.map(scope =>
+      h('label.row', { title: scopes[scope] }, h('input', { type: 'checkbox', name: scope, checked: scope !== 'admin' }), scope),
+    ),
+    h('button', 'Make a token'),
+  );
   return { element: [list, h('h3', 'New token'), form, made], refresh };
 }

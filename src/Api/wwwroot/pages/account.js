@@ -1,21 +1,44 @@
 /** The signed-in user: tokens, and what was used of what is allowed. */
-import { fill, h, panel } from '../app/dom.js';
-import { api, optional } from '../app/api.js';
-import { duration, number, size } from '../app/format.js';
+import { fill, h, panel, table } from '../app/dom.js';
+import { api } from '../app/api.js';
+import { count, number, size } from '../app/format.js';
 import { tokens } from '../app/tokens.js';
 
 export const title = 'Account';
 
 export async function show(view, { me, signal }) {
-  const [usage, quota] = await Promise.all([optional(api.get('/me/usage', signal)), optional(api.get('/me/quota', signal))]);
+  const usage = await api.get('/me/usage', signal);
   const own = tokens('/me/tokens', me.scopes, signal);
-  fill(view, h('h1', me.name), h('p.lead', `${me.role}; this browser may ${me.scopes.join(', ')}`),
-    (usage || quota) && panel('Usage and quota', h('dl.facts', facts(usage), facts(quota))),
-    panel('Tokens', h('p.small.muted', 'For scripts and the command line. A browser that is signed in is here too.'), own.element));
+  const row = (name, used, limit, write) => [
+    name,
+    write(used),
+    limit == null ? 'no limit' : write(limit),
+    limit
+      ? h('progress', { max: limit, value: Math.min(used, limit), 'aria-label': `${name}: ${write(used)} of ${write(limit)}` })
+      : '',
+  ];
+  fill(
+    view,
+    h('h1', me.name),
+    h('p.lead', `${me.role}; this browser may ${me.scopes.join(', ')}`),
+    panel(
+      'Usage and quota',
+      table(
+        'Usage and quota',
+        ['', 'Used', 'Allowed', ''],
+        [
+          row('Running runs', usage.running, usage.limits.running, count),
+          row('Waiting runs', usage.queued, usage.limits.queued, count),
+          row('Stored', usage.storedBytes, usage.limits.storedBytes, size),
+          row('Device hours this week', usage.deviceHours, usage.limits.deviceHours, number),
+        ],
+      ),
+    ),
+    panel(
+      'Tokens',
+      h('p.small.muted', 'For scripts and the command line. A browser that is signed in is here too.'),
+      own.element,
+    ),
+  );
   await own.refresh();
 }
-
-const facts = document => Object.entries(document ?? {}).filter(([, value]) => value === null || typeof value !== 'object').map(([key, value]) =>
-  h('div', h('dt', key.replace(/([A-Z])/g, ' $1').toLowerCase()), h('dd', written(key, value))));
-
-const written = (key, value) => value === null ? 'no limit' : typeof value !== 'number' ? String(value) : /bytes/i.test(key) ? size(value) : /seconds/i.test(key) ? duration(value) : number(value);

@@ -13,19 +13,55 @@ export async function show(view, { me, query, signal, go }) {
     fill(view, h('h1', 'Administration'), h('p.empty', 'Only administrators see this.'));
     return;
   }
-  const people = h('div'), chosen = h('div'), audit = h('div');
+  const people = h('div'),
+    chosen = h('div'),
+    audit = h('div');
   const refresh = async () => {
     const { items } = await api.get('/users', signal);
-    fill(people, table('Users', ['Name', 'Role', 'Weight', 'Joined', 'State', ''], items.map(user => [
-      user.name, h('select', { 'aria-label': `Role of ${user.name}`, onchange: event => change(user, { role: event.target.value }) },
-        roles.map(role => h('option', { value: role, selected: role === user.role }, role))),
-      h('input', { 'aria-label': `Weight of ${user.name}`, value: user.weight, size: 5, inputmode: 'decimal', onchange: event => change(user, { weight: Number(event.target.value) }) }),
-      ago(user.createdAt), user.disabledAt ? h('span.muted', 'disabled') : 'active',
-      h('span.row', h('a', { href: `/admin?user=${user.name}` }, 'Tokens'), action(user.disabledAt ? 'Enable' : 'Disable', '.quiet', () => change(user, { disabled: !user.disabledAt }))),
-    ])));
+    fill(
+      people,
+      table(
+        'Users',
+        ['Name', 'Role', 'Weight', 'Joined', 'State', ''],
+        items.map(user => [
+          user.name,
+          h(
+            'select',
+            { 'aria-label': `Role of ${user.name}`, onchange: event => change(user, { role: event.target.value }) },
+            roles.map(role => h('option', { value: role, selected: role === user.role }, role)),
+          ),
+          h('input', {
+            'aria-label': `Weight of ${user.name}`,
+            value: user.weight,
+            size: 5,
+            inputmode: 'decimal',
+            onchange: event => change(user, { weight: Number(event.target.value) }),
+          }),
+          ago(user.createdAt),
+          user.disabledAt ? h('span.muted', 'disabled') : 'active',
+          h(
+            'span.row',
+            h('a', { href: `/admin?user=${user.name}` }, 'Tokens'),
+            action(user.disabledAt ? 'Enable' : 'Disable', '.quiet', () => change(user, { disabled: !user.disabledAt })),
+          ),
+        ]),
+      ),
+    );
     const trail = await api.get('/audit?limit=50', signal);
-    fill(audit, table('Audit trail', ['When', 'Who', 'What', 'Of', 'Detail'], trail.items.map(entry => [
-      ago(entry.at), entry.actor, entry.action, h('code.small', entry.subject ?? ''), h('span.small.muted', entry.detail && Object.keys(entry.detail).length ? JSON.stringify(entry.detail) : '')])));
+    fill(
+      audit,
+      table(
+        'Audit trail',
+        ['When', 'Who', 'What', 'Of', 'Detail'],
+        trail.items.map(entry => [
+          ago(entry.at),
+          entry.actor,
+          entry.action,
+          h('code.small', entry.subject ?? ''),
+          h('span.small.muted', entry.detail && Object.keys(entry.detail).length ? JSON.stringify(entry.detail) : ''),
+        ]),
+      ),
+    );
   };
   const change = async (user, edit) => {
     try {
@@ -35,19 +71,32 @@ export async function show(view, { me, query, signal, go }) {
     }
     await refresh();
   };
-  const form = h('form.filters', {
-    onsubmit: async event => {
-      event.preventDefault();
-      try {
-        const user = await api.post('/users', { name: form.elements.name.value.trim(), role: form.elements.role.value });
-        toast(`${user.name} is there now; make a first token.`);
-        await go(`/admin?user=${user.name}`);
-      } catch (error) {
-        toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-      }
+  const form = h(
+    'form.filters',
+    {
+      onsubmit: async event => {
+        event.preventDefault();
+        try {
+          const user = await api.post('/users', { name: form.elements.name.value.trim(), role: form.elements.role.value });
+          toast(`${user.name} is there now; make a first token.`);
+          await go(`/admin?user=${user.name}`);
+        } catch (error) {
+          toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
+        }
+      },
     },
-  }, h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 40 })),
-    h('label.field', h('span', 'Role'), h('select', { name: 'role' }, roles.map(role => h('option', { value: role, selected: role === 'member' }, role)))), h('button', 'Add a user'));
+    h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 40 })),
+    h(
+      'label.field',
+      h('span', 'Role'),
+      h(
+        'select',
+        { name: 'role' },
+        roles.map(role => h('option', { value: role, selected: role === 'member' }, role)),
+      ),
+    ),
+    h('button', 'Add a user'),
+  );
   fill(view, h('h1', 'Administration'), panel('Users', people, h('h3', 'New user'), form), chosen, panel('Audit trail', audit));
   await refresh();
   if (!query.get('user')) return;

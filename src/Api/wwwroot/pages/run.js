@@ -10,13 +10,30 @@ import { attempts, checkpoints, specification, timeline } from '../app/run-parts
 import { result } from '../app/result.js';
 
 export const title = 'Run';
-const titles = { 'meta-loss': 'Meta-loss', 'imitation-loss': 'Imitation loss', validation: 'Validation', contest: 'Loss on test instances' };
+const titles = {
+  'meta-loss': 'Meta-loss',
+  'imitation-loss': 'Imitation loss',
+  validation: 'Validation',
+  contest: 'Loss on test instances',
+};
 const drawEveryMs = 200;
 
 export async function show(view, { id, query, signal, me, go }) {
   let run = await api.get(`/runs/${id}`, signal);
-  const parts = Object.fromEntries(['head', 'lost', 'facts', 'charts', 'result', 'timeline', 'checkpoints', 'spec', 'logs'].map(name => [name, h('div')]));
-  fill(view, parts.head, parts.lost, parts.facts, parts.charts, parts.result, h('div.two', parts.timeline, parts.checkpoints), parts.logs, parts.spec);
+  const parts = Object.fromEntries(
+    ['head', 'lost', 'facts', 'charts', 'result', 'timeline', 'checkpoints', 'spec', 'logs'].map(name => [name, h('div')]),
+  );
+  fill(
+    view,
+    parts.head,
+    parts.lost,
+    parts.facts,
+    parts.charts,
+    parts.result,
+    h('div.two', parts.timeline, parts.checkpoints),
+    parts.logs,
+    parts.spec,
+  );
   fill(parts.spec, await specification(run, signal));
 
   const drawRun = async () => {
@@ -35,7 +52,9 @@ export async function show(view, { id, query, signal, me, go }) {
 
   const charts = new Map();
   let timer;
-  const curves = new Curves(id, signal, () => { timer ??= setTimeout(drawCurves, charts.size ? drawEveryMs : 0); });
+  const curves = new Curves(id, signal, () => {
+    timer ??= setTimeout(drawCurves, charts.size ? drawEveryMs : 0);
+  });
   signal.addEventListener('abort', () => clearTimeout(timer));
   const drawCurves = async () => {
     timer = undefined;
@@ -46,28 +65,40 @@ export async function show(view, { id, query, signal, me, go }) {
   };
   await drawRun();
   if (run.state === 'queued' || run.state === 'running')
-    fill(parts.charts, h('p.empty.waiting', run.state === 'queued' ? 'Curves appear here when it runs.' : 'Curves appear here with the first points.'));
-  follow(id, signal, {
-    state: async change => {
-      if (change.state === run.state && change.attempt === run.attempt && change.cancelRequested === run.cancelRequested) return;
-      await reload().catch(() => { });
+    fill(
+      parts.charts,
+      h(
+        'p.empty.waiting',
+        run.state === 'queued' ? 'Curves appear here when it runs.' : 'Curves appear here with the first points.',
+      ),
+    );
+  follow(
+    id,
+    signal,
+    {
+      state: async change => {
+        if (change.state === run.state && change.attempt === run.attempt && change.cancelRequested === run.cancelRequested)
+          return;
+        await reload().catch(() => {});
+      },
+      progress: change => {
+        run.progress = change;
+        fill(parts.facts, facts(run));
+      },
+      point: change => {
+        parts.charts.querySelector('.waiting')?.remove();
+        curves.add(change).catch(error => signal.aborted || toast(error.message, 'bad'));
+      },
+      end: () => {
+        parts.charts.querySelector('.waiting')?.remove();
+        reload().catch(() => {});
+      },
     },
-    progress: change => {
-      run.progress = change;
-      fill(parts.facts, facts(run));
+    on => {
+      parts.lost.className = on ? '' : 'banner';
+      fill(parts.lost, on || run.finishedAt ? null : 'The connection to the server is lost; trying again …');
     },
-    point: change => {
-      parts.charts.querySelector('.waiting')?.remove();
-      curves.add(change).catch(error => signal.aborted || toast(error.message, 'bad'));
-    },
-    end: () => {
-      parts.charts.querySelector('.waiting')?.remove();
-      reload().catch(() => { });
-    },
-  }, on => {
-    parts.lost.className = on ? '' : 'banner';
-    fill(parts.lost, on || run.finishedAt ? null : 'The connection to the server is lost; trying again …');
-  });
+  );
 }
 
 function head(run, me, go, reload) {
@@ -80,22 +111,54 @@ function head(run, me, go, reload) {
     else await reload();
   };
   const remove = async () => {
-    if (!await confirmed(`Delete “${run.name}” with its curves and checkpoints? This cannot be undone.`, 'Delete the run')) return;
+    if (!(await confirmed(`Delete “${run.name}” with its curves and checkpoints? This cannot be undone.`, 'Delete the run')))
+      return;
     await api.delete(`/runs/${run.id}`);
     toast('Deleted.');
     await go('/runs');
   };
   return [
-    h('div.page-head',
-      h('div', h('h1', run.name), h('p.under', state(run), ' ', run.kind, ' by ', run.owner, ', submitted ', ago(run.createdAt), run.tags.map(tag =>
-        h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)))),
-      h('div.actions',
-        mine && !over && action('Cancel', '.danger', write('cancel', run.state === 'queued' ? 'Cancelled.' : 'It stops at its next step.')),
+    h(
+      'div.page-head',
+      h(
+        'div',
+        h('h1', run.name),
+        h(
+          'p.under',
+          state(run),
+          ' ',
+          run.kind,
+          ' by ',
+          run.owner,
+          ', submitted ',
+          ago(run.createdAt),
+          run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
+        ),
+      ),
+      h(
+        'div.actions',
+        mine &&
+          !over &&
+          (run.paused
+            ? action('Resume', '', write('resume', 'It goes on.'))
+            : action('Pause', '', write('pause', run.state === 'queued' ? 'Paused.' : 'It pauses at its next resume point.'))),
+        mine &&
+          run.state === 'running' &&
+          action('Let others go first', '', write('yield', 'It goes to the end of the queue at its next resume point.')),
+        mine &&
+          !over &&
+          action('Cancel', '.danger', write('cancel', run.state === 'queued' ? 'Cancelled.' : 'It stops at its next step.')),
         h('a.button', { href: `/new?from=${run.id}` }, 'Use as a start'),
         h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
-        run.kind === 'evaluation' && run.state === 'succeeded' && h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
-        mine && ['failed', 'cancelled'].includes(run.state) && action('Retry', '', write('retry', 'Queued again; it goes on from its resume point.')),
-        mine && over && action('Delete', '', remove))),
+        run.kind === 'evaluation' &&
+          run.state === 'succeeded' &&
+          h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
+        mine &&
+          ['failed', 'cancelled'].includes(run.state) &&
+          action('Retry', '', write('retry', 'Queued again; it goes on from its resume point.')),
+        mine && over && action('Delete', '', remove),
+      ),
+    ),
     run.error && h('p.banner.bad', { role: 'alert' }, h('strong', run.error.code), ': ', run.error.detail),
     run.waitingFor && h('p.banner', `Number ${run.waitingFor.position} in the queue: ${run.waitingFor.reason}`),
     run.notes && h('p.notes', run.notes),
@@ -105,24 +168,48 @@ function head(run, me, go, reload) {
 function facts(run) {
   const fact = (name, value) => h('div', h('dt', name), h('dd', value));
   const worker = run.attempts?.at(-1);
-  return h('dl.facts',
+  return h(
+    'dl.facts',
     fact('Progress', progress(run)),
     fact(run.finishedAt ? 'Took' : 'Runs for', run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–'),
-    fact('Worker', run.state === 'queued' ? '–' : worker?.worker ?? '–'),
-    fact('Pool', run.pool), fact('Priority', run.priority), fact('Attempt', run.attempt || '–'),
-    fact('Id', h('span.row', h('code', run.id.slice(0, 8)), copyButton(() => run.id, ''))));
+    fact('Worker', run.state === 'queued' ? '–' : (worker?.worker ?? '–')),
+    fact('Pool', run.pool),
+    fact('Priority', run.priority),
+    fact('Attempt', run.attempt || '–'),
+    fact(
+      'Id',
+      h(
+        'span.row',
+        h('code', run.id.slice(0, 8)),
+        copyButton(() => run.id, ''),
+      ),
+    ),
+  );
 }
 
 function chart(key, host, run, query, signal, curves, redraw) {
   const contest = key === 'contest';
   const place = h('section.panel');
   host.append(place);
-  const zoomed = (from, to) => curves.zoom(chartsOf(curves.names).get(key), from, to).catch(error => signal.aborted || toast(error.message, 'bad'));
+  const zoomed = (from, to) =>
+    curves.zoom(chartsOf(curves.names).get(key), from, to).catch(error => signal.aborted || toast(error.message, 'bad'));
   const made = new Chart(place, {
-    name: `${run.name}-${key}`, title: titles[key] ?? key, signal, query, key: key === 'meta-loss' || contest ? '' : `${key}.`,
-    xLabel: contest ? 'inner step' : 'meta-step', yLabel: 'loss', log: true, smoothing: !contest, height: key === 'validation' ? 220 : undefined,
+    name: `${run.name}-${key}`,
+    title: titles[key] ?? key,
+    signal,
+    query,
+    key: key === 'meta-loss' || contest ? '' : `${key}.`,
+    xLabel: contest ? 'inner step' : 'meta-step',
+    yLabel: 'loss',
+    log: true,
+    smoothing: !contest,
+    height: key === 'validation' ? 220 : undefined,
     zoomed,
-    note: h('p.small.muted', contest ? 'Bands hold 80 % of the instances. ' : '', 'Drag to zoom, double-click for the whole range.'),
+    note: h(
+      'p.small.muted',
+      contest ? 'Bands hold 80 % of the instances. ' : '',
+      'Drag to zoom, double-click for the whole range.',
+    ),
   });
   if (made.zoom) zoomed(...made.zoom);
   made.statistic = query.get('statistic') === 'median' ? 'median' : 'mean';
@@ -137,8 +224,17 @@ function chart(key, host, run, query, signal, curves, redraw) {
       made.plot = null;
       redraw();
     };
-    place.querySelector('.tools').prepend(h('label.small.row', 'Curve', h('select', { onchange: choose },
-      ['mean', 'median'].map(word => h('option', { value: word, selected: word === made.statistic }, word)))));
+    place.querySelector('.tools').prepend(
+      h(
+        'label.small.row',
+        'Curve',
+        h(
+          'select',
+          { onchange: choose },
+          ['mean', 'median'].map(word => h('option', { value: word, selected: word === made.statistic }, word)),
+        ),
+      ),
+    );
   }
   return made;
 }
@@ -147,7 +243,13 @@ function linesOf(key, names, curves, run, chart) {
   if (key === 'contest') {
     const order = run.result?.contestants?.map(c => c.name) ?? [];
     const all = [...new Set([...order, ...contestants(names)])];
-    return all.map((name, index) => ({ key: name, label: name, index, band: true, curve: banded(n => curves.get(n), name, chart.statistic) }));
+    return all.map((name, index) => ({
+      key: name,
+      label: name,
+      index,
+      band: true,
+      curve: banded(n => curves.get(n), name, chart.statistic),
+    }));
   }
   return names.map((name, index) => {
     const curve = curves.get(name) ?? new Curve();

@@ -12,8 +12,23 @@ const mostCompared = 8;
 export async function show(view, { signal, query, go }) {
   const chosen = new Set();
   const list = h('div');
-  const compare = h('button.primary', { type: 'button', disabled: true, onclick: () => go(`/compare?runs=${[...chosen].join(',')}`) }, 'Compare');
-  const more = h('button', { type: 'button', hidden: true, onclick: () => { pages++; refresh(); } }, 'Show more');
+  const compare = h(
+    'button.primary',
+    { type: 'button', disabled: true, onclick: () => go(`/compare?runs=${[...chosen].join(',')}`) },
+    'Compare',
+  );
+  const more = h(
+    'button',
+    {
+      type: 'button',
+      hidden: true,
+      onclick: () => {
+        pages++;
+        refresh();
+      },
+    },
+    'Show more',
+  );
   let pages = 1;
   const choose = (run, on) => {
     chosen[on ? 'add' : 'delete'](run.id);
@@ -25,19 +40,44 @@ export async function show(view, { signal, query, go }) {
     go(`/runs${next.size ? `?${next}` : ''}`);
   };
   const field = (name, control) => h('label.field', h('span', name), control);
-  const pick = (name, words) => h('select', { name, onchange: apply }, h('option', { value: '' }, 'any'),
-    words.map(word => h('option', { value: word, selected: query.get(name) === word }, word)));
+  const pick = (name, words) =>
+    h(
+      'select',
+      { name, onchange: apply },
+      h('option', { value: '' }, 'any'),
+      words.map(word => h('option', { value: word, selected: query.get(name) === word }, word)),
+    );
   const type = name => h('input', { name, value: query.get(name) ?? '', onchange: apply, size: 12 });
-  const form = h('form.filters', { onsubmit: event => { event.preventDefault(); apply(); } },
-    field('State', pick('state', states)), field('Kind', pick('kind', kinds)), field('By', type('owner')), field('Tag', type('tag')));
-  fill(view, h('div.page-head', h('h1', 'Runs'), h('div.actions', compare, h('a.button', { href: '/new' }, 'New run'))), form, list, more);
+  const form = h(
+    'form.filters',
+    {
+      onsubmit: event => {
+        event.preventDefault();
+        apply();
+      },
+    },
+    field('State', pick('state', states)),
+    field('Kind', pick('kind', kinds)),
+    field('By', type('owner')),
+    field('Tag', type('tag')),
+  );
+  fill(
+    view,
+    h('div.page-head', h('h1', 'Runs'), h('div.actions', compare, h('a.button', { href: '/new' }, 'New run'))),
+    form,
+    list,
+    more,
+  );
 
   const refresh = async () => {
     const items = [];
     let cursor = null;
     for (let page = 0; page < pages; page++) {
-      const part = new URLSearchParams([...query, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])].filter(([name]) =>
-        [...filters, 'limit', 'cursor'].includes(name)));
+      const part = new URLSearchParams(
+        [...query, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])].filter(([name]) =>
+          [...filters, 'limit', 'cursor'].includes(name),
+        ),
+      );
       const answer = await api.get(`/runs?${part}`, signal);
       items.push(...answer.items);
       cursor = answer.nextCursor;
@@ -47,13 +87,31 @@ export async function show(view, { signal, query, go }) {
     if (list.contains(document.activeElement) && pages === 1 && list.dataset.seen === JSON.stringify(items)) return;
     list.dataset.seen = JSON.stringify(items);
     const focus = document.activeElement?.id;
-    fill(list, table('Runs', ['', 'Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'], items.map(run => [
-      h('input', {
-        type: 'checkbox', id: `choose-${run.id}`, 'aria-label': `Compare ${run.name}`, checked: chosen.has(run.id), onchange: event => choose(run, event.target.checked),
-      }),
-      runLink(run), state(run), run.kind, run.owner, run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
-      run.state === 'queued' ? '–' : progress(run), run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–', ago(run.createdAt),
-    ]), 'No run is like that.'));
+    fill(
+      list,
+      table(
+        'Runs',
+        ['', 'Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'],
+        items.map(run => [
+          h('input', {
+            type: 'checkbox',
+            id: `choose-${run.id}`,
+            'aria-label': `Compare ${run.name}`,
+            checked: chosen.has(run.id),
+            onchange: event => choose(run, event.target.checked),
+          }),
+          runLink(run),
+          state(run),
+          run.kind,
+          run.owner,
+          run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
+          run.state === 'queued' ? '–' : progress(run),
+          run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–',
+          ago(run.createdAt),
+        ]),
+        'No run is like that.',
+      ),
+    );
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
   };
   await poll(4, signal, refresh);
