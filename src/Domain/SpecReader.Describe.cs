@@ -37,6 +37,9 @@ public static partial class SpecReader
         return document;
     }
 
+    /// <summary>The fields of one closed record that <see cref="Read{T}"/> reads, as in the catalogue.</summary>
+    public static JsonArray DescribeRecord(Type type, Func<PropertyInfo, string?>? summary = null) => DescribeFields(type, summary ?? (static _ => null));
+
     static JsonArray DescribeFields(Type type, Func<PropertyInfo, string?> summary)
     {
         var defaults = Activator.CreateInstance(type);

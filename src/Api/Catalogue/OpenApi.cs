@@ -1,4 +1,9 @@
 using System.Text.Json.Nodes;
+using MetaOpt.Api.Account;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Queue;
+using MetaOpt.Api.Runs;
+using MetaOpt.Api.Users;
 using Microsoft.OpenApi;
 using Swashbuckle.AspNetCore.SwaggerGen;
 
@@ -65,25 +70,28 @@ static class OpenApi
             foreach (var path in (string[])["/api/v1/runs", "/api/v1/runs:validate"])
                 if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
                     operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples);
-            if (document.Paths.TryGetValue("/api/v1/runs/{id}", out var run) && run.Operations!.TryGetValue(HttpMethod.Patch, out var patch))
-                patch.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { ["rename"] = """{"name":"a better name","tags":["kept"],"priority":-5}""" });
-            Example(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""");
-            Example(document, HttpMethod.Put, "/api/v1/quotas", "a small lab", """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""");
-            Example(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""");
+            Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename", """{"name":"a better name","tags":["kept"],"priority":-5}""");
+            Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""");
+            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas", "a small lab", """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""");
+            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
-            Example(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
-            Example(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""");
-            Example(document, HttpMethod.Patch, "/api/v1/users/{name}", "less of the machines", """{"weight":0.5,"disabled":false}""");
-            Example(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token);
+            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
+            Takes<BrowserSession.SignIn>(document, HttpMethod.Post, "/api/v1/session", null, null);
+            Takes<NewUser>(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""");
+            Takes<UserEdit>(document, HttpMethod.Patch, "/api/v1/users/{name}", "less of the machines", """{"weight":0.5,"disabled":false}""");
+            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token);
         }
 
-        static void Example(OpenApiDocument document, HttpMethod method, string path, string name, string body)
+        /// <summary>The body is a record <typeparamref name="T"/>; with an example that runs as it stands.</summary>
+        void Takes<T>(OpenApiDocument document, HttpMethod method, string path, string? example, string? body)
         {
             if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(method, out var operation))
-                operation.RequestBody = Body(new OpenApiSchema { Type = JsonSchemaType.Object }, new Dictionary<string, string> { [name] = body });
+                operation.RequestBody = Body(
+                    Record(document, SpecReader.DescribeRecord(typeof(T), documentation.SummaryOf), null, null),
+                    example is null ? [] : new Dictionary<string, string> { [example] = body! });
         }
 
-        static OpenApiRequestBody Body(IOpenApiSchema schema, IReadOnlyDictionary<string, string> examples) => new()
+        static OpenApiRequestBody Body(IOpenApiSchema schema, IEnumerable<KeyValuePair<string, string>> examples) => new()
         {
             Required = true,
             Content = new Dictionary<string, IOpenApiMediaType>
@@ -136,6 +144,7 @@ static class OpenApi
             var type = (string)field["type"]!;
             IOpenApiSchema schema = Catalog.Registries.Any(r => r.Kind == type)
                 ? new OpenApiSchemaReference(Name(type), document)
+                : type == "object" && field["fields"] is null ? new OpenApiSchema { Type = JsonSchemaType.Object, Description = (string?)field["description"] }
                 : type == "object" ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"]) : Scalar(field, type);
             if (!(bool)field["list"]!) return schema;
             return new OpenApiSchema
