@@ -11,6 +11,7 @@ using MetaOpt.Api.Runs;
 using MetaOpt.Api.Users;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
+using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.ResponseCompression;
 using Npgsql;
 
@@ -31,7 +32,9 @@ public static partial class ApiHost
         if (settings.JsonLog) builder.Logging.AddJsonConsole(o => (o.IncludeScopes, o.UseUtcTimestamp, o.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ"));
         else builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
-            .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Error);
+            .AddFilter("MetaOpt.Api.Auth", LogLevel.Warning)
+            // What goes wrong in the database and is a fault is logged with its request.
+            .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
         builder.Services.AddSingleton(settings).AddMetaOptStorage(database);
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
@@ -49,7 +52,7 @@ public static partial class ApiHost
         builder.Services.AddOpenApiDocument();
 
         var app = builder.Build();
-        await PrepareDatabaseAsync(app, settings);
+        if (settings.Migrates) await PrepareDatabaseAsync(app.Services, settings);
         ParentProcess.OnEnd(app.Lifetime.StopApplication);
         Configure(app);
         return app;
@@ -58,6 +61,7 @@ public static partial class ApiHost
     static void Configure(WebApplication app)
     {
         app.Services.GetRequiredService<RequestTimes>(); // listens from the first request on
+        if (app.Services.GetRequiredService<ApiSettings>().Proxies is { Count: > 0 } proxies) app.UseForwardedHeaders(Forwarded(proxies));
         app.UseRequestIds();
         app.UseResponseCompression();
         app.UseProblems();
@@ -90,21 +94,48 @@ public static partial class ApiHost
         v1.MapAudit();
     }
 
-    static async Task PrepareDatabaseAsync(WebApplication app, ApiSettings settings)
+    /// <summary>The caller's address and scheme as the proxy in front saw them; from others the headers mean nothing.</summary>
+    static ForwardedHeadersOptions Forwarded(IReadOnlyList<System.Net.IPNetwork> proxies)
     {
-        await Migrations.ApplyAsync(app.Services.GetRequiredService<NpgsqlDataSource>(), default);
-        if (await app.Services.GetRequiredService<UserStore>().BootstrapAdminAsync(default) is not { } token) return;
-        Directory.CreateDirectory(settings.Home);
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost };
+        options.KnownProxies.Clear();
+        options.KnownIPNetworks.Clear();
+        foreach (var network in proxies) options.KnownIPNetworks.Add(network);
+        return options;
+    }
+
+    /// <summary><c>metaopt-api migrate</c>: the schema, the rights of the other processes' roles and the first user; then it is done.</summary>
+    public static async Task MigrateAsync(string[] args)
+    {
+        var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
+        var settings = ApiSettings.Read(configuration);
+        var database = settings.DatabaseUrl ?? throw new InvalidOperationException("METAOPT_DATABASE_URL must name the database to migrate, with its owner's account.");
+        await using var services = new ServiceCollection().AddMetaOptStorage(database).BuildServiceProvider();
+        await PrepareDatabaseAsync(services, settings);
+        await Migrations.GrantAsync(services.GetRequiredService<NpgsqlDataSource>(), configuration["METAOPT_API_ROLE"], configuration["METAOPT_WORKER_ROLE"], default);
+        Console.WriteLine("The database has this program's schema.");
+    }
+
+    static async Task PrepareDatabaseAsync(IServiceProvider services, ApiSettings settings)
+    {
+        await Migrations.ApplyAsync(services.GetRequiredService<NpgsqlDataSource>(), default);
         var file = Path.Combine(settings.Home, "admin-token");
-        await using (var stream = new FileStream(file, new FileStreamOptions
+        // Kept before the user exists for others: a crash in between leaves a file too many, and never a user whom nobody can be.
+        if (await services.GetRequiredService<UserStore>().BootstrapAdminAsync(token => KeepAsync(file, token), default) is { } token)
+            // Printed once, on the console and not in the log: a log is kept and shared.
+            Console.WriteLine($"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
+    }
+
+    static async Task KeepAsync(string file, NewToken token)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await using var stream = new FileStream(file, new FileStreamOptions
         {
             Mode = FileMode.Create,
             Access = FileAccess.Write,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }))
-        await using (var writer = new StreamWriter(stream))
-            await writer.WriteLineAsync(token.Text);
-        // Printed once, on the console and not in the log: a log is kept and shared.
-        Console.WriteLine($"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
+        });
+        await using var writer = new StreamWriter(stream);
+        await writer.WriteLineAsync(token.Text);
     }
 }

@@ -11,22 +11,19 @@ namespace MetaOpt.Api;
 /// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
 /// <param name="MaxRequestsPerSecond">Of one user, kept up; a burst may be five times as many.</param>
 /// <param name="JsonLog">Log lines are JSON documents, for programs.</param>
-public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog)
+/// <param name="Migrates">Brings the database to this program's schema at start; else a step of its own does (<c>metaopt-api migrate</c>).</param>
+/// <param name="Proxies">Whose word on the caller's address and scheme is taken.</param>
+public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog, bool Migrates,
+    IReadOnlyList<IPNetwork> Proxies)
 {
     /// <summary>Largest request body.</summary>
     public const int MaxBodyBytes = 256 * 1024;
-
-    const string DefaultUrls = "http://127.0.0.1:5080";
 
     /// <summary>Reads and checks the settings, and fills in the address to listen on.</summary>
     /// <exception cref="InvalidOperationException">A setting is wrong; the message says which and how.</exception>
     public static ApiSettings Read(IConfiguration configuration)
     {
-        configuration["urls"] ??= DefaultUrls;
-        foreach (var url in configuration["urls"]!.Split(';', StringSplitOptions.RemoveEmptyEntries))
-            if (!IsLoopback(url) && configuration["METAOPT_ALLOW_REMOTE"] is not "1")
-                throw new InvalidOperationException(
-                    $"--urls {url} can be reached from other machines. Listen on 127.0.0.1 behind a proxy with TLS, or set METAOPT_ALLOW_REMOTE=1 if that is meant.");
+        var proxies = ListenSettings.Apply(configuration);
         return new(
             configuration["METAOPT_DATABASE_URL"] is { Length: > 0 } url2 ? url2 : null,
             configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
@@ -38,13 +35,9 @@ public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBy
                 null or "" or "text" => false,
                 "json" => true,
                 var other => throw new InvalidOperationException($"METAOPT_LOG is \"{other}\"; it must be text or json."),
-            });
-    }
-
-    static bool IsLoopback(string url)
-    {
-        var host = BindingAddress.Parse(url).Host;
-        return host == "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
+            },
+            configuration["METAOPT_MIGRATE"] is not "0",
+            proxies);
     }
 
     static double Number(IConfiguration configuration, string name, double fallback) => configuration[name] switch

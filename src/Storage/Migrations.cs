@@ -32,4 +32,19 @@ public static class Migrations
             await release.ExecuteNonQueryAsync(CancellationToken.None);
         }
     }
+
+    /// <summary>
+    /// Gives the API's and the workers' database roles what they need and no more: no worker sees a token, and neither changes the
+    /// schema or the audit trail. Roles are made by whoever runs the database; null leaves one out.
+    /// </summary>
+    public static async Task GrantAsync(NpgsqlDataSource dataSource, string? apiRole, string? workerRole, CancellationToken cancel)
+    {
+        foreach (var (role, statements) in new[] { (apiRole, "grant-api.sql"), (workerRole, "grant-worker.sql") })
+        {
+            if (string.IsNullOrEmpty(role)) continue;
+            var name = new NpgsqlCommandBuilder().QuoteIdentifier(role);
+            await using var grant = dataSource.Command(Sql.Read(statements).Replace(":role", name, StringComparison.Ordinal));
+            await grant.ExecuteNonQueryAsync(cancel);
+        }
+    }
 }

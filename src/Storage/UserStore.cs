@@ -28,10 +28,10 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     public const string AdminName = "admin";
 
     /// <summary>
-    /// On a database without users: makes <see cref="AdminName"/> and a token with all scopes that does not expire. Null
-    /// otherwise, and for all but one of several processes that start at once.
+    /// On a database without users: makes <see cref="AdminName"/> and a token with all scopes that does not expire, which is kept
+    /// (<paramref name="keep"/>) before it counts. Null otherwise, and for all but one of several processes that start at once.
     /// </summary>
-    public async Task<NewToken?> BootstrapAdminAsync(CancellationToken cancel)
+    public async Task<NewToken?> BootstrapAdminAsync(Func<NewToken, Task> keep, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -43,6 +43,7 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
         db.Add(admin);
         db.Add(token.Token);
         await db.SaveChangesAsync(cancel);
+        await keep(token);
         await transaction.CommitAsync(cancel);
         return token;
     }

@@ -44,7 +44,8 @@ static class BrowserSession
         var (site, origin) = (request.Headers["Sec-Fetch-Site"].ToString(), request.Headers.Origin.ToString());
         if (request.Headers[Header] != "1")
             throw new ProblemException(403, "missing-header", $"A change from a browser needs the header {Header}: 1.");
-        if (site is not ("" or "same-origin") || (origin.Length > 0 && origin != $"{request.Scheme}://{request.Host}"))
+        // Older browsers send Origin only.
+        if (site.Length > 0 ? site != "same-origin" : origin.Length > 0 && origin != $"{request.Scheme}://{request.Host}")
             throw new ProblemException(403, "other-origin", "The change comes from a page of another origin.");
     }
 

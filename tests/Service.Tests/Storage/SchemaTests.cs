@@ -56,6 +56,36 @@ public class SchemaTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task A_database_of_the_first_version_is_upgraded_with_all_that_is_in_it()
+    {
+        var old = new StorageFixture();
+        await old.InitializeAsync();
+        await using (var db = await old.Get<IDbContextFactory<MetaOptDb>>().CreateDbContextAsync())
+            await db.Database.MigrateAsync("Initial");
+        var secret = new byte[32];
+        secret[0] = 7;
+        await old.ExecuteAsync($"""
+            insert into users (id, name, role) values ('{Guid.NewGuid()}', 'ada', 'member');
+            insert into tokens (id, user_id, name, secret_sha256, scopes)
+            select 'abcdefgh', id, 'laptop', decode('{Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(secret))}', 'hex'), array['runs:read', 'runs:write'] from users;
+            insert into runs (id, kind, name, tags, notes, owner, pool, priority, spec, spec_sha256, max_deaths, not_before, deaths, attempt, lease_token)
+            values ('{Guid.CreateVersion7()}', 'evaluation', 'old', array['kept'], '', 'ada', 'old-pool', 0, '{"{}"}', '', 3, clock_timestamp(), 0, 0, 0);
+            insert into audit (actor, action, subject, detail) values ('ada', 'run.submit', 'old', '{"{}"}')
+            """);
+
+        await Migrations.ApplyAsync(old.Source, default);
+
+        var text = $"mo_abcdefgh_{System.Buffers.Text.Base64Url.EncodeToString(secret)}";
+        Assert.Equal("ada", (await old.Users.VerifyAsync(text, default))!.Name);
+        var claim = await old.ClaimAsync("old-pool");
+        Assert.Equal(["kept"], (await old.RowAsync(claim.Lease.RunId)).Tags);
+        await old.Of(claim).BeginAttemptAsync([], default);
+        await old.Of(claim).FinishAsync(RunState.Succeeded, [], null, default);
+        Assert.Equal("old", Assert.Single(await old.Get<AuditLog>().ListAsync("ada", null, null, null, 10, default)).Subject);
+        await old.DisposeAsync();
+    }
+
+    [Fact]
     public async Task The_database_lets_a_state_be_left_along_the_edges_of_the_state_machine_only()
     {
         foreach (var from in Enum.GetValues<RunState>())

@@ -14,12 +14,12 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         await using var fresh = new Fresher();
         await fresh.Storage.InitializeAsync();
-        var tokens = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(default)));
+        var tokens = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(_ => Task.CompletedTask, default)));
         var token = Assert.Single(tokens, t => t is not null)!;
         var caller = (await fresh.Storage.Users.VerifyAsync(token.Text, default))!;
         Assert.Equal((UserStore.AdminName, UserRole.Admin), (caller.Name, caller.Role));
         Assert.Equal(Scopes.All, caller.Scopes);
-        Assert.Null(await fresh.Storage.Users.BootstrapAdminAsync(default));
+        Assert.Null(await fresh.Storage.Users.BootstrapAdminAsync(_ => Task.CompletedTask, default));
     }
 
     sealed class Fresher : IAsyncDisposable

@@ -1,0 +1,6 @@
+-- What a worker claims, renews and stores. It reads users for their weights, and has no business with tokens and the audit trail.
+grant usage on schema public to :role;
+grant select, insert, update, delete on all tables in schema public to :role;
+grant usage, select on all sequences in schema public to :role;
+revoke all on tokens, audit from :role;
+revoke insert, update, delete on users, "__EFMigrationsHistory" from :role;
