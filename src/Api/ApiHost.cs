@@ -5,6 +5,7 @@ using MetaOpt.Api.Checkpoints;
 using MetaOpt.Api.Compare;
 using MetaOpt.Api.Health;
 using MetaOpt.Api.Metrics;
+using MetaOpt.Api.Models;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
@@ -39,6 +40,7 @@ public static partial class ApiHost
         builder.Services.AddSingleton(settings).AddMetaOptStorage(database);
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
+        builder.Services.AddHostedService<Sweeper>();
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddTokens();
         builder.Services.AddRequestLimits(settings.MaxRequestsPerSecond);
@@ -78,6 +80,8 @@ public static partial class ApiHost
         var v1 = app.MapGroup("/api/v1").RequireAuthorization(Scopes.RunsRead);
         v1.MapRuns();
         v1.MapRunLife();
+        v1.MapBatch();
+        v1.MapLogs();
         v1.MapSeries();
         v1.MapRunStream();
         v1.MapCompare();
@@ -85,6 +89,7 @@ public static partial class ApiHost
         v1.MapLeaderboard();
         v1.MapTrajectory();
         v1.MapCheckpoints();
+        v1.MapModels();
         v1.MapCatalogue();
         v1.MapPresets();
         v1.MapQueue();

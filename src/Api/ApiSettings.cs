@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Api;
@@ -16,6 +17,9 @@ namespace MetaOpt.Api;
 public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog, bool Migrates,
     IReadOnlyList<IPNetwork> Proxies)
 {
+    /// <summary>For how long what ended runs left is kept.</summary>
+    public RetentionPeriods Retention { get; private init; } = new(null, null, null, null);
+
     /// <summary>Largest request body.</summary>
     public const int MaxBodyBytes = 256 * 1024;
 
@@ -37,8 +41,21 @@ public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBy
                 var other => throw new InvalidOperationException($"METAOPT_LOG is \"{other}\"; it must be text or json."),
             },
             configuration["METAOPT_MIGRATE"] is not "0",
-            proxies);
+            proxies)
+        {
+            Retention = new(Days(configuration, "METAOPT_KEEP_RESUME_POINTS_DAYS", 30), Days(configuration, "METAOPT_KEEP_LOGS_DAYS", 90),
+                Days(configuration, "METAOPT_KEEP_SERIES_DAYS", null), Days(configuration, "METAOPT_KEEP_CHECKPOINTS_DAYS", null)),
+        };
     }
+
+    /// <summary>Null, and "ever": for ever.</summary>
+    static TimeSpan? Days(IConfiguration configuration, string name, double? fallback) => configuration[name] switch
+    {
+        null or "" => fallback is { } days ? TimeSpan.FromDays(days) : null,
+        "ever" => null,
+        var text when double.TryParse(text, CultureInfo.InvariantCulture, out var value) && value is > 0 and <= 100_000 => TimeSpan.FromDays(value),
+        var text => throw new InvalidOperationException($"{name} is \"{text}\"; it must be a number of days above 0, or \"ever\"."),
+    };
 
     static double Number(IConfiguration configuration, string name, double fallback) => configuration[name] switch
     {

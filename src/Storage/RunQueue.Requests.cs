@@ -130,7 +130,13 @@ public sealed partial class RunQueue
         await using (var delete = connection.Command(Sql.DeleteRun, ("id", runId)))
         await using (var reader = await delete.ExecuteReaderAsync(cancel))
             if (await reader.ReadAsync(cancel))
-                deletion = reader.GetBoolean(0) ? reader.GetBoolean(1) ? Deletion.Needed : Deletion.Deleted : Deletion.NotFinal;
+                deletion = (reader.GetBoolean(0), reader.GetBoolean(1), reader.GetBoolean(2)) switch
+                {
+                    (false, _, _) => Deletion.NotFinal,
+                    (_, true, _) => Deletion.Needed,
+                    (_, _, true) => Deletion.Promoted,
+                    _ => Deletion.Deleted,
+                };
         await transaction.CommitAsync(cancel);
         return deletion;
     }
@@ -155,7 +161,7 @@ public sealed partial class RunQueue
         if (missing.Count > 0) throw new MissingInputException(missing);
     }
 
-    static async Task LockInputsAsync(NpgsqlConnection connection, string mode, CancellationToken cancel)
+    internal static async Task LockInputsAsync(NpgsqlConnection connection, string mode, CancellationToken cancel)
     {
         // A statement of its own: the next one then sees what the previous holder committed.
         await using var take = connection.Command($"select pg_advisory_xact_lock{mode}(@lock)", ("lock", InputsLock));

@@ -56,6 +56,8 @@ public enum Deletion
     NotFinal,
     /// <summary>A run that waits or runs needs it, or one of its checkpoints.</summary>
     Needed,
+    /// <summary>A checkpoint of it is a model.</summary>
+    Promoted,
 }
 
 /// <summary>What a worker says of itself.</summary>

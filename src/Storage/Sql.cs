@@ -4,6 +4,7 @@ namespace MetaOpt.Storage;
 static class Sql
 {
     public static readonly string AddSeries = Read("add-series.sql");
+    public static readonly string AppendLog = Read("append-log.sql");
     public static readonly string BeginAttempt = Read("begin-attempt.sql");
     public static readonly string Cancel = Read("cancel.sql");
     public static readonly string ChangedRuns = Read("changed-runs.sql");
@@ -34,6 +35,7 @@ static class Sql
     public static readonly string SeriesExtent = Read("series-extent.sql");
     public static readonly string SeriesOfRun = Read("series-of-run.sql");
     public static readonly string Submit = Read("submit.sql");
+    public static readonly string Sweep = Read("sweep.sql");
     public static readonly string Usage = Read("usage.sql");
 
     /// <summary>The text of an embedded statement file.</summary>

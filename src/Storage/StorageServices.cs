@@ -10,7 +10,8 @@ public static class StorageServices
 {
     /// <summary>
     /// Adds the data source, a pooled <see cref="MetaOptDb"/> (scoped, and its factory), <see cref="RunQueue"/>,
-    /// <see cref="SeriesStore"/>, <see cref="CheckpointStore"/>, <see cref="UserStore"/>, <see cref="QuotaStore"/> and <see cref="AuditLog"/>. Nothing
+    /// <see cref="SeriesStore"/>, <see cref="CheckpointStore"/>, <see cref="UserStore"/>, <see cref="QuotaStore"/>,
+    /// <see cref="ModelStore"/>, <see cref="RunLogStore"/>, <see cref="Retention"/> and <see cref="AuditLog"/>. Nothing
     /// connects yet.
     /// </summary>
     public static IServiceCollection AddMetaOptStorage(this IServiceCollection services, string connectionString)
@@ -21,7 +22,8 @@ public static class StorageServices
         services.AddScoped(provider => provider.GetRequiredService<IDbContextFactory<MetaOptDb>>().CreateDbContext());
         return services
             .AddSingleton<RunQueue>().AddSingleton<SeriesStore>().AddSingleton<CheckpointStore>()
-            .AddSingleton<UserStore>().AddSingleton<QuotaStore>().AddSingleton<AuditLog>();
+            .AddSingleton<UserStore>().AddSingleton<QuotaStore>()
+            .AddSingleton<ModelStore>().AddSingleton<RunLogStore>().AddSingleton<Retention>().AddSingleton<AuditLog>();
     }
 
     internal static void Configure(DbContextOptionsBuilder options, NpgsqlDataSource dataSource) => options

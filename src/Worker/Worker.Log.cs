@@ -14,6 +14,9 @@ static partial class WorkerLog
     [LoggerMessage(3, LogLevel.Warning, "Cannot ask the database for work, and go on trying: {Reason}")]
     public static partial void DatabaseAway(this ILogger log, string reason);
 
+    [LoggerMessage(4, LogLevel.Warning, "Device {Device} must have {Wanted} MiB free before a run is claimed for it, and has {Free}")]
+    public static partial void DeviceFull(this ILogger log, string device, int wanted, string free);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run}: attempt {Attempt} starts after step {Step}")]
     public static partial void AttemptStarted(this ILogger log, Guid run, int attempt, long? step);
 

@@ -19,6 +19,12 @@ sealed record WorkerSettings
     public int Threads { get; private set; }
     /// <summary>Where datasets lie.</summary>
     public string DataFolder { get; private set; } = Path.Combine(EmbeddedOptions.FromEnvironment().DataFolder, "data");
+    /// <summary>Devices of the slots, in turn; empty: none are assigned.</summary>
+    public IReadOnlyList<string> Devices { get; private set; } = [];
+    /// <summary>MiB that must be free on a slot's device before it claims a run.</summary>
+    public int FreeDeviceMemory { get; private set; }
+    /// <summary>MiB of memory that a run may take; 0: no limit.</summary>
+    public int Memory { get; private set; }
     /// <summary>How long a lease holds without a heartbeat.</summary>
     public TimeSpan Lease { get; private set; } = TimeSpan.FromSeconds(30);
     /// <summary>Time between two resume points that are stored.</summary>
@@ -34,6 +40,9 @@ sealed record WorkerSettings
           --name NAME            unique among workers                           (host name and process id)
           --pool POOL            takes runs of this pool                        (cpu)
           --slots N              runs at once, 1 to 256                         (1)
+          --devices 0,1          GPUs of the slots, in turn: CUDA_VISIBLE_DEVICES of the run; a slot for each  (none)
+          --device-memory-mb N   free memory that a slot's GPU must have before a claim (by nvidia-smi)  (0)
+          --memory-mb N          memory of each run; one that takes more is ended and fails, 0: no limit  (0)
           --threads N            threads of each run, 1 to 1024                 (cores / slots)
           --data DIR             datasets: DIR/mnist/*, DIR/fashion-mnist/*     (data in the data folder)
           --lease-seconds S      a run is taken away after this silence, 1 to 3600  (30)
@@ -52,7 +61,7 @@ sealed record WorkerSettings
     /// <exception cref="UsageException">Says what is wrong and what is allowed.</exception>
     public static WorkerSettings Parse(IReadOnlyList<string> args)
     {
-        var settings = new WorkerSettings();
+        var (settings, slots) = (new WorkerSettings(), 0);
         for (var i = 0; i < args.Count; i++)
         {
             var (option, value) = args[i].IndexOf('=') is > 0 and var at ? (args[i][..at], args[i][(at + 1)..]) : (args[i], null);
@@ -62,7 +71,10 @@ sealed record WorkerSettings
                 case "--name": settings.Name = Text(option, value); break;
                 case "--pool": settings.Pool = Text(option, value); break;
                 case "--data": settings.DataFolder = Path.GetFullPath(Text(option, value)); break;
-                case "--slots": settings.Slots = (int)Number(option, value, 1, 256, whole: true); break;
+                case "--devices": settings.Devices = DeviceList(option, value); break;
+                case "--device-memory-mb": settings.FreeDeviceMemory = (int)Number(option, value, 0, 10_000_000, whole: true); break;
+                case "--memory-mb": settings.Memory = (int)Number(option, value, 0, 100_000_000, whole: true); break;
+                case "--slots": slots = (int)Number(option, value, 1, 256, whole: true); break;
                 case "--threads": settings.Threads = (int)Number(option, value, 1, 1024, whole: true); break;
                 case "--lease-seconds": settings.Lease = TimeSpan.FromSeconds(Number(option, value, 1, 3600)); break;
                 case "--resume-seconds": settings.ResumeInterval = TimeSpan.FromSeconds(Number(option, value, 0, 86400)); break;
@@ -70,9 +82,15 @@ sealed record WorkerSettings
                 default: throw new UsageException($"'{option}' is not an option of metaopt-worker; see --help.");
             }
         }
+        settings.Slots = slots > 0 ? slots : Math.Max(1, settings.Devices.Count);
         if (settings.Threads == 0) settings.Threads = Math.Max(1, Environment.ProcessorCount / settings.Slots);
         return settings;
     }
+
+    static string[] DeviceList(string option, string value) =>
+        value.Split(',') is var names && names.Length <= 64 && names.All(n => n.Length is > 0 and <= 60 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '/'))
+            ? names
+            : throw new UsageException($"{option} must be numbers or ids of GPUs with commas between them, such as 0,1, got '{value}'.");
 
     static string Text(string option, string value) => value is { Length: > 0 and <= 200 } && !value.StartsWith("--", StringComparison.Ordinal)
         ? value : throw new UsageException($"{option} needs 1 to 200 characters, got '{value}'.");

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Account;
 using MetaOpt.Api.Auth;
+using MetaOpt.Api.Models;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
 using MetaOpt.Api.Users;
@@ -74,6 +75,11 @@ static class OpenApi
             Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""");
             Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas", "a small lab", """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""");
             Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""");
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two learning rates", """
+                {"run":{"kind":"meta-training","name":"grid","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}},
+                 "grid":[{"field":"/seed","values":[1,2,3]},{"field":"/training/metaOptimizer/learningRate","values":[0.001,0.003]}]}
+                """);
+            Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote", null, null);
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
             Takes<BrowserSession.SignIn>(document, HttpMethod.Post, "/api/v1/session", null, null);

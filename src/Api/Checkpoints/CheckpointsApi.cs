@@ -30,7 +30,8 @@ static class CheckpointsApi
         return Results.Json(Document(await FindAsync(checkpoints, id, cancel)));
     }
 
-    static async Task ContentAsync(Guid id, HttpContext context, CheckpointStore checkpoints, CancellationToken cancel)
+    /// <summary>A checkpoint's bytes, or a range of them.</summary>
+    public static async Task ContentAsync(Guid id, HttpContext context, CheckpointStore checkpoints, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var header = await FindAsync(checkpoints, id, cancel);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Auth;
+using MetaOpt.Api.Models;
 using MetaOpt.Api.Problems;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
@@ -8,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Runs;
 
 /// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
-sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, AuditLog Audit, MetaOptDb Db)
+sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, AuditLog Audit, MetaOptDb Db)
 {
     /// <summary>The validated specification, within the limits, and what it names is there.</summary>
     public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(Submission submission, CancellationToken cancel)
@@ -16,7 +17,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         RunSpec spec;
         try
         {
-            spec = SpecReader.Read(submission.Kind, submission.Spec);
+            spec = SpecReader.Read(submission.Kind, await ModelNames.ResolveAsync(submission.Spec, Models, cancel));
         }
         catch (SpecException error)
         {
@@ -84,10 +85,10 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
     }
 
     /// <summary>Priority beats everybody's share, so one's own runs may be made less urgent than others' only.</summary>
-    public static void RequirePriority(HttpContext context, int? priority)
+    public static void RequirePriority(HttpContext context, int? priority, string prefix = "")
     {
         if (priority > 0 && !context.IsAdmin())
-            throw ProblemException.Invalid(new SpecException("/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
+            throw ProblemException.Invalid(new SpecException(prefix + "/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
     }
 
     public static string? IdempotencyKey(HttpRequest request)

@@ -94,6 +94,8 @@ static class RunLifeApi
                 throw new ProblemException(409, "not-final", "The run waits or runs; cancel it first and delete it when it has stopped.");
             case Deletion.Needed:
                 throw new ProblemException(409, "needed", "A run that waits or runs comes after this one, or reads a checkpoint of it; delete it when that has ended.");
+            case Deletion.Promoted:
+                throw new ProblemException(409, "promoted", "A checkpoint of the run is a model; take the model back first: DELETE /models/NAME@VERSION.");
             case Deletion.Unknown:
                 throw ProblemException.NotFound($"run {id}");
         }

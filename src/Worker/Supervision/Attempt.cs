@@ -8,7 +8,7 @@ namespace MetaOpt.Workers.Supervision;
 
 /// <summary>What an attempt needs besides its claim.</summary>
 sealed record AttemptServices(
-    WorkerSettings Settings, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, ILogger Log);
+    WorkerSettings Settings, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, Device? Device, ILogger Log);
 
 /// <summary>One attempt at a run: a child computes, the recorder stores, and at the end the run is finished or given up.</summary>
 sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services, CancellationToken stopping)
@@ -17,6 +17,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
 
     readonly LeasedRun _run = new(services.Database, claim.Lease);
     readonly ILogger _log = services.Log;
+    readonly AttemptLog _said = new();
 
     WorkerSettings Settings => services.Settings;
 
@@ -62,13 +63,20 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
 
     async Task<Ending> ComputeAsync(Recorder recorder, CancellationToken cancel)
     {
-        var resume = await recorder.StoreAsync(c => _run.BeginAttemptAsync((JsonObject)services.Facts.DeepClone(), c), cancel);
+        var facts = (JsonObject)services.Facts.DeepClone();
+        if (services.Device is { } device) facts["device"] = device.Name;
+        var resume = await recorder.StoreAsync(c => _run.BeginAttemptAsync(facts, c), cancel);
+        _said.Say($"worker {claim.Lease.Worker}: attempt {claim.Attempt} starts " + (resume is null ? "at the beginning" : $"after step {resume.Step}"));
         _log.AttemptStarted(claim.Lease.RunId, claim.Attempt, resume?.Step);
         var inputs = await ReadCheckpointsAsync(recorder, cancel);
         if (inputs.Missing is { } missing) return new Ending.Failed(missing);
         if (stopping.IsCancellationRequested) return new Ending.HandedBack();
 
-        await using var child = ChildProcess.Start(line => _log.ChildSaid(claim.Lease.RunId, line));
+        await using var child = ChildProcess.Start(services.Device?.Name, line =>
+        {
+            _log.ChildSaid(claim.Lease.RunId, line);
+            _said.Say(line);
+        });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var kill = cancel.Register(child.Kill);
         var buffer = new EventBuffer(BufferBytes);
@@ -79,6 +87,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
             await child.FeedAsync(job, resume?.Bytes, inputs.Checkpoints, ended.Token);
             await child.KeepAliveAsync(Settings.Lease / 3, ended.Token);
         });
+        var logging = _said.KeepStoringAsync(lines => StoreLogAsync(recorder, lines, cancel), ended.Token);
+        var tooLarge = Settings.Memory > 0 ? child.WatchMemoryAsync((long)Settings.Memory << 20, ended.Token) : Task.FromResult(false);
         // Watched only now: a request that came earlier fires at once.
         using var stop = stopping.Register(() => _ = child.StopAsync(Settings.Grace));
         using var asked = CancellationTokenSource.CreateLinkedTokenSource(heartbeat.CancelRequested, heartbeat.YieldRequested, heartbeat.OutOfTime);
@@ -86,15 +96,22 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         try
         {
             await recorder.RecordAsync(buffer, cancel);
-            return Judge(recorder, child, await child.ExitAsync());
+            var exitCode = await child.ExitAsync();
+            if (tooLarge is { IsCompletedSuccessfully: true, Result: true })
+                return new Ending.Failed(new("out-of-memory", $"The run took more than the {Settings.Memory} MiB that this worker allows; lower what it holds at once "
+                    + "(metaBatch, unroll, instances, the task's size), or use a worker with a larger --memory-mb."));
+            return Judge(recorder, child, exitCode);
         }
         finally
         {
             await ended.CancelAsync();
             child.Kill();
-            await Task.WhenAll(reading, living.ContinueWith(_ => { }, TaskScheduler.Default));
+            await Task.WhenAll(reading, logging.ContinueWith(_ => { }, TaskScheduler.Default), living.ContinueWith(_ => { }, TaskScheduler.Default));
         }
     }
+
+    Task StoreLogAsync(Recorder recorder, IReadOnlyList<string> lines, CancellationToken cancel) =>
+        recorder.StoreAsync(c => _run.AppendLogAsync(claim.Attempt, lines, c), cancel);
 
     Ending Judge(Recorder recorder, ChildProcess child, int exitCode)
     {
@@ -144,6 +161,13 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
     async Task LeaveAsync(Recorder recorder, Ending ending, CancellationToken cancel)
     {
         var name = ending.GetType().Name.ToLowerInvariant();
+        _said.Say($"worker {claim.Lease.Worker}: attempt {claim.Attempt} ended: " + ending switch
+        {
+            Ending.Died(var reason) => $"died: {reason}",
+            Ending.Failed(var error) => $"failed: {error.Code}: {error.Detail}",
+            _ => name,
+        });
+        await _said.StoreAsync(lines => StoreLogAsync(recorder, lines, cancel));
         await recorder.StoreAsync(c => ending switch
         {
             Ending.Succeeded(var result) => _run.FinishAsync(RunState.Succeeded, result, null, c),

@@ -23,8 +23,9 @@ sealed class ChildProcess : IAsyncDisposable
     public int Id => _process.Id;
 
     /// <summary>Starts a child that waits for its job.</summary>
+    /// <param name="device">The only GPU it sees; null: it sees what the worker sees.</param>
     /// <param name="log">Receives its log lines.</param>
-    public static ChildProcess Start(Action<string> log)
+    public static ChildProcess Start(string? device, Action<string> log)
     {
         var start = new ProcessStartInfo
         {
@@ -40,6 +41,7 @@ sealed class ChildProcess : IAsyncDisposable
         start.ArgumentList.Add("execute");
         // It has no business with the database.
         start.Environment.Remove("METAOPT_DATABASE_URL");
+        if (device is not null) start.Environment["CUDA_VISIBLE_DEVICES"] = device;
         return new(Process.Start(start)!, log);
     }
 
@@ -97,6 +99,41 @@ sealed class ChildProcess : IAsyncDisposable
         catch (OperationCanceledException)
         {
             Kill();
+        }
+    }
+
+    /// <summary>
+    /// Returns true, and kills it, once it holds more than <paramref name="most"/> bytes of memory; false when it ended before. Its resident
+    /// and swapped memory is looked at: a limit of addresses (RLIMIT_AS) would refuse .NET the 256 GiB that its collector only reserves.
+    /// </summary>
+    public async Task<bool> WatchMemoryAsync(long most, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+            {
+                if (MemoryOf(_process.Id) <= most) continue;
+                Kill();
+                return true;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        return false;
+    }
+
+    static long MemoryOf(int process)
+    {
+        try
+        {
+            return File.ReadLines($"/proc/{process}/status").Where(l => l.StartsWith("VmRSS:", StringComparison.Ordinal) || l.StartsWith("VmSwap:", StringComparison.Ordinal))
+                .Sum(l => long.Parse(l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) << 10);
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return 0;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
@@ -49,23 +50,34 @@ sealed class Supervisor(
     {
         log.Started(settings.Name, settings.Pool, settings.Slots, settings.Threads, string.Join(", ", _data.Names));
         var listening = ListenAsync(stop);
-        await Task.WhenAll(Enumerable.Range(0, settings.Slots).Select(_ => Task.Run(() => FillSlotAsync(stop), CancellationToken.None)));
+        await Task.WhenAll(Enumerable.Range(0, settings.Slots).Select(slot => Task.Run(() => FillSlotAsync(slot, stop), CancellationToken.None)));
         await listening;
         log.Stopped(settings.Name);
     }
 
-    async Task FillSlotAsync(CancellationToken stop)
+    async Task FillSlotAsync(int slot, CancellationToken stop)
     {
-        var away = false;
+        var (away, full) = (false, false);
+        var device = settings.Devices.Count == 0 ? null : new Device(settings.Devices[slot % settings.Devices.Count]);
         while (!stop.IsCancellationRequested)
         {
             try
             {
+                if (device is not null && settings.FreeDeviceMemory > 0 && await device.FreeMemoryAsync(stop) is var free && !(free >= settings.FreeDeviceMemory))
+                {
+                    if (!full) log.DeviceFull(device.Name, settings.FreeDeviceMemory, free?.ToString(CultureInfo.InvariantCulture) ?? "unknown");
+                    full = true;
+                    // Claims register the worker; one that claims nothing must not look dead.
+                    await queue.RegisterWorkerAsync(new(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots), stop);
+                    await Task.Delay(Poll, stop);
+                    continue;
+                }
+                full = false;
                 var asked = Stopwatch.GetTimestamp();
                 var identity = new WorkerIdentity(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots);
                 // Not stopped in the middle: a claim that was made must be known here.
                 if (await queue.ClaimAsync(identity, settings.Lease, CancellationToken.None) is { } claim)
-                    await ExecuteAsync(claim, asked, stop);
+                    await ExecuteAsync(claim, asked, device, stop);
                 else
                     await _work.WaitAsync(Poll, stop);
                 away = false;
@@ -83,13 +95,13 @@ sealed class Supervisor(
         }
     }
 
-    async Task ExecuteAsync(Claim claim, long asked, CancellationToken stop)
+    async Task ExecuteAsync(Claim claim, long asked, Device? device, CancellationToken stop)
     {
         using var heartbeat = new Heartbeat(beats, claim.Lease, asked, settings.Lease, log);
         _held[claim.Lease.RunId] = heartbeat;
         try
         {
-            await new Attempt(claim, heartbeat, new(settings, database, checkpoints, _facts, log), stop).ExecuteAsync();
+            await new Attempt(claim, heartbeat, new(settings, database, checkpoints, _facts, device, log), stop).ExecuteAsync();
         }
         finally
         {

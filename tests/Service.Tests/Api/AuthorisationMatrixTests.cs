@@ -86,7 +86,9 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         clients[Caller.OtherSite].DefaultRequestHeaders.Add("Cookie", $"metaopt-session={session.Text}");
 
         var run = await SubmitAsync();
-        checkpoint = await (await api.ClaimAsync(run)).SaveCheckpointAsync("final", 1, new byte[100], default);
+        var leased = await api.ClaimAsync(run);
+        checkpoint = await leased.SaveCheckpointAsync("final", 1, new byte[100], default);
+        await leased.FinishAsync(MetaOpt.Runs.RunState.Succeeded, [], null, default);
     }
 
     public Task DisposeAsync() => api.DisposeAsync();
@@ -109,6 +111,8 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
                 { Before: "/api/v1/users/" or "/api/v1/quotas/" } => "owner",
                 { Before: "/api/v1/workers/" } => "test",
                 { Before: "/api/v1/leaderboards/" } => "aaaaaaaaaaaa",
+                { Before: "/api/v1/models/" } => "model",
+                { parameter: "{version:int}" } => $"{(await api.App.Services.GetRequiredService<ModelStore>().PromoteAsync("model", checkpoint, "", "owner", default))!.Version}",
                 { Before: var before } when before.EndsWith("/tokens/", StringComparison.Ordinal) => "aaaaaaaa",
                 { Before: var before } when before.EndsWith("/series/", StringComparison.Ordinal) => "meta-loss",
                 var other => throw new InvalidOperationException($"Say here what {other.parameter} of {pattern} stands for."),

@@ -1,0 +1,102 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using MetaOpt.Api.Auth;
+using MetaOpt.Api.Checkpoints;
+using MetaOpt.Api.Problems;
+using MetaOpt.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace MetaOpt.Api.Models;
+
+/// <summary>Promoted checkpoints: <c>name@version</c>, kept whatever is swept, and usable in specifications by that name.</summary>
+static partial class ModelsApi
+{
+    /// <summary>What <c>POST /checkpoints/{id}/promote</c> takes.</summary>
+    public sealed partial record Promotion : IChecked
+    {
+        /// <summary>What it is called from now on.</summary>
+        [Length(1, 60)]
+        public required string Name { get; init; }
+
+        /// <summary>Free text.</summary>
+        [Length(0, 2000)]
+        public string Notes { get; init; } = "";
+
+        /// <inheritdoc/>
+        public IEnumerable<SpecError> Check()
+        {
+            if (!ModelName().IsMatch(Name)) yield return new("/name", $"must be lower-case letters, digits and hyphens, got \"{Name}\".");
+        }
+
+        [GeneratedRegex("^[a-z0-9-]+$")]
+        private static partial Regex ModelName();
+    }
+
+    public static void MapModels(this RouteGroupBuilder v1)
+    {
+        v1.MapPost("/checkpoints/{id:guid}/promote", PromoteAsync).RequireAuthorization(Scopes.RunsWrite).WithTags("Models")
+            .WithSummary("Makes a checkpoint the next version of a named model; it is then kept.");
+        var models = v1.MapGroup("/models").WithTags("Models");
+        models.MapGet("", ListAsync).WithSummary("All models, the newest version of each first. Query: name.");
+        models.MapGet("/{name}@{version:int}", GetAsync).WithSummary("One version of a model.");
+        models.MapMethods("/{name}@{version:int}/content", ["GET", "HEAD"], ContentAsync).WithSummary("Its bytes (safetensors); Range and If-None-Match work.");
+        models.MapDelete("/{name}@{version:int}", DemoteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Takes a version back; its checkpoint becomes an ordinary one again.");
+    }
+
+    static async Task<IResult> PromoteAsync(Guid id, HttpContext context, MetaOptDb db, ModelStore models, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var run = await (from c in db.Checkpoints join r in db.Runs on c.RunId equals r.Id where c.Id == id select r).AsNoTracking().FirstOrDefaultAsync(cancel)
+            ?? throw ProblemException.NotFound($"checkpoint {id}");
+        context.RequireOwner(run.Owner);
+        var promotion = await context.Request.ReadAsync<Promotion>();
+        var model = await models.PromoteAsync(promotion.Name, id, promotion.Notes, context.CallerName(), cancel)
+            ?? throw new ProblemException(409, "not-succeeded", $"Run {run.Id} has not succeeded; only what a finished run learned is promoted.");
+        await audit.AppendAsync(context.CallerName(), "model.promote", NameOf(model), new JsonObject { ["checkpoint"] = id.ToString() }, cancel);
+        return Results.Json(Document(model), statusCode: 201);
+    }
+
+    static async Task<IResult> ListAsync(HttpRequest request, ModelStore models, CancellationToken cancel)
+    {
+        request.AllowQuery("name");
+        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await models.ListAsync(request.QueryText("name"), cancel)).Select(Document)]) });
+    }
+
+    static async Task<IResult> GetAsync(string name, int version, HttpRequest request, ModelStore models, CancellationToken cancel)
+    {
+        request.AllowQuery();
+        return Results.Json(Document(await FindAsync(models, name, version, cancel)));
+    }
+
+    static async Task ContentAsync(string name, int version, HttpContext context, ModelStore models, CheckpointStore checkpoints, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        await CheckpointsApi.ContentAsync((await FindAsync(models, name, version, cancel)).CheckpointId, context, checkpoints, cancel);
+    }
+
+    static async Task<IResult> DemoteAsync(string name, int version, HttpContext context, MetaOptDb db, ModelStore models, AuditLog audit, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var model = await FindAsync(models, name, version, cancel);
+        context.RequireOwner(await (from c in db.Checkpoints join r in db.Runs on c.RunId equals r.Id where c.Id == model.CheckpointId select r.Owner).FirstAsync(cancel));
+        await models.DemoteAsync(name, version, cancel);
+        await audit.AppendAsync(context.CallerName(), "model.demote", NameOf(model), null, cancel);
+        return Results.NoContent();
+    }
+
+    static async Task<Model> FindAsync(ModelStore models, string name, int version, CancellationToken cancel) =>
+        (name.Contains('\0') ? null : await models.FindAsync(name, version, cancel)) ?? throw ProblemException.NotFound($"model {name}@{version}");
+
+    static string NameOf(Model model) => $"{model.Name}@{model.Version}";
+
+    static JsonObject Document(Model model) => new()
+    {
+        ["id"] = NameOf(model),
+        ["name"] = model.Name,
+        ["version"] = model.Version,
+        ["checkpoint"] = model.CheckpointId.ToString(),
+        ["notes"] = model.Notes,
+        ["promotedBy"] = model.PromotedBy,
+        ["promotedAt"] = model.PromotedAt,
+    };
+}

@@ -1,0 +1,52 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace MetaOpt.Storage;
+
+/// <summary>Promoted checkpoints under their names: a small registry.</summary>
+public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
+{
+    /// <summary>
+    /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>. Null: there is no such checkpoint,
+    /// or its run has not succeeded.
+    /// </summary>
+    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, string by, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        // Two at once get two versions.
+        await using (var take = connection.Command("lock table models in share row exclusive mode"))
+            await take.ExecuteNonQueryAsync(cancel);
+        await using var promote = connection.Command(
+            """
+            insert into models (name, version, checkpoint_id, notes, promoted_by)
+            select @name, 1 + coalesce((select max(version) from models where name = @name), 0), c.id, @notes, @by
+            from checkpoints c join runs r on r.id = c.run_id where c.id = @checkpoint and r.state = 'succeeded'
+            returning version
+            """, ("name", name), ("checkpoint", checkpointId), ("notes", notes), ("by", by));
+        var version = await promote.ExecuteScalarAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return version is int made ? await FindAsync(name, made, cancel) : null;
+    }
+
+    /// <summary>All of a name, or of all names, the newest version of each first.</summary>
+    public async Task<IReadOnlyList<Model>> ListAsync(string? name, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Models.AsNoTracking().Where(m => name == null || m.Name == name).OrderBy(m => m.Name).ThenByDescending(m => m.Version).ToListAsync(cancel);
+    }
+
+    /// <summary>Null when there is none.</summary>
+    public async Task<Model?> FindAsync(string name, int version, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Models.AsNoTracking().FirstOrDefaultAsync(m => m.Name == name && m.Version == version, cancel);
+    }
+
+    /// <summary>Takes a version back; its checkpoint is then an ordinary one. The version is not given to another one unless it was the newest.</summary>
+    public async Task<bool> DemoteAsync(string name, int version, CancellationToken cancel)
+    {
+        await using var demote = dataSource.Command("delete from models where name = @name and version = @version", ("name", name), ("version", version));
+        return await demote.ExecuteNonQueryAsync(cancel) == 1;
+    }
+}
