@@ -43,6 +43,9 @@ async function show() {
     { pathname, search } = location;
   const match = pages.map(([pattern, name]) => [pattern.exec(pathname), name]).find(([found]) => found);
   const name = match?.[1] ?? 'missing';
+  // Fetched while the server is asked who this is.
+  const module = import(`../pages/${name}.js`);
+  module.catch(() => {});
   if (name !== 'sign-in' && !me) {
     me = await api.get('/me').catch(error => {
       if (!(error instanceof Problem) || error.status !== 401) toast(error.message, 'bad');
@@ -52,12 +55,12 @@ async function show() {
   }
   drawBar(pathname);
   try {
-    const module = await import(name === 'missing' ? '../pages/missing.js' : `../pages/${name}.js`);
+    const view = await module;
     if (signal.aborted) return;
-    document.title = `${module.title} – MetaOpt`;
-    const view = h('div.view');
-    fill(page, view);
-    await module.show(view, { ...match?.[0]?.groups, query: new URLSearchParams(search), signal, me, go, entered });
+    document.title = `${view.title} – MetaOpt`;
+    const place = h('div.view');
+    fill(page, place);
+    await view.show(place, { ...match?.[0]?.groups, query: new URLSearchParams(search), signal, me, go, entered });
     if (!signal.aborted) page.focus({ preventScroll: true });
   } catch (error) {
     if (signal.aborted) return;

@@ -34,7 +34,11 @@ export async function show(view, { id, query, signal, me, go }) {
     parts.logs,
     parts.spec,
   );
-  fill(parts.spec, await specification(run, signal));
+  // What is below the curves does not hold them up.
+  specification(run, signal).then(
+    content => fill(parts.spec, content),
+    error => signal.aborted || toast(error.message, 'bad'),
+  );
 
   const drawRun = async () => {
     document.title = `${run.name} – MetaOpt`;
@@ -63,7 +67,7 @@ export async function show(view, { id, query, signal, me, go }) {
       await charts.get(key).show(linesOf(key, names, curves, run, charts.get(key)));
     }
   };
-  await drawRun();
+  drawRun().catch(error => signal.aborted || toast(error.message, 'bad'));
   if (run.state === 'queued' || run.state === 'running')
     fill(
       parts.charts,
