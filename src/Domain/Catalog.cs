@@ -78,6 +78,9 @@ public static class Catalog
         PublishedQuadraticsPreset.Entry,
         MnistPreset.Entry,
         MnistPreset.Architectures,
+        ConvolutionsPreset.Mnist,
+        ConvolutionsPreset.Cifar,
+        LongHorizonPreset.Entry,
         EstimatorsPreset.Entry,
     ];
 }

@@ -4,6 +4,7 @@ using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Runs;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Evaluation;
 
@@ -16,7 +17,7 @@ sealed class Contest : IDisposable
     readonly EvaluationSpec _spec;
     readonly RunInputs _inputs;
     readonly InnerRuns _runs;
-    readonly IReadOnlyDictionary<string, string> _taskFacts;
+    readonly ITask _task;
     readonly List<Contestant> _contestants;
     readonly List<Trial> _trials = [];
     Tuning _tuning; // of the contestant that comes next
@@ -26,9 +27,8 @@ sealed class Contest : IDisposable
     public Contest(EvaluationSpec spec, RunInputs inputs)
     {
         (_spec, _inputs) = (spec, inputs);
-        var task = spec.Task.Create(inputs.Datasets);
-        _taskFacts = task.Facts;
-        _runs = new InnerRuns(inputs.Kernels, task, spec.Task.PredictCost());
+        _task = spec.Task.Create(inputs.Datasets);
+        _runs = new InnerRuns(inputs.Kernels, _task, spec.Task.PredictCost());
         _contestants = Name([.. spec.Contestants.Select((c, i) => Prepare(c, i))]);
         _tuning = new Tuning(spec, _runs);
         if (inputs.ResumePoint is { } saved) Resume(saved);
@@ -69,7 +69,7 @@ sealed class Contest : IDisposable
             ["threads"] = _inputs.Kernels.Threads,
             ["seed"] = _spec.Seed,
         };
-        foreach (var (name, value) in _taskFacts) facts[name] = value;
+        foreach (var (name, value) in _task.Facts) facts[name] = value;
         yield return new RunEvent.Metadata(facts);
         while (_trials.Count < _contestants.Count)
         {
@@ -88,7 +88,20 @@ sealed class Contest : IDisposable
             foreach (var trial in _trials)
                 for (var band = 0; band < Trial.BandNames.Count; band++)
                     yield return new RunEvent.Point($"{trial.Name}/{Trial.BandNames[band]}", step, trial.Bands[band][step - 1]);
+        if (_spec.KeptInstances > 0) yield return new RunEvent.Checkpoint("thetas", _spec.Horizon, Thetas());
         yield return new RunEvent.Result(new Report(_spec, _trials).Write());
+    }
+
+    /// <summary>"contestant/instance" for each that is kept, after the task's own landmarks.</summary>
+    byte[] Thetas()
+    {
+        var file = new SafeTensors();
+        int[] shape = _task.Parameters is [var only] ? only.Shape.ToArray() : [_task.Coordinates];
+        foreach (var (name, theta) in _task.Landmarks(_spec.KeptInstances)) file.Add(name, theta, shape);
+        foreach (var trial in _trials)
+            for (var i = 0; i < _spec.KeptInstances; i++)
+                file.Add($"{trial.Name}/{i}", trial.Thetas[(i * _task.Coordinates)..((i + 1) * _task.Coordinates)], shape);
+        return file.ToBytes();
     }
 
     /// <summary>False at the end, and after a cancel request: what is finished is handed out first.</summary>
@@ -127,7 +140,7 @@ sealed class Contest : IDisposable
     }.ToJsonString()));
 
     // Raised when what follows it changes; a resume point of another format is not used.
-    const int Format = 2;
+    const int Format = 3;
 
     string KernelSet => $"{_inputs.Kernels.Name} {_inputs.Kernels.VectorBits}";
 
@@ -146,20 +159,25 @@ sealed class Contest : IDisposable
         IOptimizer optimizer = contestant.Learned ?? (contestant.Baseline! with { LearningRate = rate }).Create(_spec.Horizon);
         var losses = new float[_spec.Horizon + 1][];
         for (var step = 0; step < losses.Length; step++) losses[step] = new float[_spec.Instances];
+        var thetas = new float[_spec.KeptInstances * _task.Coordinates];
         var watch = Stopwatch.StartNew();
         foreach (var done in _runs.Portions(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
-            (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel))
+            (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel,
+            (first, theta) => Keep(theta, thetas.AsSpan(Math.Min(thetas.Length, first * _task.Coordinates)))))
         {
             watch.Stop(); // what others do with the event is no part of the measurement
             yield return done;
             watch.Start();
         }
         var seconds = watch.Elapsed.TotalSeconds / _spec.Horizon / _spec.Instances;
-        _trials.Add(Summarise(contestant, rate, IsOpen(contestant) ? _tuning.Grid : null, losses, seconds));
+        _trials.Add(Summarise(contestant, rate, IsOpen(contestant) ? _tuning.Grid : null, losses, seconds, thetas));
         _tuning = new Tuning(_spec, _runs);
     }
 
-    static Trial Summarise(Contestant contestant, double? rate, IReadOnlyList<TunedRate>? grid, float[][] losses, double secondsPerStep)
+    static void Keep(ReadOnlySpan<float> theta, Span<float> kept) => theta[..Math.Min(theta.Length, kept.Length)].CopyTo(kept);
+
+    static Trial Summarise(
+        Contestant contestant, double? rate, IReadOnlyList<TunedRate>? grid, float[][] losses, double secondsPerStep, float[] thetas)
     {
         var (horizon, instances) = (losses.Length - 1, losses[0].Length);
         var bands = Trial.BandNames.Select(_ => new double[horizon]).ToArray();
@@ -190,6 +208,7 @@ sealed class Contest : IDisposable
             Final = [.. losses[^1].Select(x => Statistics.Score(x))],
             Average = average,
             Diverged = diverged.Count(d => d),
+            Thetas = thetas,
             SecondsPerStep = secondsPerStep,
         };
     }

@@ -15,6 +15,10 @@ public sealed record EvaluationSpec : RunSpec, IChecked
     [Bounds(2, 100_000)]
     public int Instances { get; init; } = 2000;
 
+    /// <summary>Of so many test instances, the first ones, each contestant's theta at the horizon is stored, as the checkpoint <c>thetas</c>.</summary>
+    [Bounds(0, 64)]
+    public int KeptInstances { get; init; }
+
     /// <summary>Who takes part.</summary>
     [Length(1, 32)]
     public required IReadOnlyList<ContestantSpec> Contestants { get; init; }
@@ -45,7 +49,14 @@ public sealed record EvaluationSpec : RunSpec, IChecked
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
+        const long mostKept = 1 << 22;
         var coordinates = Task.PredictCost().Coordinates;
+        if (KeptInstances > Instances) yield return new("/keptInstances", $"must not exceed the {Instances} instances, got {KeptInstances}.");
+        if ((long)KeptInstances * coordinates * Contestants.Count > mostKept)
+        {
+            var most = mostKept / coordinates / Contestants.Count;
+            yield return new("/keptInstances", $"{KeptInstances} instances of {coordinates} coordinates and {Contestants.Count} contestants are too much; at most {most} here.");
+        }
         for (var i = 0; i < Contestants.Count; i++)
         {
             if (Contestants[i].Optimizer is not { } rule || rule.MostCoordinates >= coordinates) continue;

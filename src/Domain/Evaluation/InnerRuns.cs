@@ -19,22 +19,27 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// <summary>What is told of instances <paramref name="first"/> .. at inner step <paramref name="step"/>: f(theta_step) of each.</summary>
     public delegate void Visitor(int step, int first, ReadOnlySpan<float> losses);
 
+    /// <summary>What is told of instances <paramref name="first"/> .. at the end: theta_horizon of each, [B, P].</summary>
+    public delegate void Ended(int first, ReadOnlySpan<float> theta);
+
     /// <summary>
     /// Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions. Lazy: a portion is
     /// done each time the next element, how many instances are done, is asked for.
     /// </summary>
-    public IEnumerable<int> Portions(IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel)
+    public IEnumerable<int> Portions(
+        IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel, Ended? ended = null)
     {
         var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + optimizer.BytesPerInstance(task.Coordinates)), 1, count);
         for (var first = 0; first < count; first += portion)
         {
             var size = Math.Min(portion, count - first);
-            RunPortion(optimizer, seed, split, first, size, horizon, visit, cancel);
+            RunPortion(optimizer, seed, split, first, size, horizon, visit, cancel, ended);
             yield return first + size;
         }
     }
 
-    void RunPortion(IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel)
+    void RunPortion(
+        IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel, Ended? ended)
     {
         _arena.Reset();
         var theta = _arena.Take(new Shape(count, task.Coordinates));
@@ -49,7 +54,11 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
             var variable = _tape.Variable(theta);
             var losses = instances.Loss(_tape, variable, step);
             visit(step, first, losses.Span);
-            if (step == horizon) return;
+            if (step == horizon)
+            {
+                ended?.Invoke(first, theta.Span);
+                return;
+            }
             Tensor<float> gradient = default;
             _tape.Gradient(losses, new(in variable), new(ref gradient));
             state.Step(theta, gradient);

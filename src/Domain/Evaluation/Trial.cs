@@ -24,6 +24,9 @@ sealed class Trial
 
     public required int Diverged { get; init; }
 
+    /// <summary>theta_horizon of the instances that are kept, one after the other.</summary>
+    public required float[] Thetas { get; init; }
+
     /// <summary>Wall-clock time of one inner step of one instance: a measurement, never compared for equality.</summary>
     public required double SecondsPerStep { get; init; }
 
@@ -41,6 +44,7 @@ sealed class Trial
         ["final"] = Pack(Final),
         ["average"] = Pack(Average),
         ["diverged"] = Diverged,
+        ["thetas"] = Convert.ToBase64String(MemoryMarshal.AsBytes<float>(Thetas)),
         ["secondsPerStep"] = SecondsPerStep,
     };
 
@@ -55,6 +59,7 @@ sealed class Trial
         Final = Unpack(saved["final"]!),
         Average = Unpack(saved["average"]!),
         Diverged = (int)saved["diverged"]!,
+        Thetas = MemoryMarshal.Cast<byte, float>(Convert.FromBase64String((string)saved["thetas"]!)).ToArray(),
         SecondsPerStep = (double)saved["secondsPerStep"]!,
     };
 

@@ -54,6 +54,12 @@ public interface ITask
     /// <summary>What a reader of results must know and the options do not say, by name; becomes part of a run's metadata.</summary>
     IReadOnlyDictionary<string, string> Facts => ReadOnlyDictionary<string, string>.Empty;
 
+    /// <summary>
+    /// Points of theta's space to look at beside the results on the first <paramref name="instances"/> test instances, by name; for neural art the
+    /// style and the content pictures.
+    /// </summary>
+    IReadOnlyList<(string Name, float[] Theta)> Landmarks(int instances) => [];
+
     /// <summary>Room for <paramref name="count"/> instances, which <see cref="ITaskInstances{T}.Draw"/> then fills.</summary>
     ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }

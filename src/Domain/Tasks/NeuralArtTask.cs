@@ -133,6 +133,39 @@ public sealed class NeuralArtTask : ITask
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         new Instances<T>(this, kernels, count);
 
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, float[] Theta)> Landmarks(int instances)
+    {
+        var size = _dataset.ImageElements;
+        return
+        [
+            ("style", Theta(_style)),
+            .. Enumerable.Range(0, instances).Select(i => ($"content/{i}", Theta(_dataset.Test.Pixels.AsSpan(i % _dataset.Test.Count * size, size)))),
+        ];
+
+        float[] Theta(ReadOnlySpan<byte> picture)
+        {
+            var theta = new float[Parameters[0].Shape.Count];
+            Shrink(picture, theta);
+            return theta;
+        }
+    }
+
+    /// <summary>A stored picture as theta: the mean of each block of pixels, in 0..1, less 1/2.</summary>
+    void Shrink<T>(ReadOnlySpan<byte> picture, Span<T> theta) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var (from, to) = (_dataset.Rows, _options.Resolution);
+        for (var i = 0; i < theta.Length; i++)
+        {
+            var (row, column, sum) = (i / (3 * to), i / 3 % to, 0);
+            var (top, bottom) = (row * from / to, (row + 1) * from / to);
+            var (left, right) = (column * from / to, (column + 1) * from / to);
+            for (var y = top; y < bottom; y++)
+                for (var x = left; x < right; x++) sum += picture[(y * from + x) * 3 + i % 3];
+            theta[i] = T.CreateTruncating(sum / (255.0 * (bottom - top) * (right - left)) - 0.5);
+        }
+    }
+
     sealed class Instances<T> : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         readonly NeuralArtTask _task;
@@ -170,7 +203,7 @@ public sealed class NeuralArtTask : ITask
             _address = new(seed, split, first);
             using var tape = new Tape<T>(_kernels) { Recording = false };
             var contents = tape.Scratch(_pixels);
-            for (var b = 0; b < Count; b++) Shrink(Content(b), InstanceAddress.Row(contents, b));
+            for (var b = 0; b < Count; b++) _task.Shrink(Content(b), InstanceAddress.Row(contents, b));
             var (image, x) = (contents, contents);
             for (var l = 0; l < _filters.Length; l++)
             {
@@ -254,7 +287,7 @@ public sealed class NeuralArtTask : ITask
         {
             using var tape = new Tape<T>(_kernels) { Recording = false };
             var image = tape.Scratch(_pixels.With(0, 1));
-            Shrink(_task._style, image.Span);
+            _task.Shrink(_task._style, image.Span);
             var x = image;
             for (var l = 0; l < _filters.Length; l++)
             {
@@ -274,21 +307,6 @@ public sealed class NeuralArtTask : ITask
                 ? (_address.First + b) % images.Count
                 : _address.Stream(Purpose.Instance, b).Index(0, images.Count);
             return images.Pixels.AsSpan(row * data.ImageElements, data.ImageElements);
-        }
-
-        /// <summary>A stored picture as theta: the mean of each block of pixels, in 0..1, less 1/2.</summary>
-        void Shrink(ReadOnlySpan<byte> picture, Span<T> theta)
-        {
-            var (from, to) = (_task._dataset.Rows, _task._options.Resolution);
-            for (var i = 0; i < theta.Length; i++)
-            {
-                var (row, column, sum) = (i / (3 * to), i / 3 % to, 0);
-                var (top, bottom) = (row * from / to, (row + 1) * from / to);
-                var (left, right) = (column * from / to, (column + 1) * from / to);
-                for (var y = top; y < bottom; y++)
-                    for (var x = left; x < right; x++) sum += picture[(y * from + x) * 3 + i % 3];
-                theta[i] = T.CreateTruncating(sum / (255.0 * (bottom - top) * (right - left)) - 0.5);
-            }
         }
 
         Tensor<T> Copy(float[] values, Shape shape)
