@@ -80,6 +80,7 @@ public static class Catalog
         MnistPreset.Architectures,
         ConvolutionsPreset.Mnist,
         ConvolutionsPreset.Cifar,
+        NeuralArtPreset.Entry,
         LongHorizonPreset.Entry,
         EstimatorsPreset.Entry,
     ];

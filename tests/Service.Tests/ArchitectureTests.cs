@@ -11,7 +11,7 @@ public class ArchitectureTests
     [InlineData("MetaOpt.Storage", "MetaOpt.Domain")]
     [InlineData("metaopt-worker", "MetaOpt.Domain MetaOpt.Storage")]
     [InlineData("metaopt-api", "MetaOpt.Domain MetaOpt.Storage")]
-    [InlineData("metaopt-cli", "MetaOpt.Storage")]
+    [InlineData("metaopt-cli", "MetaOpt.Domain MetaOpt.Storage")]
     [InlineData("metaopt-bench", "MetaOpt.Domain")]
     public void A_project_uses_only_what_the_arrows_allow(string assembly, string allowed)
     {

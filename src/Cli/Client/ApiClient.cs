@@ -86,6 +86,13 @@ public sealed class ApiClient : IDisposable
         return response;
     }
 
+    /// <summary>The whole answer to a GET, for files that fit into memory.</summary>
+    public async Task<byte[]> GetBytesAsync(string path, CancellationToken cancel)
+    {
+        using var response = await OpenAsync(path, cancel);
+        return await response.Content.ReadAsByteArrayAsync(cancel);
+    }
+
     /// <summary>True when the server is alive and its database answers.</summary>
     public async Task<bool> IsReadyAsync(CancellationToken cancel)
     {

@@ -44,6 +44,53 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
         return square;
     }
 
+    /// <summary>As a PNG file of 8 bits.</summary>
+    public byte[] ToPng()
+    {
+        using var file = new MemoryStream();
+        file.Write(PngSignature);
+        Span<byte> header = stackalloc byte[13];
+        BinaryPrimitives.WriteInt32BigEndian(header, Columns);
+        BinaryPrimitives.WriteInt32BigEndian(header[4..], Rows);
+        (header[8], header[9]) = (8, 2); // bits; red, green and blue
+        WriteChunk(file, "IHDR"u8, header);
+        using var packed = new MemoryStream();
+        using (var lines = new ZLibStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            for (var row = 0; row < Rows; row++)
+            {
+                lines.WriteByte(0); // no filter
+                lines.Write(Pixels, row * Columns * 3, Columns * 3);
+            }
+        }
+        WriteChunk(file, "IDAT"u8, packed.ToArray());
+        WriteChunk(file, "IEND"u8, []);
+        return file.ToArray();
+    }
+
+    static void WriteChunk(MemoryStream file, ReadOnlySpan<byte> kind, ReadOnlySpan<byte> content)
+    {
+        Span<byte> number = stackalloc byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
+        file.Write(number);
+        file.Write(kind);
+        file.Write(content);
+        BinaryPrimitives.WriteUInt32BigEndian(number, Checksum(kind, content));
+        file.Write(number);
+    }
+
+    /// <summary>CRC-32 of both parts one after the other (PNG, annex D).</summary>
+    static uint Checksum(ReadOnlySpan<byte> kind, ReadOnlySpan<byte> content)
+    {
+        var crc = uint.MaxValue;
+        foreach (var value in (byte[])[.. kind, .. content])
+        {
+            crc ^= value;
+            for (var bit = 0; bit < 8; bit++) crc = (crc & 1) != 0 ? 0xedb88320 ^ (crc >> 1) : crc >> 1;
+        }
+        return ~crc;
+    }
+
     static Picture ReadPpm(ReadOnlySpan<byte> file)
     {
         var (columns, rows, most) = (Number(ref file), Number(ref file), Number(ref file));

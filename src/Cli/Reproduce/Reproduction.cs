@@ -94,7 +94,10 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         var wanted = preset.Field("trainings")!.Value.Items().Concat(preset.Field("evaluations")!.Value.Items())
             .Select(r => r.Field("spec")?.Field("task")?.Text("dataset")).OfType<string>().Distinct();
         foreach (var dataset in wanted)
+        {
             if (PublicDataset.All.FirstOrDefault(d => d.Name == dataset) is { } known) await known.EnsureAsync(home, null, Console.WriteLine, cancel);
+            if (dataset == "images" && !Images.IsComplete(home)) await Images.FetchAsync(home, null, Console.WriteLine, cancel);
+        }
     }
 
     JsonObject Training(string preset, JsonElement training, long seed)

@@ -19,6 +19,10 @@ static class ReproductionReport
             var curves = Curves(await DemoReport.ReadCurvesAsync(measured.Api, measured.Run, measured.Contest, cancel));
             await File.WriteAllTextAsync(Path.Combine(folder, file), LossCurves.Draw(measured.Title, curves), cancel);
             figures.Add((file, measured.Title));
+            if (await ContactSheet.ReadAsync(measured, cancel) is not { } sheet) continue;
+            file = $"{findings.Name}-{measured.Name}.png";
+            await File.WriteAllBytesAsync(Path.Combine(folder, file), sheet.Picture.ToPng(), cancel);
+            figures.Add((file, $"{measured.Title}: {string.Join(", ", sheet.Columns)}"));
         }
         foreach (var seeds in findings.Diagnoses.GroupBy(d => d.Name))
         {

@@ -261,7 +261,7 @@ public class EvaluationTests
     [InlineData(2)]
     public void Every_resume_point_leads_to_the_same_document_and_series(int rungs)
     {
-        var spec = s_small with { Tuning = new() { Instances = 30, Rungs = rungs, Refinements = 2 } };
+        var spec = s_small with { KeptInstances = 3, Tuning = new() { Instances = 30, Rungs = rungs, Refinements = 2 } };
         using var kernels = KernelSets.Create("auto", 2);
         var (events, points) = (new List<RunEvent>(), new List<byte[]>());
         foreach (var runEvent in spec.Execute(Inputs(kernels), default))
@@ -276,9 +276,36 @@ public class EvaluationTests
             var rest = Run(spec, point);
             Assert.Equal(document, Document(rest).ToJsonString());
             Assert.Equal(events.OfType<RunEvent.Point>(), rest.OfType<RunEvent.Point>());
+            Assert.Equal(events.OfType<RunEvent.Checkpoint>().Single().Bytes, rest.OfType<RunEvent.Checkpoint>().Single().Bytes);
             var left = events.OfType<RunEvent.ResumePoint>().Count() - points.IndexOf(point) - 1;
             Assert.Equal(left, rest.OfType<RunEvent.ResumePoint>().Count()); // nothing is done twice
         }
+    }
+
+    /// <summary>The loss at what is kept is what is reported, and only the first instances are kept.</summary>
+    [Fact]
+    public void Thetas_at_the_horizon_are_kept_of_as_many_instances_as_were_asked_for()
+    {
+        var spec = s_small with { KeptInstances = s_small.Instances };
+        var events = Run(spec);
+        var thetas = SafeTensors.Read(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
+        using var kernels = KernelSets.Create("auto", 2);
+        var task = spec.Task.Create(_ => TinyDataset.Create());
+        using var instances = task.Allocate(kernels, spec.Instances);
+        instances.Draw((ulong)spec.Seed, Split.Test, 0);
+        foreach (var contestant in Document(events)["contestants"]!.AsArray())
+        {
+            using var tape = new Tape<float>(kernels);
+            var theta = tape.Scratch(new Shape(spec.Instances, task.Coordinates));
+            for (var i = 0; i < spec.Instances; i++) thetas[$"{contestant!["name"]}/{i}"].CopyTo(theta.Span[(i * task.Coordinates)..]);
+            var losses = instances.Loss(tape, theta, spec.Horizon).Span.ToArray();
+            Assert.Equal((double)contestant!["finalMean"]!, losses.Average(x => (double)x), 1e-6);
+        }
+
+        var fewer = SafeTensors.Read(Run(spec with { KeptInstances = 2 }).OfType<RunEvent.Checkpoint>().Single().Bytes);
+        Assert.Equal(8, fewer.Names.Count);
+        Assert.All(fewer.Names, name => Assert.Equal(thetas[name], fewer[name]));
+        Assert.Empty(Run(s_small).OfType<RunEvent.Checkpoint>());
     }
 
     [Theory]

@@ -35,6 +35,19 @@ public sealed class PictureTests
     }
 
     [Fact]
+    public void What_is_written_is_a_png_that_others_read()
+    {
+        var pixels = new byte[Rows * Columns * 3];
+        new Random(3).NextBytes(pixels);
+        var png = new Picture(Rows, Columns, pixels).ToPng();
+        var read = Picture.Read(png);
+        Assert.Equal((Rows, Columns), (read.Rows, read.Columns));
+        Assert.Equal(pixels, read.Pixels);
+        // The checksum of IEND is the same in every PNG file there is.
+        Assert.Equal([0, 0, 0, 0, (byte)'I', (byte)'E', (byte)'N', (byte)'D', 0xae, 0x42, 0x60, 0x82], png[^12..]);
+    }
+
+    [Fact]
     public void Ppm_with_a_comment()
     {
         var picture = Picture.Read([.. "P6 # made by hand 7\n2\t1\n255\n"u8, 1, 2, 3, 4, 5, 6]);
