@@ -22,7 +22,7 @@ public static class ExitCode
 }
 
 /// <summary>The command cannot go on; the message is for the user, and says what to do.</summary>
-public sealed class CommandException(string message, int exitCode = ExitCode.Failure) : Exception(message)
+public class CommandException(string message, int exitCode = ExitCode.Failure) : Exception(message)
 {
     /// <summary>What the process exits with.</summary>
     public int ExitCode { get; } = exitCode;

@@ -21,12 +21,17 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         List<string> known = [.. (await api.GetAsync("presets", cancel)).Items().Select(p => p.Text("name")!)];
         if (names.FirstOrDefault(n => n != All && !known.Contains(n)) is { } unknown)
             throw new CommandException($"There is no preset \"{unknown}\"; choose from {string.Join(", ", known)}, or {All}.", ExitCode.Usage);
-        var findings = new List<Findings>();
+        var (findings, notRun) = (new List<Findings>(), new List<(string Name, string Why)>());
         foreach (var name in names.Contains(All) ? known : names)
         {
             try
             {
                 findings.Add(await RunAsync(name, cancel));
+            }
+            catch (MissingDataException missing) when (names.Contains(All))
+            {
+                Console.WriteLine($"  not run: {missing.Message}");
+                notRun.Add((name, missing.Message));
             }
             catch (OperationCanceledException)
             {
@@ -34,8 +39,9 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
                 throw;
             }
             if (settings.JsonFile is { } file)
-                await DemoReport.WriteAsync(file, ReproductionReport.Json(findings), cancel);
+                await DemoReport.WriteAsync(file, ReproductionReport.Json(findings, notRun), cancel);
         }
+        foreach (var (name, why) in notRun) Console.WriteLine($"\n{name} was not run: {why}");
         return findings.All(f => f.Met) ? ExitCode.Success : ExitCode.Failure;
     }
 
@@ -93,12 +99,22 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         var wanted = preset.Field("trainings")!.Value.Items().Concat(preset.Field("evaluations")!.Value.Items())
             .Select(r => r.Field("spec")?.Field("task")?.Text("dataset")).OfType<string>().Distinct();
-        foreach (var dataset in wanted)
+        try
         {
-            if (PublicDataset.All.FirstOrDefault(d => d.Name == dataset) is { } known) await known.EnsureAsync(home, null, Console.WriteLine, cancel);
-            if (dataset == "images" && !Images.IsComplete(home)) await Images.FetchAsync(home, null, Console.WriteLine, cancel);
+            foreach (var dataset in wanted)
+            {
+                if (PublicDataset.All.FirstOrDefault(d => d.Name == dataset) is { } known) await known.EnsureAsync(home, null, Console.WriteLine, cancel);
+                if (dataset == "images" && !Images.IsComplete(home)) await Images.FetchAsync(home, null, Console.WriteLine, cancel);
+            }
+        }
+        catch (CommandException e)
+        {
+            throw new MissingDataException(e.Message);
         }
     }
+
+    /// <summary>A dataset is not here and could not be fetched; with <c>all</c>, the other presets are run all the same.</summary>
+    sealed class MissingDataException(string message) : CommandException(message);
 
     JsonObject Training(string preset, JsonElement training, long seed)
     {

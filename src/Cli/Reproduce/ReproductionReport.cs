@@ -40,9 +40,10 @@ static class ReproductionReport
     }
 
     /// <summary>The document of <c>--json</c>.</summary>
-    public static JsonObject Json(IReadOnlyList<Findings> all) => new()
+    public static JsonObject Json(IReadOnlyList<Findings> all, IReadOnlyList<(string Name, string Why)> notRun) => new()
     {
         ["met"] = all.All(f => f.Met),
+        ["notRun"] = new JsonArray([.. notRun.Select(n => new JsonObject { ["name"] = n.Name, ["why"] = n.Why })]),
         ["presets"] = new JsonArray([.. all.Select(f => new JsonObject
         {
             ["name"] = f.Name,
