@@ -57,7 +57,7 @@ public static class ConvolutionsPreset
         string[] all = ["lstm", "lstm-two", "rnnprop"];
         return new()
         {
-            Minutes = quick ? 12 : 1500,
+            Minutes = !quick ? 1500 : dataset == "mnist" ? 10 : 11,
             Notes = "lstm-two has one network for the filters and one for the rest; lstm-sub was trained on the classes 0 to 4 alone, the others on all ten. "
                 + "Rates are tuned for the average." + (quick ? " Images are averaged to half their size." : ""),
             Trainings =

@@ -31,7 +31,7 @@ public static class EstimatorsPreset
         }, name);
         return new()
         {
-            Minutes = quick ? 4 : 200,
+            Minutes = quick ? 3 : 200,
             Notes = "full-bptt drops the path through the gradients of f, as the paper does; what that alone makes of the gradient is its row. "
                 + "With the logarithmic preprocessing the exact gradient explodes within 100 steps, as Metz et al. describe: "
                 + "there, only the smoothed loss of the strategies has a gradient worth the name.",
