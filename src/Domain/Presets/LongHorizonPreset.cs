@@ -39,7 +39,7 @@ public static class LongHorizonPreset
         var harder = Plain(new RnnProp.Options(), 0.001);
         return new()
         {
-            Minutes = quick ? 10 : 300,
+            Minutes = quick ? 8 : 300,
             Notes = "The plain ones are trained for 100 steps. The paper's LSTM is the network of Chen et al.'s \"L2O-DM\"; their best is RNNprop trained "
                 + "as it is here, with a curriculum and with imitation of Adam (whose rate is about the tuned one) in 50, 30 and 10 % of the inner runs of its stages.",
             Trainings =
