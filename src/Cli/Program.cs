@@ -15,8 +15,10 @@ var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
     ServiceCommands.Up(), ServiceCommands.Down(), ServiceCommands.Status(), ServiceCommands.Logs(), ServiceCommands.Supervise(),
     RunCommands.Submit(), RunCommands.Validate(), RunCommands.List(), RunCommands.Show(), RunCommands.Watch(), RunCommands.Cancel(),
     RunCommands.Retry(), RunCommands.Fork(),
+    SharingCommands.Queue(), SharingCommands.Batch(), SharingCommands.Said(), SharingCommands.Promote(), SharingCommands.Models(),
     ResultCommands.Series(), ResultCommands.Checkpoints(), ResultCommands.Download(), ResultCommands.Catalogue(),
     Login.Command(), Login.Logout(), Login.WhoAmI(), PeopleCommands.Users(), PeopleCommands.Tokens(),
     DataCommands.Create(), Db.Command(),
 };
+foreach (var turn in SharingCommands.Turns()) root.Add(turn);
 return await Terminal.RunAsync(root, args);

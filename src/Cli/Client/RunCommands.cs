@@ -162,7 +162,7 @@ public static class RunCommands
             ? ((p.Number("done") ?? 0) / total).ToString("P0", CultureInfo.InvariantCulture)
             : "";
 
-    static async Task<string> ReadAsync(string file, CancellationToken cancel) => file switch
+    internal static async Task<string> ReadAsync(string file, CancellationToken cancel) => file switch
     {
         "-" => await Console.In.ReadToEndAsync(cancel),
         _ when File.Exists(file) => await File.ReadAllTextAsync(file, cancel),
