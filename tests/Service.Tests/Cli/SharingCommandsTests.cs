@@ -25,7 +25,7 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         var ids = (await RunAsync($"batch {file}")).Select(line => line[..36]).ToList();
         Assert.Equal(2, ids.Distinct().Count());
         var queue = await RunAsync("queue");
-        Assert.All(ids, id => Assert.Contains("no worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)), StringComparison.OrdinalIgnoreCase));
+        Assert.All(ids, id => Assert.Contains("no live worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)), StringComparison.OrdinalIgnoreCase));
 
         Assert.Equal(["queued"], await RunAsync($"pause {ids[0]}"));
         Assert.Contains("paused", (await RunAsync("queue")).Single(line => line.StartsWith(ids[0], StringComparison.Ordinal)), StringComparison.Ordinal);
