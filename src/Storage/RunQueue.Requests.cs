@@ -30,18 +30,20 @@ public sealed partial class RunQueue
         await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()], [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
         foreach (var owner in runs.GroupBy(r => r.Owner)) await RequireQuotaAsync(connection, owner.Key, owner.Count(), cancel);
         var ids = new List<Guid>();
-        foreach (var run in runs) ids.Add(await SubmitAsync(connection, run, cancel));
+        // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order.
+        var now = TimeProvider.System.GetUtcNow();
+        foreach (var run in runs) ids.Add(await SubmitAsync(connection, run, Guid.CreateVersion7(now.AddMilliseconds(ids.Count)), cancel));
         await transaction.CommitAsync(cancel);
         return ids;
     }
 
-    static async Task<Guid> SubmitAsync(NpgsqlConnection connection, NewRun run, CancellationToken cancel)
+    static async Task<Guid> SubmitAsync(NpgsqlConnection connection, NewRun run, Guid newId, CancellationToken cancel)
     {
         var spec = run.Spec.ToJsonString();
         // Without what differs from one repetition to the next.
         var request = Sha256(JsonSerializer.Serialize(run with { Batch = null }));
         await using var insert = connection.Command(Sql.Submit,
-            ("id", Guid.CreateVersion7()), ("kind", run.Kind), ("name", run.Name), ("tags", run.Tags.ToArray()),
+            ("id", newId), ("kind", run.Kind), ("name", run.Name), ("tags", run.Tags.ToArray()),
             ("notes", run.Notes), ("owner", run.Owner), ("pool", run.Pool), ("priority", run.Priority),
             Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", DatasetOf(run.Spec)),
             ("max_deaths", run.MaxDeaths), ("not_before", run.NotBefore?.ToUniversalTime()),
