@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Security;
 using System.Text;
+using static System.FormattableString;
 
 namespace MetaOpt.Cli;
 
@@ -110,8 +110,6 @@ public static class LossCurves
 
     // A logarithm has no place for zero, and none for what diverged.
     static IEnumerable<CurvePoint> Drawable(IReadOnlyList<CurvePoint> points) => points.Where(p => double.IsFinite(p.Value) && p.Value > 0);
-
-    static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Where a loss at a step lies on the page.</summary>
     /// <param name="Steps">Largest step.</param>

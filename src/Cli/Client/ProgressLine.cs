@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
+using static System.FormattableString;
 
 namespace MetaOpt.Cli.Client;
 
@@ -72,6 +72,4 @@ public sealed class ProgressLine(TextWriter output, bool interactive)
         }
         shown = text;
     }
-
-    static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -15,6 +15,12 @@ namespace MetaOpt.Cli.Demo;
 public sealed record Contestant(
     string Name, bool Learned, double? LearningRate, double Final, Interval FinalCi95, double Average, Interval AverageCi95)
 {
+    /// <summary>What a training's seeds have in common, see <see cref="TrainingOf"/>; a baseline's own name.</summary>
+    public string Training => Learned ? TrainingOf(Name) : Name;
+
+    /// <summary>Seeds of one training take part as "training/seed".</summary>
+    public static string TrainingOf(string contestant) => contestant[..contestant.LastIndexOf('/')];
+
     internal static Contestant Read(JsonElement c) => new(
         c.Text("name") ?? "", c.Flag("learned"), c.Number("learningRate"),
         c.Number("finalMean") ?? double.NaN, Interval.Read(c.Field("finalMeanCi95")),

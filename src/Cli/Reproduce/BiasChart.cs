@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Security;
 using System.Text;
+using static System.FormattableString;
 
 namespace MetaOpt.Cli.Reproduce;
 
@@ -46,7 +46,7 @@ public static class BiasChart
 
     static void DrawSeed(StringBuilder svg, EstimatorRow row, double y, Func<double, double> x)
     {
-        var error = row.StandardError / row.Bias * row.RelativeBias;
+        var error = row.RelativeStandardError;
         if (double.IsFinite(error) && error > 0)
         {
             svg.Append(Invariant($"<line x1=\"{x(row.RelativeBias - error):F1}\" y1=\"{y:F1}\" x2=\"{x(row.RelativeBias + error):F1}\" y2=\"{y:F1}\" "))
@@ -54,6 +54,4 @@ public static class BiasChart
         }
         svg.Append(Invariant($"<circle cx=\"{x(row.RelativeBias):F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"#0072b2\"/>\n"));
     }
-
-    static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -17,7 +17,7 @@ public sealed record ContactSheet(IReadOnlyList<string> Columns, Picture Picture
         var stored = (await measured.Api.GetAsync($"runs/{measured.Run}/checkpoints", cancel)).Items().FirstOrDefault(c => c.Text("name") == "thetas");
         if (stored.Text("id") is not { } id) return null;
         var thetas = SafeTensors.Read(await measured.Api.GetBytesAsync($"checkpoints/{id}/content", cancel));
-        var contestants = measured.Contest.Contestants.GroupBy(c => c.Learned ? c.Name[..c.Name.LastIndexOf('/')] : c.Name)
+        var contestants = measured.Contest.Contestants.GroupBy(c => c.Training)
             .Select(seeds => (Title: seeds.Key, First: seeds.MinBy(c => c.Name, StringComparer.Ordinal)!.Name)).ToList();
         return Draw(thetas, [("content", "content"), .. contestants], thetas.Names.Count(n => n.StartsWith("content/", StringComparison.Ordinal)));
     }

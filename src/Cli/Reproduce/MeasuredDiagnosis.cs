@@ -12,7 +12,11 @@ namespace MetaOpt.Cli.Reproduce;
 /// <param name="Variance">Trace of one estimate's covariance.</param>
 /// <param name="Cosine">Of the angle between both means.</param>
 public sealed record EstimatorRow(
-    string Estimator, string Reference, double Bias, double StandardError, double RelativeBias, double Variance, double Cosine);
+    string Estimator, string Reference, double Bias, double StandardError, double RelativeBias, double Variance, double Cosine)
+{
+    /// <summary>The standard error over the norm of the reference.</summary>
+    public double RelativeStandardError => StandardError / Bias * RelativeBias;
+}
 
 /// <summary>A diagnosis that is over, for one seed.</summary>
 public sealed record MeasuredDiagnosis(string Name, string Title, string Seed, double Horizon, double Unroll, double ReferencePairs, IReadOnlyList<EstimatorRow> Rows)

@@ -73,7 +73,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             submitted.Add(await ledger.SubmitAsync(api, Evaluation(name, evaluation, checkpoints), cancel));
         var examined = new List<(JsonElement Diagnosis, string Seed, string Run)>();
         foreach (var diagnosis in preset.Field("diagnoses")!.Value.Items())
-            foreach (var (contestant, checkpoint) in checkpoints.Where(c => TrainingOf(c.Contestant) == diagnosis.Text("training")))
+            foreach (var (contestant, checkpoint) in checkpoints.Where(c => Contestant.TrainingOf(c.Contestant) == diagnosis.Text("training")))
                 examined.Add((diagnosis, SeedOf(contestant), await ledger.SubmitAsync(api, Diagnosis(name, diagnosis, SeedOf(contestant), checkpoint), cancel)));
 
         var measured = new List<Measured>();
@@ -132,7 +132,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         List<string> learned = [.. evaluation.Field("learned")!.Value.Items().Select(l => l.GetString()!)];
         spec["contestants"] = new JsonArray(
         [
-            .. checkpoints.Where(c => learned.Contains(TrainingOf(c.Contestant)))
+            .. checkpoints.Where(c => learned.Contains(Contestant.TrainingOf(c.Contestant)))
                 .Select(c => new JsonObject { ["name"] = c.Contestant, ["checkpoint"] = c.Checkpoint }),
             .. baselines.Select(b => b!.DeepClone()),
         ]);
@@ -146,8 +146,6 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         spec["checkpoint"] = checkpoint;
         return Submission("meta-gradient-diagnosis", preset, $"{diagnosis.Text("name")}, seed {spec["seed"]}", spec);
     }
-
-    static string TrainingOf(string contestant) => contestant[..contestant.LastIndexOf('/')];
 
     static string SeedOf(string contestant) => contestant[(contestant.LastIndexOf('/') + 1)..];
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using MetaOpt.Cli.Client;
 using MetaOpt.Cli.Demo;
+using static System.FormattableString;
 
 namespace MetaOpt.Cli.Reproduce;
 
@@ -107,7 +108,7 @@ static class ReproductionReport
         foreach (var measured in evaluations)
         {
             var contest = measured.Contest;
-            foreach (var training in contest.Contestants.Where(c => c.Learned).GroupBy(c => c.Name[..c.Name.LastIndexOf('/')]))
+            foreach (var training in contest.Contestants.Where(c => c.Learned).GroupBy(c => c.Training))
                 text.Append($"| {measured.Title} | {training.Key} | {Show(training.Average(c => c.Final) / contest.BestFinal)} ")
                     .Append($"| {Show(training.Average(c => c.Average) / contest.BestAverage)} | {training.Count(c => !double.IsFinite(c.Final))} |\n");
         }
@@ -130,7 +131,7 @@ static class ReproductionReport
         foreach (var row in first.Rows)
         {
             string Each(Func<EstimatorRow, double> value) => string.Join(", ", seeds.Select(s => Show(value(s.Of(row.Estimator)))));
-            text.Append($"| {row.Estimator} | {row.Reference} | {Each(r => r.RelativeBias)} | {Each(r => r.StandardError / r.Bias * r.RelativeBias)} ")
+            text.Append($"| {row.Estimator} | {row.Reference} | {Each(r => r.RelativeBias)} | {Each(r => r.RelativeStandardError)} ")
                 .Append($"| {Each(r => r.Variance)} | {Each(r => r.Cosine)} |\n");
         }
     }
@@ -140,7 +141,7 @@ static class ReproductionReport
     {
         static IReadOnlyList<CurvePoint> Mean(IEnumerable<IReadOnlyList<CurvePoint>> seeds) =>
             [.. seeds.SelectMany(s => s).GroupBy(p => p.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Average(p => p.Value)))];
-        return [.. curves.GroupBy(c => c.Learned ? c.Name[..c.Name.LastIndexOf('/')] : c.Name).Select(g => new LossCurve(
+        return [.. curves.GroupBy(c => c.Learned ? Contestant.TrainingOf(c.Name) : c.Name).Select(g => new LossCurve(
             g.Key, g.First().Learned, Mean(g.Select(c => c.Mean)), Mean(g.Select(c => c.Median)), Mean(g.Select(c => c.P10)), Mean(g.Select(c => c.P90))))];
     }
 
@@ -159,6 +160,4 @@ static class ReproductionReport
     static string Show(Interval interval) => double.IsFinite(interval.Low) ? $"{Show(interval.Low)} to {Show(interval.High)}" : "";
 
     static string Show(double? value) => value is not { } number ? "" : double.IsFinite(number) ? number.ToString("G3", CultureInfo.InvariantCulture) : "diverged";
-
-    static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

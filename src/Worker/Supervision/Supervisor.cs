@@ -42,6 +42,9 @@ sealed class Supervisor(
         typeof(Supervisor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit]
             ? commit : "unknown";
 
+    // Asked anew each time: datasets come and go.
+    WorkerIdentity Identity => new(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots);
+
     // Also how soon an expired lease of another worker is noticed.
     TimeSpan Poll => TimeSpan.FromSeconds(Math.Min(5, settings.Lease.TotalSeconds / 3));
 
@@ -68,15 +71,14 @@ sealed class Supervisor(
                     if (!full) log.DeviceFull(device.Name, settings.FreeDeviceMemory, free?.ToString(CultureInfo.InvariantCulture) ?? "unknown");
                     full = true;
                     // Claims register the worker; one that claims nothing must not look dead.
-                    await queue.RegisterWorkerAsync(new(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots), stop);
+                    await queue.RegisterWorkerAsync(Identity, stop);
                     await Task.Delay(Poll, stop);
                     continue;
                 }
                 full = false;
                 var asked = Stopwatch.GetTimestamp();
-                var identity = new WorkerIdentity(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots);
                 // Not stopped in the middle: a claim that was made must be known here.
-                if (await queue.ClaimAsync(identity, settings.Lease, CancellationToken.None) is { } claim)
+                if (await queue.ClaimAsync(Identity, settings.Lease, CancellationToken.None) is { } claim)
                     await ExecuteAsync(claim, asked, device, stop);
                 else
                     await _work.WaitAsync(Poll, stop);

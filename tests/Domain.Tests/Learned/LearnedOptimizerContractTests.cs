@@ -50,9 +50,7 @@ public class LearnedOptimizerContractTests
         using var kernels = new ScalarKernels<double>();
         var stride = phi.Length > 500 ? 41 : 1;
         var gradient = replay.Gradient(kernels, phi);
-        for (var i = 0; i < gradient.Length; i++)
-            if (i % stride != 0) gradient[i] = 0;
-        Assert.InRange(replay.WorstRelativeError(gradient, replay.Differences(phi, stride), least: 1e-3), 0, 1e-6);
+        Assert.InRange(replay.ErrorOfDifferences(gradient, phi, i => i % stride == 0, least: 1e-3), 0, 1e-6);
     }
 
     /// <summary>More coordinates than are computed at once.</summary>

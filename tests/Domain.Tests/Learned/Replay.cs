@@ -65,13 +65,18 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         return loss;
     }
 
-    /// <summary>dL/dphi by central differences of fourth order of <see cref="Loss"/>, for every <paramref name="stride"/>-th element; the others are 0.</summary>
-    public double[] Differences(ReadOnlySpan<float> phi, int stride = 1)
+    /// <summary>
+    /// <see cref="WorstRelativeError"/> of <paramref name="gradient"/> against central differences of fourth order of <see cref="Loss"/>, in the
+    /// elements of phi that are <paramref name="chosen"/>.
+    /// </summary>
+    public double ErrorOfDifferences(double[] gradient, ReadOnlySpan<float> phi, Func<int, bool> chosen, double least = 0)
     {
         var point = Convert<float, double>(phi);
-        var differences = new double[phi.Length];
-        for (var i = 0; i < phi.Length; i += stride)
+        var (some, differences) = (new double[phi.Length], new double[phi.Length]);
+        for (var i = 0; i < phi.Length; i++)
         {
+            if (!chosen(i)) continue;
+            some[i] = gradient[i];
             var (at, h) = (point[i], 1e-4 * Math.Max(1, Math.Abs(point[i])));
             var (near, far) = (At(h) - At(-h), At(2 * h) - At(-2 * h));
             differences[i] = (8 * near - far) / (12 * h);
@@ -83,7 +88,7 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
                 return Loss(point);
             }
         }
-        return differences;
+        return WorstRelativeError(some, differences, least);
     }
 
     /// <summary>The meta-gradient of <see cref="ILearnedState{T}"/> in the precision of <typeparamref name="T"/>.</summary>
