@@ -45,7 +45,7 @@ public sealed partial class RunQueue
         if (workers == 0) return new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}");
         if (able == 0)
             return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has the dataset '{row.GetString(3)}'; "
-                + "fetch it on a worker's machine and restart the worker");
+                + "fetch it on a worker's machine, which sees it within seconds");
         if (draining == workers) return new(position, WaitCause.Draining, $"every worker of pool '{pool}' is draining and takes no more runs");
         if (!row.IsDBNull(10)) return new(position, WaitCause.Quota, $"quota: {row.GetString(13)} has {row.GetString(10)}");
         return new(position, WaitCause.Position, position == 1

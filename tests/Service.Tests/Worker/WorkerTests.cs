@@ -79,6 +79,22 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     [Fact]
+    public async Task A_worker_sees_a_dataset_that_is_put_in_its_place_while_it_works()
+    {
+        var folder = TestFolders.New("late-data");
+        using var worker = fixture.Start(_pool, "--data", folder);
+        var id = await fixture.SubmitAsync(_pool, 1, spec: """
+            {"seed":1,"task":{"type":"character-model","dataset":"text","units":4,"length":4,"batch":2},"optimizer":{"type":"lstm","layers":[3]},
+             "training":{"horizon":2,"unroll":2,"metaBatch":1,"metaEpochs":1,"validation":{"instances":1} } }
+            """);
+        await UntilAsync(async () => (await fixture.Queue.WhyWaitingAsync(id, default))?.Cause == WaitCause.NoDataset, "the worker to be seen");
+        await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "text")).FullName, "text.txt"),
+            string.Concat(Enumerable.Repeat("What is learned is how to learn. ", 1000)));
+        var run = await fixture.EndAsync(id);
+        Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
+    }
+
+    [Fact]
     public async Task Two_workers_execute_50_runs_exactly_once_each()
     {
         var runs = new List<Guid>();
