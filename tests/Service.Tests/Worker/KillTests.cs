@@ -117,6 +117,38 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         }
     }
 
+    [Theory]
+    [InlineData(WorkerProcess.Term)]
+    [InlineData(WorkerProcess.Kill)]
+    public async Task A_worker_that_ends_while_the_database_is_away_costs_its_run_no_death(int signal)
+    {
+        var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("away") };
+        var own = On(await EmbeddedPostgres.EnsureStartedAsync(options, default));
+        try
+        {
+            await Migrations.ApplyAsync(own.Source, default);
+            var worker = own.Start(_pool, "--grace-seconds", "0");
+            // One death would be one too many.
+            var id = await own.SubmitAsync(_pool, 1_000_000, maxDeaths: 1);
+            await UntilAsync(async () => await own.ResumeStepAsync(id) > 0, "a resume point");
+            await EmbeddedPostgres.StopAsync(options, default);
+            worker.Signal(signal);
+            await worker.ExitAsync();
+            await EmbeddedPostgres.EnsureStartedAsync(options, default);
+            own.Source.Clear();
+            own.Start(_pool);
+            await UntilAsync(async () => await own.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed }, "the next attempt");
+            var run = await own.RowAsync(id);
+            Assert.Equal((RunState.Running, 0, "lost"), (run.State, run.Deaths, run.Attempts[0].Outcome));
+            Assert.EndsWith("while the database was away", run.Attempts[0].Detail, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await own.DisposeAsync();
+            await EmbeddedPostgres.StopAsync(options, default);
+        }
+    }
+
     async Task<string> UndisturbedAsync(int epochs)
     {
         var pool = Fresh("undisturbed");
