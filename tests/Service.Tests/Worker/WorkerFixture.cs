@@ -13,6 +13,9 @@ namespace MetaOpt.Service.Tests.Workers;
 /// <summary>Real worker processes on a database of their own. Tests use pools of their own; nothing survives the class.</summary>
 public sealed class WorkerFixture : IAsyncLifetime
 {
+    /// <summary>How long a lease of these workers holds.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
+
     static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
 
     readonly ConcurrentBag<WorkerProcess> _workers = [];
@@ -48,8 +51,11 @@ public sealed class WorkerFixture : IAsyncLifetime
 
     public WorkerProcess Start(string pool, params string[] more)
     {
-        var worker = new WorkerProcess(ConnectionString,
-            ["--pool", pool, "--name", Fresh("w"), "--threads", "1", "--lease-seconds", "3", "--resume-seconds", "0.2", .. more]);
+        var name = Fresh("w");
+        // The database can tell who writes.
+        var connection = new NpgsqlConnectionStringBuilder(ConnectionString) { ApplicationName = name }.ConnectionString;
+        var worker = new WorkerProcess(name, connection,
+            ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds", "0.2", .. more]);
         _workers.Add(worker);
         return worker;
     }
@@ -58,7 +64,7 @@ public sealed class WorkerFixture : IAsyncLifetime
     /// A small training run on 4-dimensional quadratics: 2 meta-steps a meta-epoch. Enough of them that computing takes the time,
     /// about a millisecond a step, and not the database.
     /// </summary>
-    public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null, string? spec = null)
+    public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null, string? spec = null, string owner = "ada")
     {
         spec ??= $$"""
             {"seed":{{seed}},"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
@@ -66,7 +72,7 @@ public sealed class WorkerFixture : IAsyncLifetime
             """;
         kind ??= "meta-training";
         var normalised = SpecReader.Write(SpecReader.Read(kind, JsonElement.Parse(spec)));
-        return Queue.SubmitAsync(new NewRun(kind, "test", "ada", normalised) { Pool = pool, MaxDeaths = maxDeaths }, default);
+        return Queue.SubmitAsync(new NewRun(kind, "test", owner, normalised) { Pool = pool, MaxDeaths = maxDeaths }, default);
     }
 
     public async Task<Run> RowAsync(Guid id)
@@ -125,6 +131,10 @@ public sealed class WorkerFixture : IAsyncLifetime
         (await ScalarAsync<long>(Points("count(*)", run)), await ScalarAsync<long>(Points("count(distinct p.step)", run)),
             await ScalarAsync<long>(Points("min(p.step)", run)), await StepAsync(run)));
 
+    /// <summary>The same as a question.</summary>
+    public Task<bool> HasEveryStepOnceAsync(Guid run, long steps) => ScalarAsync<bool>(Points(
+        $"(count(*), count(distinct p.step), coalesce(min(p.step), 0), coalesce(max(p.step), 0)) = ({steps}, {steps}, 1, {steps})", run));
+
     static string Points(string what, Guid run) =>
         $"select {what} from series_points p join series s on s.id = p.series_id where s.run_id = '{run}' and s.name = 'meta-loss'";
 
@@ -145,8 +155,9 @@ public sealed partial class WorkerProcess : IDisposable
     readonly Process _process;
     readonly ConcurrentQueue<string> _log = new();
 
-    public WorkerProcess(string connectionString, IEnumerable<string> arguments)
+    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments)
     {
+        Name = name;
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), .. arguments])
         {
             RedirectStandardInput = true,
@@ -162,6 +173,8 @@ public sealed partial class WorkerProcess : IDisposable
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
     }
+
+    public string Name { get; }
 
     public string Log => string.Join('\n', _log);
 
