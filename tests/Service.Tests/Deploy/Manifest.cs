@@ -1,0 +1,42 @@
+using YamlDotNet.RepresentationModel;
+
+namespace MetaOpt.Service.Tests.Deploy;
+
+/// <summary>Files of this checkout, and what is in those that are YAML.</summary>
+static class Manifest
+{
+    public static string Folder { get; } = FindCheckout();
+
+    public static string Text(string path) => File.ReadAllText(Path.Combine(Folder, path));
+
+    /// <summary>The documents of a file.</summary>
+    public static IEnumerable<YamlMappingNode> Documents(string path)
+    {
+        var stream = new YamlStream();
+        using var reader = new StringReader(Text(path));
+        stream.Load(reader);
+        return stream.Documents.Select(d => (YamlMappingNode)d.RootNode);
+    }
+
+    /// <summary>What lies at the end of a path such as <c>spec/template/spec</c>, or null.</summary>
+    public static YamlNode? At(this YamlNode? node, string path) =>
+        path.Split('/').Aggregate(node, (n, key) => n is YamlMappingNode map ? Child(map, key) : null);
+
+    /// <summary>Its own, else one that is merged in, as docker-compose.yml does.</summary>
+    static YamlNode? Child(YamlMappingNode map, string key) =>
+        map.Children.TryGetValue(new YamlScalarNode(key), out var child) ? child
+        : map.Children.TryGetValue(new YamlScalarNode("<<"), out var merged) && merged is YamlMappingNode other ? Child(other, key) : null;
+
+    public static string? TextAt(this YamlNode? node, string path) => (node.At(path) as YamlScalarNode)?.Value;
+
+    public static IReadOnlyList<YamlNode> ListAt(this YamlNode? node, string path) => (node.At(path) as YamlSequenceNode)?.Children.ToList() ?? [];
+
+    public static IReadOnlyList<string> TextsAt(this YamlNode? node, string path) => [.. node.ListAt(path).Select(n => ((YamlScalarNode)n).Value!)];
+
+    static string FindCheckout()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln"))) folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
+        return folder.FullName;
+    }
+}
