@@ -74,6 +74,7 @@ public static class Catalog
     public static readonly IReadOnlyList<Preset> Presets =
     [
         LearnablePreset.Entry,
+        LaterMethodsPreset.Entry,
         QuadraticsPreset.Entry,
         PublishedQuadraticsPreset.Entry,
         MnistPreset.Entry,

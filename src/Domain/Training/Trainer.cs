@@ -13,8 +13,14 @@ namespace MetaOpt.Training;
 /// </summary>
 sealed class Trainer : IDisposable
 {
-    /// <summary>Meta-gradients that are not finite are skipped; so many in a row are a hopeless specification.</summary>
-    const int MostSkippedInARow = 100;
+    /// <summary>
+    /// Meta-gradients that are not finite are skipped. A phi at which so many inner runs in a row have nothing else would never be left: back to
+    /// the best one.
+    /// </summary>
+    const int LostRunsBeforeReturn = 3;
+
+    /// <summary>So many of them in a row, returns included, are a hopeless specification.</summary>
+    const int MostLostRuns = 20;
 
     /// <summary>Within a long horizon a resume point is offered every so many unrolls; otherwise at its end, where it is small.</summary>
     const int UnrollsBetweenInnerResumePoints = 50;
@@ -58,7 +64,7 @@ sealed class Trainer : IDisposable
         {
             if (spec.Start is { } start) PhiOf(inputs.Checkpoints[start], spec.Optimizer).CopyTo(_phi.Span);
             else rule.Initialise((ulong)spec.Seed, _phi.Span);
-            _state = new TrainerState();
+            _state = new TrainerState { BestPhi = _phi.Span.ToArray() };
         }
         else
         {
@@ -150,7 +156,7 @@ sealed class Trainer : IDisposable
             if (!ValidationIsDue && (_state.Unroll == 0 || _state.Unroll % UnrollsBetweenInnerResumePoints == 0)) yield return ResumePoint();
         }
         yield return new RunEvent.Progress("train", Math.Max(_state.MetaStep, PlannedMetaSteps), Math.Max(_state.MetaStep, PlannedMetaSteps));
-        yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, _state.BestPhi ?? _phi.Span.ToArray()));
+        yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, _state.ValidatedEpoch > 0 ? _state.BestPhi : _phi.Span.ToArray()));
         yield return new RunEvent.Result(Summary());
     }
 
@@ -179,10 +185,11 @@ sealed class Trainer : IDisposable
         ["metaEpochs"] = _state.MetaEpoch,
         ["horizon"] = HorizonOf(_state.Stage),
         ["stoppedEarly"] = Stops && _state.MetaEpoch < _options.MetaEpochs,
-        ["bestMetaStep"] = _state.BestPhi is null ? null : _state.BestMetaStep,
+        ["bestMetaStep"] = _state.BestMetaStep > 0 ? _state.BestMetaStep : null,
         ["bestValidation"] = double.IsFinite(_state.BestScore) ? _state.BestScore : null,
         ["criterion"] = _options.Validation.Criterion == Criterion.Final ? "final" : "average",
         ["skippedMetaSteps"] = _state.Skipped,
+        ["returnsToBest"] = _state.Returns,
         ["estimator"] = _estimator.Name,
         ["coordinates"] = _coordinates,
         ["metaParameters"] = _phi.Count,
@@ -214,7 +221,7 @@ sealed class Trainer : IDisposable
         _state.ValidatedEpoch = _state.MetaEpoch;
         _state.SinceImprovement++;
         _state.StageValidations++;
-        if (_state.BestPhi is null || value < _state.BestScore)
+        if (value < _state.BestScore)
         {
             (_state.BestPhi, _state.BestScore, _state.BestMetaStep, _state.SinceImprovement) = (_phi.Span.ToArray(), value, _state.MetaStep, 0);
             _state.StageImproved = true;
@@ -251,17 +258,30 @@ sealed class Trainer : IDisposable
         if (!double.IsFinite(norm))
         {
             _state.Skipped++;
-            if (++_state.SkippedInARow >= MostSkippedInARow)
-                throw new SpecException("/training/metaOptimizer/learningRate",
-                    $"The meta-gradient was not finite in {MostSkippedInARow} meta-steps in a row, at meta-step {_state.MetaStep}; lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
+            if (_state.Unroll == 0) EndInnerRun();
             return loss;
         }
-        _state.SkippedInARow = 0;
+        _state.RunHasGradient = true;
         var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
         var gradient = _metaGradient.Span;
         for (var i = 0; i < gradient.Length; i++) gradient[i] = (float)(_sums[i] * scale);
         optimizer.Step(_phi, _metaGradient);
+        if (_state.Unroll == 0) EndInnerRun();
         return loss;
+    }
+
+    /// <summary>Counts inner runs without any finite meta-gradient, and leaves the phi that makes them.</summary>
+    /// <exception cref="SpecException">Too many in a row.</exception>
+    void EndInnerRun()
+    {
+        _state.LostRuns = _state.RunHasGradient ? 0 : _state.LostRuns + 1;
+        _state.RunHasGradient = false;
+        if (_state.LostRuns == MostLostRuns)
+            throw new SpecException("/training/metaOptimizer/learningRate",
+                $"No meta-gradient of the last {MostLostRuns} inner runs was finite, at meta-step {_state.MetaStep}; lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
+        if (_state.LostRuns == 0 || _state.LostRuns % LostRunsBeforeReturn != 0) return;
+        _state.BestPhi.CopyTo(_phi.Span);
+        _state.Returns++;
     }
 
     void BeginInnerRun() => Current.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));

@@ -49,12 +49,18 @@ sealed class TrainerState
     /// <summary>Meta-steps whose gradient was not finite.</summary>
     public long Skipped { get; set; }
 
-    /// <summary>The same, since the last finite one.</summary>
-    public int SkippedInARow { get; set; }
+    /// <summary>The current inner run had a finite one.</summary>
+    public bool RunHasGradient { get; set; }
 
-    /// <summary>phi at the best validation; null before the first.</summary>
+    /// <summary>Inner runs in a row that had none.</summary>
+    public int LostRuns { get; set; }
+
+    /// <summary>Times phi was put back to the best one.</summary>
+    public long Returns { get; set; }
+
+    /// <summary>phi at the best validation; before the first, the one that training began with.</summary>
     [JsonIgnore]
-    public float[]? BestPhi { get; set; }
+    public float[] BestPhi { get; set; } = [];
 
     const string Format = "metaopt.resume-point";
 
@@ -68,7 +74,7 @@ sealed class TrainerState
         file.Metadata["kernels"] = Identity(kernels);
         file.Metadata["state"] = JsonSerializer.Serialize(this);
         Add("phi", phi.Span.ToArray());
-        if (BestPhi is not null) Add("best-phi", BestPhi);
+        Add("best-phi", BestPhi);
         foreach (var (optimizer, saved) in optimizers)
             foreach (var (name, values) in saved.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add($"{optimizer}.{name}", values);
         foreach (var (name, values) in inner) Add(name, values.Span.ToArray());
@@ -92,7 +98,7 @@ sealed class TrainerState
             throw new SpecException("/allowOtherKernels",
                 $"The resume point was computed with {computedWith}, this worker has {Identity(kernels)}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
         var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
-        state.BestPhi = file.Contains("best-phi") ? file["best-phi"] : null;
+        state.BestPhi = file["best-phi"];
         file["phi"].CopyTo(phi.Span);
         foreach (var (name, optimizer) in optimizers)
         {

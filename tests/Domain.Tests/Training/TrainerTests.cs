@@ -65,6 +65,33 @@ public class TrainerTests
         }
     }
 
+    static readonly TrainingSpec Overshooting = Small with
+    {
+        Optimizer = new LearnableSgd.Options { InitialLearningRate = 1e-5 },
+        Training = Small.Training with { Unroll = 20, MetaEpochs = 60, MetaOptimizer = new() { LearningRate = 15 } },
+    };
+
+    [Fact]
+    public void A_phi_at_which_every_inner_run_diverges_is_left_for_the_best_one()
+    {
+        var events = Run(Overshooting);
+        var losses = events.OfType<RunEvent.Point>().Where(p => p.Series == "meta-loss").Select(p => p.Value).ToList();
+        var lost = losses.FindIndex(loss => !double.IsFinite(loss));
+        Assert.InRange(lost, 0, losses.Count - 20);
+        Assert.Contains(losses.Skip(lost + 3), double.IsFinite);
+        var result = events.OfType<RunEvent.Result>().Single().Document;
+        Assert.InRange((long)result["returnsToBest"]!, 1, 20);
+        Assert.True((double)result["bestValidation"]! < losses[0]);
+    }
+
+    [Fact]
+    public void A_task_on_which_nothing_is_ever_finite_fails_with_what_to_change()
+    {
+        var hopeless = Overshooting with { Optimizer = new LearnableSgd.Options { InitialLearningRate = 100 } };
+        var error = Assert.Throws<SpecException>(() => Run(hopeless));
+        Assert.Contains("20 inner runs", error.Message);
+    }
+
     public static TheoryData<string, int> Cancellations
     {
         get
