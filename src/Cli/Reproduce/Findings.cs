@@ -52,7 +52,7 @@ public sealed record ClaimResult(string Text, string Evaluation, int? Step, doub
 /// <summary>A published number next to ours; null where there is none.</summary>
 public sealed record PublishedRow(string Title, string Contestant, int? Step, double? Paper, double? Code, double Ours);
 
-/// <summary>What came out of a preset, and how long all its runs took together.</summary>
+/// <summary>What came out of a preset, and how long at least one of its runs was at work.</summary>
 public sealed record Findings(
     JsonElement Preset, IReadOnlyList<Measured> Evaluations, IReadOnlyList<MeasuredDiagnosis> Diagnoses, IReadOnlyList<ClaimResult> Claims, IReadOnlyList<PublishedRow> Published, double Seconds)
 {

@@ -12,8 +12,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
 {
     const string All = "all";
 
-    // By the runs of a preset, those that an earlier call did too; several may have run at once.
-    TimeSpan computed;
+    // Of a preset's runs, those that an earlier call did too.
+    BusyTime _busy = new();
 
     /// <summary>Reproduces the presets called <paramref name="names"/>; 1 when a threshold is missed.</summary>
     public async Task<int> RunAsync(IReadOnlyList<string> names, CancellationToken cancel)
@@ -50,7 +50,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         var preset = await api.GetAsync($"presets/{name}?size={settings.Size}", cancel);
         Console.WriteLine($"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
         await EnsureDatasetsAsync(preset, cancel);
-        computed = TimeSpan.Zero;
+        _busy = new BusyTime();
         var folder = Directory.CreateDirectory(Path.Combine(settings.Output, $"{name}-{settings.Size}")).FullName;
         var ledger = RunLedger.Open(settings.Output);
 
@@ -90,7 +90,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
             diagnoses.Add(MeasuredDiagnosis.Read(diagnosis, seed, result));
         }
-        var findings = await Findings.OfAsync(preset, measured, diagnoses, computed.TotalSeconds, cancel);
+        var findings = await Findings.OfAsync(preset, measured, diagnoses, _busy.Total.TotalSeconds, cancel);
         await ReproductionReport.WriteAsync(findings, folder, settings.Docs, cancel);
         return findings;
     }
@@ -161,7 +161,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         Console.WriteLine($"  run {id}");
         var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
-        if (run.Field("startedAt") is { } started && run.Field("finishedAt") is { } finished) computed += finished.GetDateTimeOffset() - started.GetDateTimeOffset();
+        if (run.Field("startedAt") is { } started && run.Field("finishedAt") is { } finished) _busy.Add(started.GetDateTimeOffset(), finished.GetDateTimeOffset());
         return run.Text("state") == "succeeded"
             ? run
             : throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");

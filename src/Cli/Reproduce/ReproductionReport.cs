@@ -33,7 +33,7 @@ static class ReproductionReport
         }
         await File.WriteAllTextAsync(Path.Combine(folder, "report.md"), Markdown(findings, figures, "."), cancel);
         foreach (var claim in findings.Claims) Console.WriteLine($"  {(claim.Met ? "met   " : "MISSED")}  {claim.Text}: {Show(claim.Ratio)}, at most {Show(claim.AtMost)}");
-        Console.WriteLine($"Report  {Path.Combine(folder, "report.md")}   (its runs took {ProgressLine.Duration(findings.Seconds)} together)");
+        Console.WriteLine($"Report  {Path.Combine(folder, "report.md")}   (declared {findings.Preset.Text("minutes")} min, its runs took {ProgressLine.Duration(findings.Seconds)})");
         if (docs is null) return;
         Directory.CreateDirectory(Path.Combine(docs, "reproduction"));
         foreach (var (file, _) in figures) File.Copy(Path.Combine(folder, file), Path.Combine(docs, "reproduction", file), overwrite: true);
@@ -84,7 +84,7 @@ static class ReproductionReport
         var text = new StringBuilder();
         var preset = findings.Preset;
         text.Append($"## {preset.Text("title")}\n\n{preset.Text("source")}. `./metaopt reproduce {findings.Name}{(preset.Text("size") == "full" ? " --full" : "")}`, ")
-            .Append(Invariant($"about {preset.Text("minutes")} minutes on two cores; here its runs took {findings.Seconds / 60:F1} together. {preset.Text("notes")}\n\n"));
+            .Append(Invariant($"declared {preset.Text("minutes")} min on two cores; here its runs took {findings.Seconds / 60:F1}. {preset.Text("notes")}\n\n"));
         foreach (var (file, title) in figures) text.Append($"![{title}]({folder}/{file})\n");
         text.Append("\n| what must come out | each seed | ratio | at most | |\n|---|---|---|---|---|\n");
         foreach (var claim in findings.Claims)

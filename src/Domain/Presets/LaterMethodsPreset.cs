@@ -32,7 +32,7 @@ public static class LaterMethodsPreset
         string[] learned = ["hierarchical-rnn", "adafactor-mlp"];
         return new()
         {
-            Minutes = quick ? 4 : 40,
+            Minutes = quick ? 2 : 40,
             Notes = "Both papers train on many tasks for long; here each learns one distribution for minutes, as the paper's LSTM does. "
                 + "Their steps are small by design: what they are compared with is the tuned baseline that their inputs are made of.",
             Trainings =
