@@ -91,7 +91,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             diagnoses.Add(MeasuredDiagnosis.Read(diagnosis, seed, result));
         }
         var findings = await Findings.OfAsync(preset, measured, diagnoses, _busy.Total.TotalSeconds, cancel);
-        await ReproductionReport.WriteAsync(findings, folder, settings.Docs, cancel);
+        await ReproductionReport.WriteAsync(api, findings, folder, settings.Docs, cancel);
         return findings;
     }
 

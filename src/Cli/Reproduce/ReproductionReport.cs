@@ -11,23 +11,24 @@ namespace MetaOpt.Cli.Reproduce;
 static class ReproductionReport
 {
     /// <summary>Writes figures and <c>report.md</c> into <paramref name="folder"/>, and the section of the documentation.</summary>
-    public static async Task WriteAsync(Findings findings, string folder, string? docs, CancellationToken cancel)
+    public static async Task WriteAsync(ApiClient api, Findings findings, string folder, string? docs, CancellationToken cancel)
     {
         var figures = new List<(string File, string Title)>();
+        var prefix = findings.Preset.Text("size") == "full" ? $"{findings.Name}-full" : findings.Name;
         foreach (var measured in findings.Evaluations)
         {
-            var file = $"{findings.Name}-{measured.Name}.svg";
+            var file = $"{prefix}-{measured.Name}.svg";
             var curves = Curves(await DemoReport.ReadCurvesAsync(measured.Api, measured.Run, measured.Contest, cancel));
             await File.WriteAllTextAsync(Path.Combine(folder, file), LossCurves.Draw(measured.Title, curves), cancel);
             figures.Add((file, measured.Title));
             if (await ContactSheet.ReadAsync(measured, cancel) is not { } sheet) continue;
-            file = $"{findings.Name}-{measured.Name}.png";
+            file = $"{prefix}-{measured.Name}.png";
             await File.WriteAllBytesAsync(Path.Combine(folder, file), sheet.Picture.ToPng(), cancel);
             figures.Add((file, $"{measured.Title}: {string.Join(", ", sheet.Columns)}"));
         }
         foreach (var seeds in findings.Diagnoses.GroupBy(d => d.Name))
         {
-            var file = $"{findings.Name}-{seeds.Key}.svg";
+            var file = $"{prefix}-{seeds.Key}.svg";
             await File.WriteAllTextAsync(Path.Combine(folder, file), BiasChart.Draw([.. seeds]), cancel);
             figures.Add((file, seeds.First().Title));
         }
@@ -37,7 +38,9 @@ static class ReproductionReport
         if (docs is null) return;
         Directory.CreateDirectory(Path.Combine(docs, "reproduction"));
         foreach (var (file, _) in figures) File.Copy(Path.Combine(folder, file), Path.Combine(docs, "reproduction", file), overwrite: true);
-        Replace(Path.Combine(docs, "reproduction.md"), findings.Name, Markdown(findings, figures, "reproduction"));
+        var page = new ReproductionPage(Path.Combine(docs, "reproduction.md"));
+        page.Put(findings, Markdown(findings, figures, "reproduction"));
+        page.Write(await api.GetAsync("presets", cancel));
     }
 
     /// <summary>The document of <c>--json</c>.</summary>
@@ -143,16 +146,6 @@ static class ReproductionReport
             [.. seeds.SelectMany(s => s).GroupBy(p => p.Step).OrderBy(g => g.Key).Select(g => new CurvePoint(g.Key, g.Average(p => p.Value)))];
         return [.. curves.GroupBy(c => c.Learned ? Contestant.TrainingOf(c.Name) : c.Name).Select(g => new LossCurve(
             g.Key, g.First().Learned, Mean(g.Select(c => c.Mean)), Mean(g.Select(c => c.Median)), Mean(g.Select(c => c.P10)), Mean(g.Select(c => c.P90))))];
-    }
-
-    /// <summary>Puts a section between its marks, at the end when it is new.</summary>
-    static void Replace(string file, string name, string section)
-    {
-        var (begin, end) = ($"<!-- begin {name} -->\n", $"<!-- end {name} -->\n");
-        var text = File.Exists(file) ? File.ReadAllText(file) : "# Reproductions\n\nWritten by `./metaopt reproduce NAME --docs docs`.\n\n";
-        var (from, to) = (text.IndexOf(begin, StringComparison.Ordinal), text.IndexOf(end, StringComparison.Ordinal));
-        text = from < 0 || to < from ? $"{text}{begin}{section}{end}\n" : $"{text[..from]}{begin}{section}{text[to..]}";
-        File.WriteAllText(file, text);
     }
 
     static string Seed(SeedRatio seed) => Show(seed.Ratio) + (double.IsFinite(seed.Ci95.Low) ? $" [{Show(seed.Ci95.Low)}, {Show(seed.Ci95.High)}]" : "");

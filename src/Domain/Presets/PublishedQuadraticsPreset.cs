@@ -38,7 +38,7 @@ public static class PublishedQuadraticsPreset
         string[] learned = ["lstm-plain", "lstm", "rnnprop"];
         return new()
         {
-            Minutes = quick ? 8 : 25,
+            Minutes = quick ? 3 : 10,
             Notes = "lstm-plain is the published code's network: no preprocessing, no scale on the update. It sees gradients a hundred times smaller.",
             Trainings =
             [

@@ -32,7 +32,7 @@ public static class QuadraticsPreset
         string[] learned = ["lstm", "lstm-gac", "rnnprop"];
         return new()
         {
-            Minutes = quick ? 15 : 150,
+            Minutes = quick ? 6 : 100,
             Notes = "The learned optimizers see the preprocessed gradient (appendix A) and scale their update by 0.1; the paper used neither here. "
                 + "L-BFGS, which never saw these functions, is far ahead of everybody: without noise, curvature is all.",
             Trainings =

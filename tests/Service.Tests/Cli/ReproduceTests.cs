@@ -32,6 +32,8 @@ public sealed class ReproduceTests(PostgresFixture postgres) : IClassFixture<Pos
         Assert.Equal(4, svg.Descendants().Count(e => e.Name.LocalName == "polyline"));
         var page = await File.ReadAllTextAsync(Path.Combine(s_home, "docs/reproduction.md"));
         Assert.Contains("| learnable-sgd / best of sgd: loss at step 100, mean of the seeds (sgd) |", page, StringComparison.Ordinal);
+        Assert.Matches(@"\| learnable \| [^|]+ \| 2 of 2 met, [\d.]+ min \(declared 1\) \| not run \(15 min\) \|", page);
+        Assert.Matches(@"\| cifar-10 \| [^|]+ \| not run \(\d+ min\) \| not run \(\d+ min\) \|", page);
 
         var ledger = await File.ReadAllTextAsync(Path.Combine(s_home, "out/runs.json"));
         Assert.Equal(7, JsonNode.Parse(ledger)!.AsObject().Count);
@@ -39,7 +41,7 @@ public sealed class ReproduceTests(PostgresFixture postgres) : IClassFixture<Pos
         Assert.True(again.ExitCode == 0, again.Output);
         Assert.Equal(ledger, await File.ReadAllTextAsync(Path.Combine(s_home, "out/runs.json")));
         Assert.Equal(claims.ToJsonString(), JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(s_home, "again.json")))!["presets"]![0]!["claims"]!.ToJsonString());
-        Assert.Single((await File.ReadAllTextAsync(Path.Combine(s_home, "docs/reproduction.md"))).Split("<!-- begin learnable -->")[1..]);
+        Assert.Single((await File.ReadAllTextAsync(Path.Combine(s_home, "docs/reproduction.md"))).Split("<!-- begin learnable quick: 2 of 2 met, ")[1..]);
     }
 
     [Fact]
