@@ -39,7 +39,8 @@ public sealed class StorageFixture : IAsyncLifetime
 
     public static WorkerIdentity Worker(string pool, params string[] datasets) => new(Fresh("worker"), pool, datasets, []);
 
-    public Task<Guid> SubmitAsync(string pool, string owner = "ada", int priority = 0, int maxDeaths = 3, string? dataset = null)
+    public Task<Guid> SubmitAsync(string pool, string owner = "ada", int priority = 0, int maxDeaths = 3, string? dataset = null,
+        Guid[]? after = null, DateTimeOffset? notBefore = null)
     {
         var task = dataset is null ? new JsonObject() : new JsonObject { ["dataset"] = dataset };
         return Queue.SubmitAsync(new NewRun("evaluation", "test", owner, new JsonObject { ["task"] = task })
@@ -47,6 +48,8 @@ public sealed class StorageFixture : IAsyncLifetime
             Pool = pool,
             Priority = priority,
             MaxDeaths = maxDeaths,
+            After = after ?? [],
+            NotBefore = notBefore,
         }, default);
     }
 
