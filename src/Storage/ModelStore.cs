@@ -10,7 +10,7 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>. Null: there is no such checkpoint,
     /// or its run has not succeeded.
     /// </summary>
-    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, string by, CancellationToken cancel)
+    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, Deed deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -23,10 +23,11 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
             select @name, 1 + coalesce((select max(version) from models where name = @name), 0), c.id, @notes, @by
             from checkpoints c join runs r on r.id = c.run_id where c.id = @checkpoint and r.state = 'succeeded'
             returning version
-            """, ("name", name), ("checkpoint", checkpointId), ("notes", notes), ("by", by));
-        var version = await promote.ExecuteScalarAsync(cancel);
+            """, ("name", name), ("checkpoint", checkpointId), ("notes", notes), ("by", deed.Actor));
+        if (await promote.ExecuteScalarAsync(cancel) is not int version) return null;
+        await (deed with { Subject = $"{name}@{version}" }).RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
-        return version is int made ? await FindAsync(name, made, cancel) : null;
+        return await FindAsync(name, version, cancel);
     }
 
     /// <summary>All of a name, or of all names, the newest version of each first.</summary>
@@ -44,9 +45,6 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     }
 
     /// <summary>Takes a version back; its checkpoint is then an ordinary one. The version is not given to another one unless it was the newest.</summary>
-    public async Task<bool> DemoteAsync(string name, int version, CancellationToken cancel)
-    {
-        await using var demote = dataSource.Command("delete from models where name = @name and version = @version", ("name", name), ("version", version));
-        return await demote.ExecuteNonQueryAsync(cancel) == 1;
-    }
+    public Task<bool> DemoteAsync(string name, int version, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "delete from models where name = @name and version = @version", ("name", name), ("version", version));
 }

@@ -45,15 +45,12 @@ public sealed class QuotaStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     }
 
     /// <summary>Sets all four limits of an owner, or of <see cref="Quota.Everybody"/>.</summary>
-    public async Task SetAsync(Quota quota, CancellationToken cancel)
-    {
-        await using var set = dataSource.Command(
+    public Task SetAsync(Quota quota, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel,
             """
             insert into quotas (owner, running, queued, stored_bytes, device_hours) values (@owner, @running, @queued, @stored, @hours)
             on conflict (owner) do update set running = excluded.running, queued = excluded.queued,
               stored_bytes = excluded.stored_bytes, device_hours = excluded.device_hours
             """, ("owner", quota.Owner), ("running", quota.Running), ("queued", quota.Queued), ("stored", quota.StoredBytes),
             ("hours", quota.DeviceHours));
-        await set.ExecuteNonQueryAsync(cancel);
-    }
 }

@@ -20,10 +20,10 @@ public sealed partial class RunQueue
     /// <exception cref="IdempotencyConflictException">Its key was used for another submission.</exception>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
     /// <exception cref="QuotaExceededException">The owner has as many waiting runs or as much stored as they may.</exception>
-    public async Task<Guid> SubmitAsync(NewRun run, CancellationToken cancel) => (await SubmitAsync([run], cancel))[0];
+    public async Task<Guid> SubmitAsync(NewRun run, Deed deed, CancellationToken cancel) => (await SubmitAsync([run], deed, cancel))[0];
 
-    /// <summary>The same for several, all or none; their ids in order.</summary>
-    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, CancellationToken cancel)
+    /// <summary>The same for several, all or none; their ids in order. One line of the audit trail, of the first unless it names a subject.</summary>
+    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, Deed deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -32,7 +32,15 @@ public sealed partial class RunQueue
         var ids = new List<Guid>();
         // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order.
         var now = TimeProvider.System.GetUtcNow();
-        foreach (var run in runs) ids.Add(await SubmitAsync(connection, run, Guid.CreateVersion7(now.AddMilliseconds(ids.Count)), cancel));
+        var made = false;
+        foreach (var run in runs)
+        {
+            var newId = Guid.CreateVersion7(now.AddMilliseconds(ids.Count));
+            ids.Add(await SubmitAsync(connection, run, newId, cancel));
+            made |= ids[^1] == newId;
+        }
+        // A repetition makes nothing.
+        if (made) await (deed.Subject.Length > 0 ? deed : deed with { Subject = ids[0].ToString() }).RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return ids;
     }
@@ -64,12 +72,17 @@ public sealed partial class RunQueue
     /// Cancels a queued run at once, asks for it when it runs, changes nothing on a final one. The state it is in now; null: no
     /// such run.
     /// </summary>
-    public async Task<RunState?> RequestCancelAsync(Guid runId, CancellationToken cancel)
+    public async Task<RunState?> RequestCancelAsync(Guid runId, Deed deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
         await using var request = connection.Command(Sql.Cancel, ("id", runId));
         if (await request.ExecuteScalarAsync(cancel) is string state)
+        {
+            await deed.RecordAsync(connection, cancel);
+            await transaction.CommitAsync(cancel);
             return Enum.Parse<RunState>(state, true);
+        }
         await using var find = connection.Command("select state from runs where id = @id", ("id", runId));
         return await find.ExecuteScalarAsync(cancel) is string final ? Enum.Parse<RunState>(final, true) : null;
     }
@@ -78,7 +91,7 @@ public sealed partial class RunQueue
     /// Queues a failed or cancelled run again as itself: it goes on from its resume point. False when it is in another state.
     /// </summary>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
-    public async Task<bool> RetryAsync(Guid runId, CancellationToken cancel)
+    public async Task<bool> RetryAsync(Guid runId, Deed deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -93,37 +106,34 @@ public sealed partial class RunQueue
         await RequireQuotaAsync(connection, owner, 1, cancel);
         await using var retry = connection.Command(Sql.Retry, ("id", runId));
         var retried = await retry.ExecuteScalarAsync(cancel) is not null;
+        if (retried) await deed.RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return retried;
     }
 
     /// <summary>Keeps a run from being claimed; a running one is handed back at its next resume point. False: it is in another state.</summary>
-    public Task<bool> PauseAsync(Guid runId, CancellationToken cancel) =>
-        ChangeAsync("update runs set paused = true where id = @id and state in ('queued', 'running')", runId, cancel);
+    public Task<bool> PauseAsync(Guid runId, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update runs set paused = true where id = @id and state in ('queued', 'running')", ("id", runId));
 
     /// <summary>Lets a paused run go on. False: it was not paused.</summary>
-    public Task<bool> ResumeAsync(Guid runId, CancellationToken cancel) =>
-        ChangeAsync("update runs set paused = false where id = @id and paused", runId, cancel);
+    public Task<bool> ResumeAsync(Guid runId, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update runs set paused = false where id = @id and paused", ("id", runId));
 
     /// <summary>Has a running run handed back at its next resume point, to the end of the queue. False: it is not running.</summary>
-    public Task<bool> YieldAsync(Guid runId, CancellationToken cancel) =>
-        ChangeAsync("update runs set yield_requested = true where id = @id and state = 'running'", runId, cancel);
+    public Task<bool> YieldAsync(Guid runId, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update runs set yield_requested = true where id = @id and state = 'running'", ("id", runId));
 
-    async Task<bool> ChangeAsync(string sql, Guid runId, CancellationToken cancel)
-    {
-        await using var change = dataSource.Command(sql, ("id", runId));
-        return await change.ExecuteNonQueryAsync(cancel) == 1;
-    }
+    /// <summary>Changes what a run is called and how it goes on. False: it is not there, or not in this version any more.</summary>
+    public Task<bool> EditAsync(Guid runId, RunEdit edit, long? version, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, Sql.EditRun, ("id", runId), ("version", version), ("name", edit.Name), ("tags", edit.Tags?.ToArray()),
+            ("notes", edit.Notes), ("priority", edit.Priority), ("time_limit", edit.TimeLimit));
 
     /// <summary>Whether a worker claims runs; one that drains finishes those it has. False: no such worker.</summary>
-    public async Task<bool> DrainAsync(string worker, bool drain, CancellationToken cancel)
-    {
-        await using var change = dataSource.Command("update workers set draining = @drain where name = @name", ("drain", drain), ("name", worker));
-        return await change.ExecuteNonQueryAsync(cancel) == 1;
-    }
+    public Task<bool> DrainAsync(string worker, bool drain, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update workers set draining = @drain where name = @name", ("drain", drain), ("name", worker));
 
     /// <summary>Deletes a final run with all it made, unless a run that waits or runs needs it.</summary>
-    public async Task<Deletion> DeleteAsync(Guid runId, CancellationToken cancel)
+    public async Task<Deletion> DeleteAsync(Guid runId, Deed deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -139,6 +149,7 @@ public sealed partial class RunQueue
                     (_, _, true) => Deletion.Promoted,
                     _ => Deletion.Deleted,
                 };
+        if (deletion == Deletion.Deleted) await deed.RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return deletion;
     }

@@ -37,6 +37,9 @@ public sealed record NewRun(string Kind, string Name, string Owner, JsonObject S
     public string? IdempotencyKey { get; init; }
 }
 
+/// <summary>What to change of a run; null stays as it is.</summary>
+public sealed record RunEdit(string? Name, IReadOnlyList<string>? Tags, string? Notes, int? Priority, TimeSpan? TimeLimit);
+
 /// <summary>An idempotency key came again with another submission.</summary>
 public sealed class IdempotencyConflictException(string key)
     : Exception($"The idempotency key '{key}' was used for another submission; use a new key for a new run.");

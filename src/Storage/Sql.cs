@@ -13,6 +13,7 @@ static class Sql
     public static readonly string CutSeries = Read("cut-series.sql");
     public static readonly string DeleteRun = Read("delete-run.sql");
     public static readonly string Die = Read("die.sql");
+    public static readonly string EditRun = Read("edit-run.sql");
     public static readonly string FindToken = Read("find-token.sql");
     public static readonly string Finish = Read("finish.sql");
     public static readonly string FirstStepAtMost = Read("first-step-at-most.sql");

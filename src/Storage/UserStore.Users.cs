@@ -13,11 +13,12 @@ public sealed partial class UserStore
 {
     /// <summary>Adds a user.</summary>
     /// <exception cref="DbUpdateException">There is one of that name.</exception>
-    public async Task<User> CreateUserAsync(string name, UserRole role, CancellationToken cancel, double weight = 1)
+    public async Task<User> CreateUserAsync(string name, UserRole role, double weight, Deed deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role, Weight = weight };
         db.Add(user);
+        db.Add(Entry(deed, user));
         await db.SaveChangesAsync(cancel);
         return user;
     }
@@ -38,7 +39,7 @@ public sealed partial class UserStore
 
     /// <summary>Changes a user, who keeps the name: runs carry it. Null when there is none.</summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
-    public async Task<User?> ChangeUserAsync(string name, UserChange change, CancellationToken cancel)
+    public async Task<User?> ChangeUserAsync(string name, UserChange change, Deed deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -50,10 +51,17 @@ public sealed partial class UserStore
         user.Weight = change.Weight ?? user.Weight;
         if (change.Disabled is { } disabled)
             user.DisabledAt = disabled ? user.DisabledAt ?? TimeProvider.System.GetUtcNow() : null;
+        db.Add(Entry(deed, user));
         await db.SaveChangesAsync(cancel);
         if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
             throw new LastAdminException(name);
         await transaction.CommitAsync(cancel);
         return user;
     }
+
+    static AuditEntry Entry(Deed deed, User user) => (deed with
+    {
+        Subject = user.Name,
+        Detail = new() { ["role"] = user.Role.ToString().ToLowerInvariant(), ["weight"] = user.Weight, ["disabled"] = user.DisabledAt is not null },
+    }).Entry;
 }

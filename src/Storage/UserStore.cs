@@ -50,13 +50,14 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
 
     /// <summary>Makes a token for a user; <paramref name="expiresAt"/> null: never.</summary>
     public async Task<NewToken> CreateTokenAsync(
-        Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, CancellationToken cancel)
+        Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, Deed deed, CancellationToken cancel)
     {
         if (scopes.Except(Scopes.All).ToList() is [var unknown, ..])
             throw new ArgumentException($"Scope '{unknown}' is unknown; known: {string.Join(", ", Scopes.All)}.", nameof(scopes));
         await using var db = await databases.CreateDbContextAsync(cancel);
         var token = Make(userId, name, scopes, expiresAt?.ToUniversalTime());
         db.Add(token.Token);
+        db.Add((deed with { Subject = token.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);
         return token;
     }
@@ -71,11 +72,12 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     /// Signs a browser in: a token with the caller's scopes that is accepted as a session only, for <paramref name="lifetime"/> and not
     /// beyond the life of the token behind it.
     /// </summary>
-    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, CancellationToken cancel)
+    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, Deed deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var session = Make(caller.UserId, "browser session", caller.Scopes, TimeProvider.System.GetUtcNow() + lifetime, caller.TokenId);
         db.Add(session.Token);
+        db.Add((deed with { Subject = session.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);
         return session;
     }
@@ -111,13 +113,9 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     }
 
     /// <summary>Refuses the user's token from now on; false when there is none, or it is revoked already.</summary>
-    public async Task<bool> RevokeTokenAsync(Guid userId, string tokenId, CancellationToken cancel)
-    {
-        await using var revoke = dataSource.Command(
-            "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
+    public Task<bool> RevokeTokenAsync(Guid userId, string tokenId, Deed deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
             ("id", tokenId), ("user", userId));
-        return await revoke.ExecuteNonQueryAsync(cancel) == 1;
-    }
 
     static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, string? sessionOf = null)
     {

@@ -75,7 +75,7 @@ static class LoadBench
             var random = new Random(r);
             var spec = SpecReader.Write(SpecReader.Read("meta-training", JsonElement.Parse(
                 $$"""{"seed":{{r}},"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},"training":{"metaEpochs":{{Math.Max(1, points / 5)}} } }""")));
-            ids.Add(await queue.SubmitAsync(new NewRun("meta-training", $"run {r}", "admin", spec), default));
+            ids.Add(await queue.SubmitAsync(new NewRun("meta-training", $"run {r}", "admin", spec), new("admin", "run.submit"), default));
             var claim = await queue.ClaimAsync(new WorkerIdentity("bench", "cpu", [], []), TimeSpan.FromMinutes(5), default)
                 ?? throw new InvalidOperationException("The run was not given out.");
             var lease = new LeasedRun(source, claim.Lease);

@@ -34,21 +34,20 @@ static class AccountApi
         return Results.Json(TokenDocument.List(await users.ListTokensAsync(context.CallerId(), cancel)));
     }
 
-    static async Task<IResult> CreateAsync(HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> CreateAsync(HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var request = await context.Request.ReadAsync<TokenRequest>();
-        var token = await request.CreateAsync(users, context.CallerId(), context.CallerScopes(), "of the caller's own token", cancel);
-        await audit.AppendAsync(context.CallerName(), "token.create", token.Token.Id, TokenDocument.Audit(context.CallerName(), token.Token), cancel);
+        var token = await request.CreateAsync(
+            context, users, context.CallerId(), context.CallerName(), context.CallerScopes(), "of the caller's own token", cancel);
         return Results.Json(TokenDocument.New(token), statusCode: 201);
     }
 
-    static async Task<IResult> RevokeAsync(string id, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> RevokeAsync(string id, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        if (!await users.RevokeTokenAsync(context.CallerId(), id, cancel))
+        if (!await users.RevokeTokenAsync(context.CallerId(), id, context.Deed("token.revoke", id, new() { ["user"] = context.CallerName() }), cancel))
             throw ProblemException.NotFound("such token of yours, or it is revoked already");
-        await audit.AppendAsync(context.CallerName(), "token.revoke", id, new JsonObject { ["user"] = context.CallerName() }, cancel);
         return Results.NoContent();
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MetaOpt.Api.Auth;
 using MetaOpt.Api.Problems;
 using MetaOpt.Storage;
 
@@ -21,14 +22,22 @@ public sealed record TokenRequest
 
     /// <summary>Makes the token, with scopes among those that are <paramref name="possible"/>.</summary>
     internal async Task<NewToken> CreateAsync(
-        UserStore users, Guid userId, IReadOnlyList<string> possible, string whose, CancellationToken cancel)
+        HttpContext context, UserStore users, Guid userId, string user, IReadOnlyList<string> possible, string whose, CancellationToken cancel)
     {
         var scopes = Scopes ?? possible;
         for (var i = 0; i < scopes.Count; i++)
             if (!possible.Contains(scopes[i]))
                 throw ProblemException.Invalid(new SpecException($"/scopes/{i}", $"\"{scopes[i]}\" must be a scope {whose}: {string.Join(", ", possible)}."));
         DateTimeOffset? expiry = ExpiresInDays is { } days ? TimeProvider.System.GetUtcNow().AddDays(days) : null;
-        return await users.CreateTokenAsync(userId, Name, [.. scopes.Distinct()], expiry, cancel);
+        string[] granted = [.. scopes.Distinct()];
+        var deed = context.Deed("token.create", detail: new()
+        {
+            ["user"] = user,
+            ["name"] = Name,
+            ["scopes"] = TokenDocument.Texts(granted),
+            ["expiresAt"] = expiry,
+        });
+        return await users.CreateTokenAsync(userId, Name, granted, expiry, deed, cancel);
     }
 }
 
@@ -56,9 +65,5 @@ static class TokenDocument
 
     public static JsonObject List(IEnumerable<Token> tokens) => new() { ["items"] = new JsonArray([.. tokens.Select(Of)]) };
 
-    /// <summary>What the audit trail says of it.</summary>
-    public static JsonObject Audit(string user, Token token) =>
-        new() { ["user"] = user, ["name"] = token.Name, ["scopes"] = Texts(token.Scopes), ["expiresAt"] = token.ExpiresAt };
-
-    static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(t => (JsonNode)t)]);
+    public static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(t => (JsonNode)t)]);
 }

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
+using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
 using MetaOpt.Storage;
 using Microsoft.AspNetCore.Authentication;
@@ -31,6 +32,10 @@ static class Authentication
 
     /// <summary>Name of the user who sent the request.</summary>
     public static string CallerName(this HttpContext context) => context.User.Identity!.Name!;
+
+    /// <summary>What the caller does, for the audit trail.</summary>
+    public static Deed Deed(this HttpContext context, string action, object? subject = null, JsonObject? detail = null) =>
+        new(context.CallerName(), action, subject?.ToString() ?? "", detail);
 
     public static Guid CallerId(this HttpContext context) => Guid.Parse(context.User.FindFirstValue(ClaimTypes.NameIdentifier)!);
 

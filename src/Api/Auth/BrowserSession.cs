@@ -49,25 +49,23 @@ static class BrowserSession
             throw new ProblemException(403, "other-origin", "The change comes from a page of another origin.");
     }
 
-    static async Task<IResult> SignInAsync(HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> SignInAsync(HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         RefuseForgery(context.Request);
         var token = (await context.Request.ReadAsync<SignIn>()).Token.Trim();
         var caller = await users.VerifyAsync(token, cancel)
             ?? throw new ProblemException(401, "unauthorized", "The token is unknown, expired or revoked.");
-        var session = await users.CreateSessionAsync(caller, s_lifetime, cancel);
-        await audit.AppendAsync(caller.Name, "session.begin", session.Token.Id, null, cancel);
+        var session = await users.CreateSessionAsync(caller, s_lifetime, new Deed(caller.Name, "session.begin"), cancel);
         context.Response.Cookies.Append(Cookie, session.Text, Options(context.Request, session.Token.ExpiresAt));
         return Results.Json(new { name = caller.Name, role = caller.Role.ToString().ToLowerInvariant(), scopes = caller.Scopes }, statusCode: 201);
     }
 
-    static async Task<IResult> SignOutAsync(HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> SignOutAsync(HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         RefuseForgery(context.Request);
-        if (context.CallerSession() is { } id && await users.RevokeTokenAsync(context.CallerId(), id, cancel))
-            await audit.AppendAsync(context.CallerName(), "session.end", id, null, cancel);
+        if (context.CallerSession() is { } id) await users.RevokeTokenAsync(context.CallerId(), id, context.Deed("session.end", id), cancel);
         context.Response.Cookies.Delete(Cookie, Options(context.Request, null));
         return Results.NoContent();
     }

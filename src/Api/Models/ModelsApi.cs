@@ -43,16 +43,15 @@ static partial class ModelsApi
         models.MapDelete("/{name}@{version:int}", DemoteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Takes a version back; its checkpoint becomes an ordinary one again.");
     }
 
-    static async Task<IResult> PromoteAsync(Guid id, HttpContext context, MetaOptDb db, ModelStore models, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> PromoteAsync(Guid id, HttpContext context, MetaOptDb db, ModelStore models, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var run = await (from c in db.Checkpoints join r in db.Runs on c.RunId equals r.Id where c.Id == id select r).AsNoTracking().FirstOrDefaultAsync(cancel)
             ?? throw ProblemException.NotFound($"checkpoint {id}");
         context.RequireOwner(run.Owner);
         var promotion = await context.Request.ReadAsync<Promotion>();
-        var model = await models.PromoteAsync(promotion.Name, id, promotion.Notes, context.CallerName(), cancel)
+        var model = await models.PromoteAsync(promotion.Name, id, promotion.Notes, context.Deed("model.promote", detail: new() { ["checkpoint"] = id.ToString() }), cancel)
             ?? throw new ProblemException(409, "not-succeeded", $"Run {run.Id} has not succeeded; only what a finished run learned is promoted.");
-        await audit.AppendAsync(context.CallerName(), "model.promote", NameOf(model), new JsonObject { ["checkpoint"] = id.ToString() }, cancel);
         return Results.Json(Document(model), statusCode: 201);
     }
 
@@ -74,13 +73,12 @@ static partial class ModelsApi
         await CheckpointsApi.ContentAsync((await FindAsync(models, name, version, cancel)).CheckpointId, context, checkpoints, cancel);
     }
 
-    static async Task<IResult> DemoteAsync(string name, int version, HttpContext context, MetaOptDb db, ModelStore models, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> DemoteAsync(string name, int version, HttpContext context, MetaOptDb db, ModelStore models, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var model = await FindAsync(models, name, version, cancel);
         context.RequireOwner(await (from c in db.Checkpoints join r in db.Runs on c.RunId equals r.Id where c.Id == model.CheckpointId select r.Owner).FirstAsync(cancel));
-        await models.DemoteAsync(name, version, cancel);
-        await audit.AppendAsync(context.CallerName(), "model.demote", NameOf(model), null, cancel);
+        await models.DemoteAsync(name, version, context.Deed("model.demote", NameOf(model)), cancel);
         return Results.NoContent();
     }
 

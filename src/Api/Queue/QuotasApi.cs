@@ -32,8 +32,8 @@ static class QuotasApi
     {
         var quotas = v1.MapGroup("/quotas").WithTags("Queue");
         quotas.MapGet("", ListAsync).WithSummary("The limits: everybody's, and those of single users.");
-        quotas.MapPut("", (HttpContext context, QuotaStore store, UserStore users, AuditLog audit, CancellationToken cancel) =>
-            SetAsync(Quota.Everybody, context, store, users, audit, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Sets the limits of everybody who has none of their own.");
+        quotas.MapPut("", (HttpContext context, QuotaStore store, UserStore users, CancellationToken cancel) =>
+            SetAsync(Quota.Everybody, context, store, users, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Sets the limits of everybody who has none of their own.");
         quotas.MapPut("/{name}", SetAsync).RequireAuthorization(Scopes.Admin).WithSummary("Sets a user's limits; one that is left out is everybody's.");
         v1.MapGet("/me/usage", OwnAsync).WithTags("Account").WithSummary("What the caller uses and may use.");
     }
@@ -49,14 +49,13 @@ static class QuotasApi
         });
     }
 
-    static async Task<IResult> SetAsync(string name, HttpContext context, QuotaStore store, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> SetAsync(string name, HttpContext context, QuotaStore store, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var limits = await context.Request.ReadAsync<Limits>();
         if (name != Quota.Everybody && (name.Contains('\0') || await users.FindUserAsync(name, cancel) is null)) throw ProblemException.NotFound($"user \"{name}\"");
         var quota = new Quota { Owner = name, Running = limits.Running, Queued = limits.Queued, StoredBytes = limits.StoredBytes, DeviceHours = limits.DeviceHours };
-        await store.SetAsync(quota, cancel);
-        await audit.AppendAsync(context.CallerName(), "quota.set", name == Quota.Everybody ? "everybody" : name, Limit(quota), cancel);
+        await store.SetAsync(quota, context.Deed("quota.set", name == Quota.Everybody ? "everybody" : name, Limit(quota)), cancel);
         return Results.Json(Limit(quota));
     }
 

@@ -15,10 +15,10 @@ static class WorkersApi
     {
         var workers = v1.MapGroup("/workers").WithTags("Queue");
         workers.MapGet("", ListAsync).WithSummary("Workers and what they have.");
-        workers.MapPost("/{name}/drain", (string name, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
-            DrainAsync(name, true, context, queue, audit, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a worker finish its runs and claim no more.");
-        workers.MapPost("/{name}/undrain", (string name, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
-            DrainAsync(name, false, context, queue, audit, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a drained worker claim runs again.");
+        workers.MapPost("/{name}/drain", (string name, HttpContext context, RunQueue queue, CancellationToken cancel) =>
+            DrainAsync(name, true, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a worker finish its runs and claim no more.");
+        workers.MapPost("/{name}/undrain", (string name, HttpContext context, RunQueue queue, CancellationToken cancel) =>
+            DrainAsync(name, false, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a drained worker claim runs again.");
     }
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
@@ -28,11 +28,11 @@ static class WorkersApi
         return Results.Json(new JsonObject { ["items"] = new JsonArray([.. workers.Select(Document)]) });
     }
 
-    static async Task<IResult> DrainAsync(string name, bool drain, HttpContext context, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> DrainAsync(string name, bool drain, HttpContext context, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        if (name.Contains('\0') || !await queue.DrainAsync(name, drain, cancel)) throw ProblemException.NotFound($"worker \"{name}\"");
-        await audit.AppendAsync(context.CallerName(), drain ? "worker.drain" : "worker.undrain", name, null, cancel);
+        if (name.Contains('\0') || !await queue.DrainAsync(name, drain, context.Deed(drain ? "worker.drain" : "worker.undrain", name), cancel))
+            throw ProblemException.NotFound($"worker \"{name}\"");
         return Results.NoContent();
     }
 

@@ -30,8 +30,7 @@ static class BatchApi
                 throw ProblemException.Invalid(new SpecException([.. wrong.Errors.Select(e =>
                     body.Grid.Any(a => e.Pointer == "/spec" + a.Field) ? new SpecError(pointer, $"{e.Pointer} {e.Detail}") : e with { Pointer = "/run" + e.Pointer })]));
             }
-        var ids = await intake.StoreAsync(runs, cancel);
-        await intake.Audit.AppendAsync(context.CallerName(), "run.batch", id.ToString(), new JsonObject { ["runs"] = ids.Count }, cancel);
+        var ids = await intake.StoreAsync(runs, context.Deed("run.batch", id, new() { ["runs"] = runs.Count }), cancel);
         return Results.Json(new JsonObject
         {
             ["batch"] = id.ToString(),

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Models;
 using MetaOpt.Api.Problems;
@@ -9,7 +8,7 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Runs;
 
 /// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
-sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, AuditLog Audit, MetaOptDb Db)
+sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
 {
     /// <summary>The validated specification, within the limits, and what it names is there.</summary>
     public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(Submission submission, CancellationToken cancel)
@@ -44,10 +43,10 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         RequirePriority(context, submission.Priority);
         var (spec, _) = await ResolveAsync(submission, cancel);
         var run = RunOf(submission, spec, context.CallerName()) with { IdempotencyKey = IdempotencyKey(context.Request), ForkedFrom = forkedFrom };
-        var id = (await StoreAsync([run], cancel))[0];
-        var detail = forkedFrom is null ? null : new JsonObject { ["from"] = forkedFrom.ToString() };
-        await Audit.AppendAsync(context.CallerName(), forkedFrom is null ? "run.submit" : "run.fork", id.ToString(), detail, cancel);
-        return id;
+        var deed = forkedFrom is null
+            ? context.Deed("run.submit")
+            : context.Deed("run.fork", detail: new() { ["from"] = forkedFrom.ToString() });
+        return (await StoreAsync([run], deed, cancel))[0];
     }
 
     /// <summary>A checked submission as the queue takes it.</summary>
@@ -64,11 +63,11 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         };
 
     /// <summary>All or none.</summary>
-    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, CancellationToken cancel)
+    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, Deed deed, CancellationToken cancel)
     {
         try
         {
-            return await Queue.SubmitAsync(runs, cancel);
+            return await Queue.SubmitAsync(runs, deed, cancel);
         }
         catch (IdempotencyConflictException conflict)
         {

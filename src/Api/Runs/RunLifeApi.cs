@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Problems;
 using MetaOpt.Runs;
@@ -22,22 +21,21 @@ static class RunLifeApi
         run.MapDelete("", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a finished run with its series and checkpoints.");
     }
 
-    static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         await FindOwnAsync(context, db, id, cancel);
-        await queue.RequestCancelAsync(id, cancel);
-        await audit.AppendAsync(context.CallerName(), "run.cancel", id.ToString(), null, cancel);
+        await queue.RequestCancelAsync(id, context.Deed("run.cancel", id), cancel);
         return await AcceptedAsync(context, db, queue, id, cancel);
     }
 
-    static async Task<IResult> RetryAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> RetryAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var run = await FindOwnAsync(context, db, id, cancel);
         try
         {
-            if (!await queue.RetryAsync(id, cancel))
+            if (!await queue.RetryAsync(id, context.Deed("run.retry", id), cancel))
                 throw new ProblemException(409, "not-retryable", run.State.CanBeRetried()
                     ? "The run was retried or deleted meanwhile."
                     : $"The run is {RunDocument.StateName(run.State)}; only a failed or cancelled one is retried. Fork it to run it anew.");
@@ -50,27 +48,26 @@ static class RunLifeApi
         {
             throw new ProblemException(403, "quota-exceeded", full.Message);
         }
-        await audit.AppendAsync(context.CallerName(), "run.retry", id.ToString(), null, cancel);
         return await AcceptedAsync(context, db, queue, id, cancel);
     }
 
-    static Task<IResult> PauseAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
-        AskAsync("pause", queue.PauseAsync, "only one that waits or runs is paused.", id, context, db, queue, audit, cancel);
+    static Task<IResult> PauseAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel) =>
+        AskAsync("pause", queue.PauseAsync, "only one that waits or runs is paused.", id, context, db, queue, cancel);
 
-    static Task<IResult> ResumeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
-        AskAsync("resume", queue.ResumeAsync, "and not paused.", id, context, db, queue, audit, cancel);
+    static Task<IResult> ResumeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel) =>
+        AskAsync("resume", queue.ResumeAsync, "and not paused.", id, context, db, queue, cancel);
 
-    static Task<IResult> YieldAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel) =>
-        AskAsync("yield", queue.YieldAsync, "only one that runs can let others go first.", id, context, db, queue, audit, cancel);
+    static Task<IResult> YieldAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel) =>
+        AskAsync("yield", queue.YieldAsync, "only one that runs can let others go first.", id, context, db, queue, cancel);
 
     static async Task<IResult> AskAsync(
-        string verb, Func<Guid, CancellationToken, Task<bool>> ask, string otherwise, Guid id, HttpContext context, MetaOptDb db, RunQueue queue,
-        AuditLog audit, CancellationToken cancel)
+        string verb, Func<Guid, Deed, CancellationToken, Task<bool>> ask, string otherwise, Guid id, HttpContext context, MetaOptDb db, RunQueue queue,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var run = await FindOwnAsync(context, db, id, cancel);
-        if (!await ask(id, cancel)) throw new ProblemException(409, $"cannot-{verb}", $"The run is {RunDocument.StateName(run.State)}, {otherwise}");
-        await audit.AppendAsync(context.CallerName(), $"run.{verb}", id.ToString(), null, cancel);
+        if (!await ask(id, context.Deed($"run.{verb}", id), cancel))
+            throw new ProblemException(409, $"cannot-{verb}", $"The run is {RunDocument.StateName(run.State)}, {otherwise}");
         return await AcceptedAsync(context, db, queue, id, cancel);
     }
 
@@ -84,11 +81,11 @@ static class RunLifeApi
         return await AcceptedAsync(context, intake.Db, intake.Queue, await intake.QueueAsync(context, submission, id, cancel), cancel);
     }
 
-    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var run = await FindOwnAsync(context, db, id, cancel);
-        switch (await queue.DeleteAsync(id, cancel))
+        switch (await queue.DeleteAsync(id, context.Deed("run.delete", id, new() { ["name"] = run.Name }), cancel))
         {
             case Deletion.NotFinal:
                 throw new ProblemException(409, "not-final", "The run waits or runs; cancel it first and delete it when it has stopped.");
@@ -99,7 +96,6 @@ static class RunLifeApi
             case Deletion.Unknown:
                 throw ProblemException.NotFound($"run {id}");
         }
-        await audit.AppendAsync(context.CallerName(), "run.delete", id.ToString(), new JsonObject { ["name"] = run.Name }, cancel);
         return Results.NoContent();
     }
 

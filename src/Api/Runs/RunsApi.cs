@@ -101,7 +101,7 @@ static class RunsApi
         return document;
     }
 
-    static async Task<IResult> ChangeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> ChangeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var change = await context.Request.ReadAsync<RunChange>();
@@ -110,19 +110,11 @@ static class RunsApi
         Intake.RequirePriority(context, change.Priority);
         EntityTags.RequireMatch(context.Request, run.Version);
         var any = context.Request.Headers.IfMatch.ToString() is "" or "*";
-        var matches = true;
-        // Only what was sent is written: changes of different fields at the same time both hold.
-        if (change is not { Name: null, Tags: null, Notes: null, Priority: null, TimeLimitSeconds: null })
-            matches = await db.Runs.Where(r => r.Id == id && (any || r.Version == run.Version)).ExecuteUpdateAsync(set =>
-            {
-                if (change.Name is { } name) set.SetProperty(r => r.Name, name);
-                if (change.Tags?.ToList() is { } tags) set.SetProperty(r => r.Tags, tags);
-                if (change.Notes is { } notes) set.SetProperty(r => r.Notes, notes);
-                if (change.TimeLimitSeconds is { } seconds) set.SetProperty(r => r.TimeLimit, TimeSpan.FromSeconds(seconds));
-                if (change.Priority is { } priority) set.SetProperty(r => r.Priority, priority);
-            }, cancel) == 1;
-        if (!matches) throw EntityTags.ChangedMeanwhile();
-        await audit.AppendAsync(context.CallerName(), "run.change", id.ToString(), null, cancel);
+        var limit = change.TimeLimitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
+        if (change is not { Name: null, Tags: null, Notes: null, Priority: null, TimeLimitSeconds: null }
+            && !await queue.EditAsync(id, new(change.Name, change.Tags, change.Notes, change.Priority, limit), any ? null : run.Version,
+                context.Deed("run.change", id), cancel))
+            throw EntityTags.ChangedMeanwhile();
         return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
     }
 }

@@ -35,14 +35,13 @@ static class UsersApi
         return Results.Json(Document(await FindAsync(users, name, cancel)));
     }
 
-    static async Task<IResult> CreateAsync(HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> CreateAsync(HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var request = await context.Request.ReadAsync<NewUser>();
         try
         {
-            var user = await users.CreateUserAsync(request.Name, request.Role, cancel, request.Weight);
-            await audit.AppendAsync(context.CallerName(), "user.create", user.Name, Facts(user), cancel);
+            var user = await users.CreateUserAsync(request.Name, request.Role, request.Weight, context.Deed("user.create"), cancel);
             return Results.Created($"/api/v1/users/{user.Name}", Document(user));
         }
         catch (DbUpdateException error) when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
@@ -51,15 +50,14 @@ static class UsersApi
         }
     }
 
-    static async Task<IResult> ChangeAsync(string name, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> ChangeAsync(string name, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var change = await context.Request.ReadAsync<UserEdit>();
         try
         {
-            var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled), cancel)
+            var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled), context.Deed("user.change"), cancel)
                 ?? throw ProblemException.NotFound("such user");
-            await audit.AppendAsync(context.CallerName(), "user.change", user.Name, Facts(user), cancel);
             return Results.Json(Document(user));
         }
         catch (LastAdminException last)
@@ -74,29 +72,25 @@ static class UsersApi
         return Results.Json(TokenDocument.List(await users.ListTokensAsync((await FindAsync(users, name, cancel)).Id, cancel)));
     }
 
-    static async Task<IResult> CreateTokenAsync(string name, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> CreateTokenAsync(string name, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var request = await context.Request.ReadAsync<TokenRequest>();
         var user = await FindAsync(users, name, cancel);
-        var token = await request.CreateAsync(users, user.Id, Scopes.Of(user.Role), $"that {user.Name}'s role has", cancel);
-        await audit.AppendAsync(context.CallerName(), "token.create", token.Token.Id, TokenDocument.Audit(user.Name, token.Token), cancel);
+        var token = await request.CreateAsync(context, users, user.Id, user.Name, Scopes.Of(user.Role), $"that {user.Name}'s role has", cancel);
         return Results.Json(TokenDocument.New(token), statusCode: 201);
     }
 
-    static async Task<IResult> RevokeTokenAsync(string name, string id, HttpContext context, UserStore users, AuditLog audit, CancellationToken cancel)
+    static async Task<IResult> RevokeTokenAsync(string name, string id, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        if (!await users.RevokeTokenAsync((await FindAsync(users, name, cancel)).Id, id, cancel))
+        if (!await users.RevokeTokenAsync((await FindAsync(users, name, cancel)).Id, id, context.Deed("token.revoke", id, new() { ["user"] = name }), cancel))
             throw ProblemException.NotFound($"such token of {name}'s, or it is revoked already");
-        await audit.AppendAsync(context.CallerName(), "token.revoke", id, new JsonObject { ["user"] = name }, cancel);
         return Results.NoContent();
     }
 
     static async Task<User> FindAsync(UserStore users, string name, CancellationToken cancel) =>
         (name.Contains('\0') ? null : await users.FindUserAsync(name, cancel)) ?? throw ProblemException.NotFound("such user");
-
-    static JsonObject Facts(User user) => new() { ["role"] = Role(user), ["weight"] = user.Weight, ["disabled"] = user.DisabledAt is not null };
 
     static JsonObject Document(User user) => new()
     {

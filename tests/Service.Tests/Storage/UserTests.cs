@@ -104,7 +104,7 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     [Fact]
     public async Task The_audit_trail_only_grows()
     {
-        await storage.Get<AuditLog>().AppendAsync("ada", "run.cancel", "some-run", new() { ["reason"] = "test" }, default);
+        await storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada" }, new("ada", "quota.set", "some-run", new() { ["reason"] = "test" }), default);
         await using var db = await storage.Get<IDbContextFactory<MetaOptDb>>().CreateDbContextAsync();
         Assert.Equal("test", (await db.Audit.SingleAsync(a => a.Subject == "some-run")).Detail.GetProperty("reason").GetString());
         await Assert.ThrowsAsync<PostgresException>(() => storage.ExecuteAsync("update audit set actor = 'eve'"));

@@ -155,10 +155,10 @@ public sealed partial class WorkerProcess : IDisposable
     readonly Process _process;
     readonly ConcurrentQueue<string> _log = new();
 
-    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments)
+    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments, int nice = 0)
     {
         Name = name;
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), .. arguments])
+        var start = new ProcessStartInfo("nice", ["-n", $"{nice}", "dotnet", Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
