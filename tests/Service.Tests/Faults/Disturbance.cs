@@ -11,7 +11,9 @@ namespace MetaOpt.Service.Tests.Faults;
 /// </summary>
 sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers)
 {
-    static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1), s_away = TimeSpan.FromSeconds(1), s_stop = TimeSpan.FromSeconds(6);
+    static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan s_away = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan s_stop = TimeSpan.FromSeconds(6);
     // A child hears its worker's silence after a lease and an eighth of it, twice looked at.
     static readonly TimeSpan s_silence = WorkerFixture.Lease * 1.25;
 
@@ -34,7 +36,8 @@ sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string
         {
             Assert.True(begun.Elapsed < TimeSpan.FromSeconds(120 + 10 * runs), $"{ended} of {runs} runs ended in {begun.Elapsed}.");
             await Task.Delay(50);
-            ended = await fixture.ScalarAsync<long>($"select count(*) from runs where pool = '{pool}' and state not in ('queued', 'running')");
+            ended = await fixture.ScalarAsync<long>(
+                $"select count(*) from runs where pool = '{pool}' and state not in ('queued', 'running')");
             if (since.Elapsed < s_interval) continue;
             since.Restart();
             if (Restarts < restarts && ended >= runs * (Restarts + 1) / (restarts + 1)) await RestartAsync();

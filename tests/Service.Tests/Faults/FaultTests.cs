@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Service.Tests.Workers;
 using MetaOpt.Storage;
@@ -42,7 +43,8 @@ public class FaultTests
                 runs.Add((await fixture.SubmitAsync(_pool, epochs, seed, maxDeaths: 1000, owner: owner), seed));
             }
             var begun = Stopwatch.StartNew();
-            var disturbance = new Disturbance(fixture, options, _pool, [.. Enumerable.Range(0, Workers).Select(_ => fixture.Start(_pool))]);
+            var workers = Enumerable.Range(0, Workers).Select(_ => fixture.Start(_pool)).ToList();
+            var disturbance = new Disturbance(fixture, options, _pool, workers);
             await disturbance.UntilEndedAsync(runs.Count, s_size.Restarts);
             await JudgeAsync(fixture, disturbance, runs, undisturbed, 2 * epochs, begun.Elapsed);
         }
@@ -72,9 +74,10 @@ public class FaultTests
             ("runs", runs.Count), ("users, weights 1:1:2", s_owners.Length), ("workers at once", Workers),
             ("meta-steps of a run", steps), ("seconds", Math.Round(took.TotalSeconds)),
             ("children killed (-9)", disturbance.Children), ("workers killed (-9)", disturbance.Workers),
-            ("workers stopped past their lease", disturbance.Stops), ("database restarts", disturbance.Restarts), ("attempts", attempts.Count),
-            ("attempts that resumed above step 0", resumed), ("runs that did not end exactly once: 0", notOnce),
-            ("runs that did not succeed: 0", rows.Count(r => r.State != RunState.Succeeded)), ("series without each step exactly once: 0", wrongSteps),
+            ("workers stopped past their lease", disturbance.Stops), ("database restarts", disturbance.Restarts),
+            ("attempts", attempts.Count), ("attempts that resumed above step 0", resumed), ("runs that did not end exactly once: 0", notOnce),
+            ("runs that did not succeed: 0", rows.Count(r => r.State != RunState.Succeeded)),
+            ("series without each step exactly once: 0", wrongSteps),
             ("final checkpoints unlike the undisturbed one: 0", wrongBytes), ("writes from a lost lease: 0", stray),
             ("meta-steps stored / needed", Math.Round(stored / needed, 3)),
             ("meta-steps computed, with those never stored / needed: < 1.5", Math.Round(ratio, 3)));
@@ -95,7 +98,8 @@ public class FaultTests
             var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(0.5));
             var weights = s_owners.Sum(o => o.Weight);
             foreach (var (name, weight) in s_owners)
-                for (var i = 0; i < s_shares.Runs * weight / weights; i++) await fixture.SubmitAsync(_pool, epochs, seed: i, owner: name);
+                for (var i = 0; i < s_shares.Runs * weight / weights; i++)
+                    await fixture.SubmitAsync(_pool, epochs, seed: i, owner: name);
             for (var i = 0; i < Workers; i++) fixture.Start(_pool);
             await UntilAsync(async () => await fixture.ScalarAsync<long>(
                 $"select count(distinct owner) from runs where pool = '{_pool}' and state = 'queued'") < s_owners.Length, "somebody to run out of work");
@@ -103,13 +107,15 @@ public class FaultTests
             foreach (var (name, _) in s_owners)
                 seconds.Add(await fixture.ScalarAsync<double>($"""
                     select sum(extract(epoch from coalesce(a.ended_at, clock_timestamp()) - a.started_at))::float8
-                    from attempts a join runs r on r.id = a.run_id where r.pool = '{_pool}' and r.owner = '{name}'
+                    from attempts a join runs r on r.id = a.run_id
+                    where r.pool = '{_pool}' and r.owner = '{name}'
                     """));
             var parts = s_owners.Zip(seconds, (o, s) => s / seconds.Sum() * weights / o.Weight).ToList();
-            LongForm.Report("Fair share: device time while everybody has work, without kills", [("runs", s_shares.Runs),
-                .. s_owners.Zip(seconds, parts).SelectMany(x => new (string, System.Text.Json.Nodes.JsonNode?)[] {
-                    ($"{x.First.Name}, weight {x.First.Weight}: device seconds", Math.Round(x.Second, 1)),
-                    ($"{x.First.Name}: part of what the weight promises: {1 - s_shares.Tolerance} to {1 + s_shares.Tolerance}", Math.Round(x.Third, 3)) })]);
+            LongForm.Report("Fair share: device time while everybody has work, without kills", [
+                ("runs", s_shares.Runs),
+                .. s_owners.Zip(seconds, (o, s) => ($"{o.Name}, weight {o.Weight}: device seconds", (JsonNode?)Math.Round(s, 1))),
+                .. s_owners.Zip(parts, (o, p) => (
+                    $"{o.Name}: part of what the weight promises: {1 - s_shares.Tolerance} to {1 + s_shares.Tolerance}", (JsonNode?)Math.Round(p, 3)))]);
             Assert.All(parts, part => Assert.InRange(part, 1 - s_shares.Tolerance, 1 + s_shares.Tolerance));
         }
         finally
@@ -121,7 +127,8 @@ public class FaultTests
     static async Task AddOwnersAsync(WorkerFixture fixture)
     {
         foreach (var (name, weight) in s_owners)
-            await fixture.ScalarAsync<int>($"insert into users (id, name, role, weight) values ('{Guid.CreateVersion7()}', '{name}', 'member', {weight})");
+            await fixture.ScalarAsync<int>(
+                $"insert into users (id, name, role, weight) values ('{Guid.CreateVersion7()}', '{name}', 'member', {weight})");
     }
 
     /// <summary>The final checkpoint of each seed, on a worker that nobody disturbs.</summary>

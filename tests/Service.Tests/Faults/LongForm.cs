@@ -3,12 +3,13 @@ using System.Text.Json.Nodes;
 namespace MetaOpt.Service.Tests;
 
 /// <summary>
-/// What <c>./metaopt bench</c> measures with a test: with <c>METAOPT_LONG_FORM=FOLDER</c> in the environment it is the long form, and what it
-/// found goes to that folder, as a table for people and as JSON.
+/// What <c>./metaopt bench</c> measures with a test: with <c>METAOPT_LONG_FORM=FOLDER</c> in the environment it is the long form, and
+/// what it found goes to that folder, as a table for people and as JSON.
 /// </summary>
 static class LongForm
 {
-    static readonly string? s_folder = Environment.GetEnvironmentVariable("METAOPT_LONG_FORM") is { Length: > 0 } folder ? folder : null;
+    static readonly string? s_folder =
+        Environment.GetEnvironmentVariable("METAOPT_LONG_FORM") is { Length: > 0 } folder ? folder : null;
 
     public static bool Wanted => s_folder is not null;
 

@@ -3,8 +3,8 @@ using MetaOpt.Service.Tests.Workers;
 namespace MetaOpt.Service.Tests.Faults;
 
 /// <summary>
-/// Triggers of the test's database that note who wrote what: they know the writer by the name of its connection, and nothing of leases'
-/// tokens. A worker that writes for a run which is another's, or nobody's, has written from a lost lease.
+/// Triggers of the test's database that note who wrote what: they know the writer by the name of its connection, and nothing of
+/// leases' tokens. A worker that writes for a run which is another's, or nobody's, has written from a lost lease.
 /// </summary>
 static class Witness
 {
@@ -28,8 +28,10 @@ static class Witness
           end if;
           return null;
         end $$;
-        create trigger witness_insert after insert on series_points referencing new table as touched for each statement execute function witness_points();
-        create trigger witness_delete after delete on series_points referencing old table as touched for each statement execute function witness_points();
+        create trigger witness_insert after insert on series_points referencing new table as touched
+        for each statement execute function witness_points();
+        create trigger witness_delete after delete on series_points referencing old table as touched
+        for each statement execute function witness_points();
 
         create function witness_row() returns trigger language plpgsql as $$
         begin
@@ -69,27 +71,31 @@ static class Witness
             """));
 
     /// <summary>
-    /// Meta-steps of the pool's runs: those that were computed and stored, and what was computed and never stored at most, for each attempt
-    /// that did not end well: the time from its last stored step to the death of its child, at its own speed.
+    /// Meta-steps of the pool's runs: those that were computed and stored, and what was computed and never stored at most, for each
+    /// attempt that did not end well: the time from its last stored step to the death of its child, at its own speed.
     /// </summary>
     /// <param name="on">The database.</param>
     /// <param name="pool">Whose runs.</param>
     /// <param name="ends">When the children of a worker died that was killed or stopped.</param>
-    public static async Task<(long Stored, double Unstored)> StepsAsync(WorkerFixture on, string pool, IReadOnlyDictionary<string, List<DateTime>> ends)
+    public static async Task<(long Stored, double Unstored)> StepsAsync(
+        WorkerFixture on, string pool, IReadOnlyDictionary<string, List<DateTime>> ends)
     {
         await using var read = on.Source.CreateCommand($"""
-            select a.worker, a.outcome, a.started_at, a.ended_at, coalesce(a.resumed_from_step, 0), w.first_at, w.first_step, w.last_at, w.last_step
+            select a.worker, a.outcome, a.started_at, a.ended_at, coalesce(a.resumed_from_step, 0),
+              w.first_at, w.first_step, w.last_at, w.last_step
             from attempts a join runs r on r.id = a.run_id left join written w on w.run_id = a.run_id and w.attempt = a.number
             where r.pool = '{pool}'
             """);
         var attempts = new List<Attempt>();
         await using (var reader = await read.ExecuteReaderAsync())
             while (await reader.ReadAsync())
-                attempts.Add(new(reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetDateTime(3), reader.GetInt64(4),
+                attempts.Add(new(
+                    reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetDateTime(3), reader.GetInt64(4),
                     reader.IsDBNull(5) ? null : new(reader.GetDateTime(5), reader.GetInt64(6), reader.GetDateTime(7), reader.GetInt64(8))));
         var speed = attempts.Where(a => a.Speed is not null).Average(a => a.Speed!.Value);
         var start = attempts.Where(a => a.Written is not null).Min(a => a.Written!.FirstAt - a.StartedAt);
-        return (attempts.Sum(a => a.Written is { } w ? w.LastStep - a.ResumedFrom : 0), attempts.Where(a => a.Outcome != "succeeded").Sum(Unstored));
+        return (attempts.Sum(a => a.Written is { } w ? w.LastStep - a.ResumedFrom : 0),
+            attempts.Where(a => a.Outcome != "succeeded").Sum(Unstored));
 
         double Unstored(Attempt attempt)
         {
@@ -103,7 +109,8 @@ static class Witness
 
     sealed record Written(DateTime FirstAt, long FirstStep, DateTime LastAt, long LastStep);
 
-    sealed record Attempt(string Worker, string Outcome, DateTime StartedAt, DateTime EndedAt, long ResumedFrom, Written? Written)
+    sealed record Attempt(
+        string Worker, string Outcome, DateTime StartedAt, DateTime EndedAt, long ResumedFrom, Written? Written)
     {
         public double? Speed => Written is { } w && w.LastStep > w.FirstStep && w.LastAt > w.FirstAt + TimeSpan.FromSeconds(0.1)
             ? (w.LastStep - w.FirstStep) / (w.LastAt - w.FirstAt).TotalSeconds : null;

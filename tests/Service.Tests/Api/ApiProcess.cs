@@ -1,0 +1,53 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace MetaOpt.Service.Tests.Api;
+
+/// <summary>The API as an operator starts it. Its input ends when the tests do, however they end.</summary>
+public sealed class ApiProcess : IDisposable
+{
+    const string Listening = "Now listening on: ";
+
+    readonly Process _process;
+    readonly ConcurrentQueue<string> _log = new();
+    readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ApiProcess(string connectionString, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-api.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["METAOPT_DATABASE_URL"] = connectionString;
+        start.Environment["METAOPT_HOME"] = TestFolders.New("api-process");
+        start.Environment["METAOPT_STOP_AT_END_OF_INPUT"] = "1";
+        _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        _process.OutputDataReceived += (_, e) => Hear(e.Data ?? "");
+        _process.ErrorDataReceived += (_, e) => Hear(e.Data ?? "");
+        _process.Exited += (_, _) => _address.TrySetException(new InvalidOperationException($"The API ended: {Log}"));
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Where it listens, once it does.</summary>
+    public Task<Uri> AddressAsync() => _address.Task.WaitAsync(TimeSpan.FromMinutes(2));
+
+    public string Log => string.Join('\n', _log);
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    void Hear(string line)
+    {
+        _log.Enqueue(line);
+        if (line.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at)
+            _address.TrySetResult(new Uri(line[(at + Listening.Length)..].Trim()));
+    }
+}
