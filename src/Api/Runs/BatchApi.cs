@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Runs;
@@ -8,9 +10,13 @@ namespace MetaOpt.Api.Runs;
 /// <summary>Many runs at once: grids over seeds and settings.</summary>
 static class BatchApi
 {
-    public static void MapBatch(this RouteGroupBuilder v1) =>
+    public static void MapBatch(this RouteGroupBuilder v1)
+    {
         v1.MapPost("/runs:batch", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithTags("Runs")
             .WithSummary($"Submits a grid of runs, at most {Batch.Most}, all or none. GET /runs?batch= lists them.");
+        v1.MapPost("/runs:validate-batch", ValidateAsync).WithTags("Runs")
+            .WithSummary("Checks a grid without queueing it: the number of its runs, the seconds of all and the bytes of the largest.");
+    }
 
     static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
@@ -18,23 +24,49 @@ static class BatchApi
         var body = await context.Request.ReadAsync<Batch>();
         Intake.RequirePriority(context, body.Run.Priority, "/run");
         var (id, key, runs) = (Guid.CreateVersion7(), Intake.IdempotencyKey(context.Request), new List<NewRun>());
-        foreach (var (submission, pointer) in body.Submissions())
-            try
-            {
-                var (spec, _) = await intake.ResolveAsync(submission, cancel);
-                runs.Add(Intake.RunOf(submission, spec, context.CallerName()) with { Batch = id, IdempotencyKey = key is null ? null : $"{key}#{runs.Count}" });
-            }
-            catch (ProblemException wrong) when (wrong.Errors.Count > 0)
-            {
-                // The field that varies is the grid's mistake, any other the common part's.
-                throw ProblemException.Invalid(new SpecException([.. wrong.Errors.Select(e =>
-                    body.Grid.Any(a => e.Pointer == "/spec" + a.Field) ? new SpecError(pointer, $"{e.Pointer} {e.Detail}") : e with { Pointer = "/run" + e.Pointer })]));
-            }
+        await foreach (var (submission, spec, _) in ResolveAsync(body, intake, cancel))
+            runs.Add(Intake.RunOf(submission, spec, context.CallerName()) with { Batch = id, IdempotencyKey = key is null ? null : $"{key}#{runs.Count}" });
         var ids = await intake.StoreAsync(runs, context.Deed("run.batch", id, new() { ["runs"] = runs.Count }), cancel);
         return Results.Json(new JsonObject
         {
             ["batch"] = id.ToString(),
             ["runs"] = new JsonArray([.. ids.Zip(runs, (run, submitted) => new JsonObject { ["id"] = run.ToString(), ["name"] = submitted.Name })]),
         }, statusCode: 202);
+    }
+
+    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        var body = await context.Request.ReadAsync<Batch>();
+        Intake.RequirePriority(context, body.Run.Priority, "/run");
+        var (runs, bytes, seconds) = (0, 0L, 0.0);
+        await foreach (var (_, _, cost) in ResolveAsync(body, intake, cancel))
+            (runs, bytes, seconds) = (runs + 1, Math.Max(bytes, cost.Bytes), seconds + cost.Seconds);
+        return Results.Json(new JsonObject
+        {
+            ["valid"] = true,
+            ["runs"] = runs,
+            ["prediction"] = new JsonObject { ["bytes"] = bytes, ["seconds"] = Math.Round(seconds, 1) },
+        });
+    }
+
+    static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
+        Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        foreach (var (submission, pointer) in batch.Submissions())
+        {
+            (RunSpec Spec, CostPrediction Cost) resolved;
+            try
+            {
+                resolved = await intake.ResolveAsync(submission, cancel);
+            }
+            catch (ProblemException wrong) when (wrong.Errors.Count > 0)
+            {
+                // The field that varies is the grid's mistake, any other the common part's.
+                throw ProblemException.Invalid(new SpecException([.. wrong.Errors.Select(e =>
+                    batch.Grid.Any(a => e.Pointer == "/spec" + a.Field) ? new SpecError(pointer, $"{e.Pointer} {e.Detail}") : e with { Pointer = "/run" + e.Pointer })]));
+            }
+            yield return (submission, resolved.Spec, resolved.Cost);
+        }
     }
 }

@@ -28,6 +28,10 @@ public sealed record Fork
     [Bounds(-100, 100)]
     public int Priority { get; init; }
 
+    /// <summary>By default the old run's.</summary>
+    [Bounds(1, 31_536_000)]
+    public double? TimeLimitSeconds { get; init; }
+
     /// <summary>
     /// Changes of the specification, as in a JSON merge patch (RFC 7396): null brings a field back to its default. An object with
     /// another <c>type</c> takes the old one's place.
@@ -57,7 +61,7 @@ public sealed record Fork
             Notes = Notes,
             Pool = Pool ?? run.Pool,
             Priority = Priority,
-            TimeLimitSeconds = run.TimeLimit?.TotalSeconds,
+            TimeLimitSeconds = TimeLimitSeconds ?? run.TimeLimit?.TotalSeconds,
             Spec = JsonElement.Parse(spec.ToJsonString()),
         };
     }

@@ -23,7 +23,7 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
     static readonly string[] s_refusals = ["unauthorized", "forbidden", "not-yours", "missing-header"];
 
     /// <summary>Changes nothing, though it is posted.</summary>
-    static readonly string[] s_reading = ["POST /api/v1/runs:validate"];
+    static readonly string[] s_reading = ["POST /api/v1/runs:validate", "POST /api/v1/runs:validate-batch"];
 
     /// <summary>Makes something new of the caller's own from what belongs to somebody.</summary>
     static readonly string[] s_submitting = ["POST /api/v1/runs/{id:guid}/fork"];
