@@ -52,19 +52,21 @@ static partial class ModelsApi
         var promotion = await context.Request.ReadAsync<Promotion>();
         var model = await models.PromoteAsync(promotion.Name, id, promotion.Notes, context.Deed("model.promote", detail: new() { ["checkpoint"] = id.ToString() }), cancel)
             ?? throw new ProblemException(409, "not-succeeded", $"Run {run.Id} has not succeeded; only what a finished run learned is promoted.");
-        return Results.Json(Document(model), statusCode: 201);
+        return Results.Json((await DocumentsAsync(db, [model], cancel))[0], statusCode: 201);
     }
 
-    static async Task<IResult> ListAsync(HttpRequest request, ModelStore models, CancellationToken cancel)
+    static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, ModelStore models, CancellationToken cancel)
     {
         request.AllowQuery("name");
-        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await models.ListAsync(request.QueryText("name"), cancel)).Select(Document)]) });
+        var items = await DocumentsAsync(db, await models.ListAsync(request.QueryText("name"), cancel), cancel);
+        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. items]) });
     }
 
-    static async Task<IResult> GetAsync(string name, int version, HttpRequest request, ModelStore models, CancellationToken cancel)
+    static async Task<IResult> GetAsync(string name, int version, HttpRequest request, MetaOptDb db, ModelStore models, CancellationToken cancel)
     {
         request.AllowQuery();
-        return Results.Json(Document(await FindAsync(models, name, version, cancel)));
+        var found = await DocumentsAsync(db, [await FindAsync(models, name, version, cancel)], cancel);
+        return found.Count == 1 ? Results.Json(found[0]) : throw ProblemException.NotFound($"model {name}@{version}");
     }
 
     static async Task ContentAsync(string name, int version, HttpContext context, ModelStore models, CheckpointStore checkpoints, CancellationToken cancel)
@@ -87,14 +89,30 @@ static partial class ModelsApi
 
     static string NameOf(Model model) => $"{model.Name}@{model.Version}";
 
-    static JsonObject Document(Model model) => new()
+    static async Task<List<JsonObject>> DocumentsAsync(MetaOptDb db, IReadOnlyList<Model> models, CancellationToken cancel)
     {
-        ["id"] = NameOf(model),
-        ["name"] = model.Name,
-        ["version"] = model.Version,
-        ["checkpoint"] = model.CheckpointId.ToString(),
-        ["notes"] = model.Notes,
-        ["promotedBy"] = model.PromotedBy,
-        ["promotedAt"] = model.PromotedAt,
-    };
+        var ids = models.Select(m => m.CheckpointId).ToList();
+        var learned = await db.Checkpoints.Where(c => ids.Contains(c.Id))
+            .Join(db.Runs, c => c.RunId, r => r.Id, (c, r) => new { c.Id, c.Step, c.Size, Run = r.Id, r.Name, r.Owner })
+            .ToDictionaryAsync(c => c.Id, cancel);
+        // Without those that were taken back and deleted meanwhile.
+        return [.. models.Where(model => learned.ContainsKey(model.CheckpointId)).Select(model => new JsonObject
+        {
+            ["id"] = NameOf(model),
+            ["name"] = model.Name,
+            ["version"] = model.Version,
+            ["checkpoint"] = model.CheckpointId.ToString(),
+            ["step"] = learned[model.CheckpointId].Step,
+            ["size"] = learned[model.CheckpointId].Size,
+            ["run"] = new JsonObject
+            {
+                ["id"] = learned[model.CheckpointId].Run.ToString(),
+                ["name"] = learned[model.CheckpointId].Name,
+                ["owner"] = learned[model.CheckpointId].Owner,
+            },
+            ["notes"] = model.Notes,
+            ["promotedBy"] = model.PromotedBy,
+            ["promotedAt"] = model.PromotedAt,
+        })];
+    }
 }

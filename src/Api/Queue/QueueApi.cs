@@ -82,6 +82,8 @@ static class QueueApi
         ["state"] = run.State.ToString().ToLowerInvariant(),
         ["worker"] = run.LeaseOwner,
         ["createdAt"] = run.CreatedAt,
+        ["startedAt"] = run.StartedAt,
+        ["progress"] = run.Progress is { ValueKind: not System.Text.Json.JsonValueKind.Undefined } progress ? JsonNode.Parse(progress.GetRawText()) : null,
         ["waitingFor"] = reason is null ? null : Runs.RunDocument.Waiting(reason),
         ["estimatedStart"] = start,
     };

@@ -35,6 +35,7 @@ sealed class Supervisor(
         ["runtime"] = RuntimeInformation.FrameworkDescription,
         ["cores"] = Environment.ProcessorCount,
         ["threads"] = settings.Threads,
+        ["devices"] = new JsonArray([.. settings.Devices.Select(d => (JsonNode)d)]),
     };
 
     /// <summary>The source this was built from; the SDK bakes it in.</summary>
