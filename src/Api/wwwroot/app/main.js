@@ -9,6 +9,7 @@ const pages = [
   [/^\/compare$/, 'compare'],
   [/^\/leaderboard$/, 'leaderboard'],
   [/^\/trajectory$/, 'trajectory'],
+  [/^\/models$/, 'models'],
   [/^\/new$/, 'new'],
   [/^\/account$/, 'account'],
   [/^\/admin$/, 'admin'],
@@ -21,6 +22,7 @@ const places = [
   ['/compare', 'compare', 'Compare'],
   ['/leaderboard', 'leaderboard', 'Leaderboard'],
   ['/trajectory', 'trajectory', 'Trajectory'],
+  ['/models', 'models', 'Models'],
   ['/account', 'account', 'Account'],
   ['/admin', 'admin', 'Administration'],
 ];
@@ -43,9 +45,11 @@ async function show() {
     { pathname, search } = location;
   const match = pages.map(([pattern, name]) => [pattern.exec(pathname), name]).find(([found]) => found);
   const name = match?.[1] ?? 'missing';
-  // Fetched while the server is asked who this is.
-  const module = import(`../pages/${name}.js`);
-  module.catch(() => {});
+  const parameters = { ...match?.[0]?.groups, query: new URLSearchParams(search), signal };
+  // The module and what it wants to know first come while the server is asked who this is.
+  const arriving = import(`../pages/${name}.js`).then(view => ({ view, loaded: view.load?.(parameters) }));
+  // Whoever awaits them hears of what goes wrong, and nobody where the page is left before.
+  arriving.then(({ loaded }) => [loaded, ...Object.values(loaded ?? {})].forEach(part => part?.catch?.(() => {}))).catch(() => {});
   if (name !== 'sign-in' && !me) {
     me = await api.get('/me').catch(error => {
       if (!(error instanceof Problem) || error.status !== 401) toast(error.message, 'bad');
@@ -55,18 +59,26 @@ async function show() {
   }
   drawBar(pathname);
   try {
-    const view = await module;
+    const { view, loaded } = await arriving;
     if (signal.aborted) return;
     document.title = `${view.title} – MetaOpt`;
     const place = h('div.view');
     fill(page, place);
-    await view.show(place, { ...match?.[0]?.groups, query: new URLSearchParams(search), signal, me, go, entered });
+    await view.show(place, { ...parameters, loaded, me, go, entered });
     if (!signal.aborted) page.focus({ preventScroll: true });
   } catch (error) {
     if (signal.aborted) return;
+    // After an update of the server the scripts of this document are gone.
+    if (error instanceof TypeError && performance.now() > 10_000 && (await isThere())) return location.reload();
     fill(page, h('h1', 'This does not work'), h('p.empty', error.message));
   }
 }
+
+const isThere = () =>
+  fetch('/', { method: 'HEAD' }).then(
+    answer => answer.ok,
+    () => false,
+  );
 
 /** After signing in. */
 function entered(who, to) {
