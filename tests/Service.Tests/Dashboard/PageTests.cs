@@ -113,7 +113,7 @@ public sealed class PageTests(BrowserFixture browser)
             await using var opened = await browser.SignInAsync("/", new() { Width = width, Height = 844 });
             var page = opened.Page;
             await page.EmulateMediaAsync(new() { ColorScheme = scheme });
-            foreach (var path in (string[])["/", "/runs", $"/runs/{id}", $"/compare?runs={id}", "/leaderboard", $"/trajectory?run={id}", $"/new?from={id}", "/account", "/admin?user=admin", "/sign-in"])
+            foreach (var path in (string[])["/", "/runs", $"/runs/{id}", $"/compare?runs={id}", "/leaderboard", $"/trajectory?run={id}", "/models", $"/new?from={id}", "/account", "/admin?user=admin", "/sign-in"])
             {
                 await page.GotoAsync(path);
                 await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();

@@ -12,10 +12,7 @@ export class Problem extends Error {
 /** Called when the server wants a token: the page to sign in. */
 export const session = { lost: () => {} };
 
-/**
- *
- *
- */
+/** The answer's document; null for an empty one. */
 async function send(method, path, body, { signal, headers } = {}) {
   let answer;
   try {
@@ -44,7 +41,7 @@ async function send(method, path, body, { signal, headers } = {}) {
 
 export const api = {
   get: (path, signal) => send('GET', path, undefined, { signal }),
-  post: (path, body, signal) => send('POST', path, body, { signal }),
+  post: (path, body, signal, headers) => send('POST', path, body, { signal, headers }),
   patch: (path, body) => send('PATCH', path, body),
   put: (path, body) => send('PUT', path, body),
   delete: path => send('DELETE', path),
@@ -62,7 +59,6 @@ export async function optional(answer) {
 
 /**
  * Calls back now and every few seconds while the page is looked at; says once when the server is lost and when it is back.
- *
  */
 export function poll(seconds, signal, work, lost = () => {}) {
   let timer;

@@ -9,12 +9,16 @@ import { chrome, colour, dash, faint, onTheme } from './palette.js';
 import { saveMenu } from './save.js';
 
 let library;
-// The file is missing where the server was built without npm.
+// A script that sets a global, since the package has no small module. It is missing where the server was built without npm.
 const uPlotLibrary = () =>
-  (library ??= import('/vendor/uPlot.esm.js').then(
-    module => module.default,
-    () => null,
-  ));
+  (library ??= new Promise(resolve => {
+    const script = h('script', {
+      src: new URL('../vendor/uPlot.iife.min.js', import.meta.url),
+      onload: () => resolve(window.uPlot),
+      onerror: () => resolve(null),
+    });
+    document.head.append(script);
+  }));
 
 /**
  * Lines are {key, label, curve, index, band}: the index chooses colour and dashes, a band is drawn from the curve's low to its high.

@@ -12,6 +12,9 @@ export class Curve {
     this.high = [];
     this.diverged = 0;
     this.buckets = false;
+    // Steps of a bucket, and the newest one's first step and number of points.
+    this.width = 1;
+    this.newest = { from: 0, count: 0 };
   }
 
   /** Points of the API, in order; those of steps that are known already replace what was there. */
@@ -22,14 +25,34 @@ export class Curve {
       for (const list of [this.x, this.y, this.low, this.high]) list.pop();
     for (const point of points) {
       const single = point.value !== undefined;
-      this.x.push(single ? point.step : point.lastStep);
-      this.y.push(single ? point.value : point.mean);
-      this.low.push(single ? point.value : point.min);
-      this.high.push(single ? point.value : point.max);
-      this.buckets ||= !single && point.count > 1;
       this.diverged += Number(point.diverged ?? 0);
+      if (single && this.width > 1 && point.step < this.newest.from + this.width && this.x.length > 0) this.join(point);
+      else {
+        this.x.push(single ? point.step : point.lastStep);
+        this.y.push(single ? point.value : point.mean);
+        this.low.push(single ? point.value : point.min);
+        this.high.push(single ? point.value : point.max);
+        this.newest = { from: point.step, count: single ? 1 : point.count };
+      }
+      this.buckets ||= !single && point.count > 1;
+      if (!single) this.width = Math.max(this.width, point.lastStep - point.step + 1);
     }
     return this;
+  }
+
+  /** A new point of a curve that is summarised goes into its newest bucket, so that the end looks like the rest. */
+  join({ step, value }) {
+    const i = this.x.length - 1,
+      { count } = this.newest;
+    this.x[i] = step;
+    this.newest.count++;
+    if (value === null) return;
+    if (this.y[i] === null) [this.y[i], this.low[i], this.high[i]] = [value, value, value];
+    else {
+      this.y[i] += (value - this.y[i]) / (count + 1);
+      this.low[i] = Math.min(this.low[i], value);
+      this.high[i] = Math.max(this.high[i], value);
+    }
   }
 
   get last() {
@@ -69,11 +92,12 @@ export function smooth(values, weight) {
 /** Round positions for an axis from low to high. */
 export function ticks(low, high, log, wanted = 6) {
   if (!(high > low)) return [low];
-  if (log) {
+  // Within a third of a decade a logarithm looks straight.
+  if (log && high / low > 2.2) {
     const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))],
       decades = Math.log10(high / low);
     const every = Math.max(1, Math.ceil(decades / (wanted + 1)));
-    const within = decades > 2 ? [1] : decades > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
+    const within = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 5, 7];
     const marks = [];
     for (let e = first; e <= last; e += every) for (const m of within) marks.push(Number((m * 10 ** e).toPrecision(12)));
     return marks.filter(mark => mark >= low && mark <= high);

@@ -1,11 +1,6 @@
 /** Building the page: elements, icons, messages. Styles are set by property, so that no inline style is needed. */
 
-/**
- * An element: h('a.link', {href: '/', onclick: go}, 'text', child). Null and false children are left out.
- *
- *
- *
- */
+/** An element: h('a.link', {href: '/', onclick: go}, 'text', child). Null and false children are left out. */
 export function h(selector, ...rest) {
   const [tag, ...classes] = selector.split('.');
   const element = document.createElement(tag || 'div');
@@ -52,6 +47,7 @@ const icons = {
   leaderboard: 'M5 20v-7h4v7m1 0V4h4v16m1 0V9h4v11M3 20h18',
   trajectory: 'M4 5c2 9 5 12 8 9s5 0 4 3m0 0 4-2m-4 2-2 4',
   new: 'M12 5v14M5 12h14',
+  models: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9',
   account: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 8c1-4 4-5 7-5s6 1 7 5',
   admin: 'M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6z',
   save: 'M12 4v10m-4-4 4 4 4-4M5 19h14',

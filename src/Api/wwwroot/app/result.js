@@ -24,12 +24,15 @@ function plain(document) {
         h(
           'div',
           h('dt', words(key)),
-          h('dd', typeof value === 'number' ? number(value, 5) : value === null ? '–' : String(value)),
+          h('dd', plainValue(value)),
         ),
       ),
     ),
   );
 }
+
+const plainValue = value =>
+  typeof value === 'number' ? number(value, 5) : value === null ? '–' : value === true ? 'yes' : value === false ? 'no' : value;
 
 function contest(document) {
   const best = Math.min(...document.contestants.map(c => c.finalMean ?? Infinity));

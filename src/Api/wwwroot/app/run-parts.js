@@ -1,6 +1,7 @@
 /** Parts of a run's page that are drawn once a change: timeline, attempts, checkpoints, specification. */
-import { copyButton, fill, h, panel, table } from './dom.js';
-import { api, optional } from './api.js';
+import { action, copyButton, fill, h, panel, table, toast } from './dom.js';
+import { api } from './api.js';
+import { ask } from './dialog.js';
 import { ago, count, duration, secondsBetween, size } from './format.js';
 
 /** How long it waited and ran, as one bar; each part also says it in words. */
@@ -44,34 +45,60 @@ export const attempts = run =>
 const withWhat = facts =>
   [
     facts.kernels && `${facts.kernels} ${facts.vectorBits ?? ''}`.trim(),
-    facts.threads && `${facts.threads} threads`,
+    facts.threads && `${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}`,
     facts.runtime,
     facts.commit?.slice(0, 7),
   ]
     .filter(Boolean)
     .join(', ') || '–';
 
-export const checkpoints = (items, run) =>
+/** Checkpoints with what can be done with them; models are all that were promoted. */
+export const checkpoints = (items, models, run, mayPromote, changed) =>
   table(
     'Checkpoints',
     ['Name', 'Step', 'Size', 'Made', ''],
     items.map(item => [
-      h('span', { title: `SHA-256 ${item.sha256}` }, item.name),
+      [
+        h('span', { title: `SHA-256 ${item.sha256}` }, item.name),
+        models.filter(m => m.checkpoint === item.id).map(m => [' ', h('a.tag', { href: `/models?name=${m.name}` }, m.id)]),
+      ],
       count(item.step),
       size(item.size),
       ago(item.createdAt),
       h(
-        'span.row',
+        'span.row.wrap',
         h('a', { href: `/api/v1/checkpoints/${item.id}/content`, download: '' }, 'Download'),
+        run.state === 'succeeded' && h('a', { href: `/new?evaluate=${item.id}` }, 'Evaluate'),
+        h('a', { href: `/new?from=${run.id}&start=${item.id}`, title: 'A training that begins with what this one learned' }, 'Train on'),
+        mayPromote && run.state === 'succeeded' && action('Promote', '.quiet', () => promote(item, run, changed)),
         copyButton(() => item.id, 'Id'),
       ),
     ]),
-    run.kind === 'meta-training' ? 'None yet.' : 'Runs of this kind make none.',
+    'None yet: it is made at the end.',
   );
 
-/** The specification: what is different from the nearest preset, then all of it. */
-export async function specification(run, signal) {
-  const near = (await optional(api.get(`/runs/${run.id}/preset`, signal)))?.nearest;
+/** Makes a checkpoint the next version of a model. */
+async function promote(item, run, changed) {
+  const suggested = run.name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60);
+  const fields = [
+    { name: 'name', label: 'Model', value: suggested, required: true, hint: 'A name that is there already gets its next version.' },
+    { name: 'notes', label: 'Notes', value: '', rows: 3 },
+  ];
+  let model;
+  const done = await ask('Promote to a model', 'Promote', fields, async values => {
+    model = await api.post(`/checkpoints/${item.id}/promote`, values);
+  });
+  if (!done) return;
+  toast(`It is ${model.id} now; specifications take that name.`);
+  await changed();
+}
+
+/** The specification, with what is different from the nearest preset where that is known. */
+export function specification(run, near) {
   const changed = new Map((near?.differences ?? []).map(d => [d.pointer, d]));
   const json = JSON.stringify(run.spec, null, 2);
   const view = h('div');

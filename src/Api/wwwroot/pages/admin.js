@@ -1,8 +1,11 @@
 /** For administrators: everybody, their tokens, workers, and who changed what. */
 import { action, fill, h, panel, table, toast } from '../app/dom.js';
 import { api } from '../app/api.js';
+import { audit } from '../app/audit.js';
 import { ago } from '../app/format.js';
+import { limits } from '../app/limits.js';
 import { tokens } from '../app/tokens.js';
+import { workerTable } from '../app/workers.js';
 
 export const title = 'Administration';
 const roles = ['admin', 'member', 'viewer'];
@@ -15,7 +18,10 @@ export async function show(view, { me, query, signal, go }) {
   }
   const people = h('div'),
     chosen = h('div'),
-    audit = h('div');
+    crew = h('div'),
+    bounds = limits(signal),
+    trail = audit(signal);
+  const work = async () => fill(crew, workerTable((await api.get('/workers', signal)).items, me, work));
   const refresh = async () => {
     const { items } = await api.get('/users', signal);
     fill(
@@ -47,21 +53,8 @@ export async function show(view, { me, query, signal, go }) {
         ]),
       ),
     );
-    const trail = await api.get('/audit?limit=50', signal);
-    fill(
-      audit,
-      table(
-        'Audit trail',
-        ['When', 'Who', 'What', 'Of', 'Detail'],
-        trail.items.map(entry => [
-          ago(entry.at),
-          entry.actor,
-          entry.action,
-          h('code.small', entry.subject ?? ''),
-          h('span.small.muted', entry.detail && Object.keys(entry.detail).length ? JSON.stringify(entry.detail) : ''),
-        ]),
-      ),
-    );
+    await bounds.refresh(items);
+    await trail.refresh();
   };
   const change = async (user, edit) => {
     try {
@@ -97,8 +90,16 @@ export async function show(view, { me, query, signal, go }) {
     ),
     h('button', 'Add a user'),
   );
-  fill(view, h('h1', 'Administration'), panel('Users', people, h('h3', 'New user'), form), chosen, panel('Audit trail', audit));
-  await refresh();
+  fill(
+    view,
+    h('h1', 'Administration'),
+    panel('Users', people, h('h3', 'New user'), form),
+    chosen,
+    panel('Limits', bounds.element),
+    panel('Workers', crew),
+    panel('Audit trail', trail.element),
+  );
+  await Promise.all([refresh(), work()]);
   if (!query.get('user')) return;
   const user = await api.get(`/users/${query.get('user')}`, signal);
   const theirs = tokens(`/users/${user.name}/tokens`, scopesOf[user.role], signal);

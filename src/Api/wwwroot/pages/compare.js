@@ -6,17 +6,29 @@ import { Curve } from '../app/curve.js';
 import { count, number, runLink, short, state } from '../app/format.js';
 
 export const title = 'Compare';
-const most = 8;
+const most = 8,
+  pollSeconds = 5;
 
-export async function show(view, { query, signal, go }) {
-  const ids = (query.get('runs') ?? '').split(',').filter(Boolean);
+const idsOf = query => (query.get('runs') ?? '').split(',').filter(Boolean);
+
+const read = (query, signal) => {
+  const part = query.get('series') ? `&series=${encodeURIComponent(query.get('series'))}` : '';
+  return api.get(`/compare?runs=${idsOf(query).join(',')}${part}`, signal);
+};
+
+/** What the curves need is asked for before anything is drawn. */
+export const load = ({ query, signal }) => (idsOf(query).length ? read(query, signal) : null);
+
+export async function show(view, { query, signal, loaded, go }) {
+  const ids = idsOf(query);
   const address = (runs, series) =>
     `/compare?${new URLSearchParams([['runs', runs.join(',')], ...(series ? [['series', series]] : [])])}`;
-  const picker = await choose(ids, signal, id => go(address([...ids, id], query.get('series'))));
-  const head = h('div.page-head', h('h1', 'Compare'), h('div.actions', picker));
+  const picker = h('div.actions');
+  const drawPicker = async () => fill(picker, await choose(ids, signal, id => go(address([...ids, id], query.get('series')))));
+  const head = h('div.page-head', h('h1', 'Compare'), picker);
   if (ids.length === 0) {
     fill(view, head, h('p.empty', 'Choose runs here, or tick them in the list of ', h('a', { href: '/runs' }, 'all runs'), '.'));
-    return;
+    return drawPicker();
   }
   const curves = h('section.panel'),
     series = h('span'),
@@ -24,9 +36,8 @@ export async function show(view, { query, signal, go }) {
     differences = h('div');
   fill(view, head, curves, panel('How they ended', numbers), panel('What is different', differences));
   let chart;
-  const refresh = async () => {
-    const part = query.get('series') ? `&series=${encodeURIComponent(query.get('series'))}` : '';
-    const data = await api.get(`/compare?runs=${ids.join(',')}${part}`, signal);
+  const refresh = async given => {
+    const data = await (given ?? read(query, signal));
     const names = labels(data.runs);
     if (!chart) {
       chart = new Chart(curves, {
@@ -102,10 +113,10 @@ export async function show(view, { query, signal, go }) {
     );
     return data.runs.some(run => !run.finishedAt);
   };
-  if (await refresh())
-    await poll(5, signal, async () => {
-      await refresh();
-    });
+  const growing = await refresh(loaded);
+  await drawPicker();
+  const timer = growing && setTimeout(() => poll(pollSeconds, signal, () => refresh()), pollSeconds * 1000);
+  signal.addEventListener('abort', () => clearTimeout(timer));
 }
 
 /** Names, told apart by the end of the id where they are the same. */

@@ -1,7 +1,8 @@
 /** What runs, what waits and why, and who works. */
 import { action, fill, h, panel, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
-import { ago, duration, number, progress, runLink, secondsBetween, state } from '../app/format.js';
+import { ago, count, duration, number, progress, runLink, secondsBetween, size, state } from '../app/format.js';
+import { isAwake, workerTable } from '../app/workers.js';
 
 export const title = 'Queue';
 
@@ -20,24 +21,26 @@ export async function show(view, { signal, me }) {
     running,
     waiting,
     recent,
-    h('div.two', workers, usage),
+    workers,
+    usage,
   );
 
   await poll(
     2,
     signal,
     async () => {
-      const [queue, crew, done] = await Promise.all([
+      const [queue, crew, ...ended] = await Promise.all([
         api.get('/queue', signal),
         api.get('/workers', signal),
-        api.get('/runs?limit=30', signal),
+        ...['succeeded', 'failed', 'cancelled'].map(word => api.get(`/runs?state=${word}&limit=8`, signal)),
       ]);
-      const known = new Map(done.items.map(run => [run.id, run]));
+      const done = ended.flatMap(page => page.items).sort((a, b) => Date.parse(b.finishedAt) - Date.parse(a.finishedAt));
       const [active, queued] = ['running', 'queued'].map(word => queue.items.filter(run => run.state === word));
-      const awake = crew.items.filter(worker => secondsBetween(worker.lastSeenAt) < 60);
+      const awake = crew.items.filter(isAwake);
       fill(
         summary,
-        `${active.length} running, ${queued.length} waiting, ${awake.length} ${awake.length === 1 ? 'worker' : 'workers'}`,
+        `${count(active.length)} running, ${count(queue.waiting)} waiting, ${awake.length} ${awake.length === 1 ? 'worker' : 'workers'}`,
+        queue.pools.map(pool => ` · ${pool.name}: ${pool.running} of ${pool.slots} ${pool.slots === 1 ? 'slot' : 'slots'} busy`),
       );
       keepFocus(view, () => {
         put(
@@ -49,11 +52,11 @@ export async function show(view, { signal, me }) {
               runLink(run),
               run.owner,
               run.kind,
-              progress(known.get(run.id) ?? run),
+              progress(run),
               run.worker ?? '–',
-              ago(known.get(run.id)?.startedAt ?? run.createdAt),
+              ago(run.startedAt),
             ]),
-            'Nothing runs now.',
+            ['Nothing runs now. ', h('a', { href: '/new?preset=quadratics' }, 'Start with a preset'), '.'],
           ),
         );
         put(
@@ -74,31 +77,13 @@ export async function show(view, { signal, me }) {
             'Nothing waits.',
           ),
         );
-        put(
-          workers,
-          table(
-            'Workers',
-            ['Worker', 'Pool', 'Has', 'Datasets', 'Seen', ''],
-            crew.items
-              .slice(0, 20)
-              .map(worker => [
-                worker.name,
-                worker.pool,
-                devices(worker),
-                worker.datasets.join(', ') || '–',
-                ago(worker.lastSeenAt),
-                me.scopes.includes('admin') && drain(worker),
-              ]),
-            'No worker has been here. Start one: ./metaopt up',
-          ),
-        );
+        put(workers, workerTable(crew.items, me));
         put(
           recent,
           table(
             'Runs that finished lately',
             ['Run', 'State', 'By', 'Result', 'Took', 'Finished'],
-            done.items
-              .filter(run => run.finishedAt)
+            done
               .slice(0, 8)
               .map(run => [
                 runLink(run),
@@ -122,39 +107,26 @@ export async function show(view, { signal, me }) {
 
 const mayChange = (run, me) => me.scopes.includes('runs:write') && (run.owner === me.name || me.scopes.includes('admin'));
 
-const drain = worker =>
-  action(worker.draining ? 'Give runs again' : 'Drain', '.quiet', () =>
-    api.post(`/workers/${encodeURIComponent(worker.name)}/${worker.draining ? 'undrain' : 'drain'}`),
-  );
-
-function devices(worker) {
-  const facts = worker.facts ?? {};
-  const parts = [
-    facts.device,
-    facts.cores && `${facts.cores} cores`,
-    worker.slots && `${worker.slots} slots`,
-    worker.draining && 'draining',
-  ];
-  return parts.filter(Boolean).join(' · ') || '–';
-}
-
 /** Who used how much lately: shares as bars, halved each day, in slot-seconds for each unit of weight. */
 function usageTable(items) {
   const most = Math.max(1e-9, ...items.map(user => user.share));
   return table(
     'Usage by user',
-    ['User', 'Share lately', 'Weight', 'Running', 'Waiting', 'Device hours'],
+    ['User', 'Share lately', 'Weight', 'Running', 'Waiting', 'Device hours in 7 days', 'Stored'],
     items.map(user => [
       user.name,
       h('progress', { max: most, value: user.share, 'aria-label': `Share of ${user.name}` }),
       number(user.weight),
-      user.running,
-      user.queued,
-      number(user.deviceHours, 3),
+      allowed(user.running, user.limits.running, count),
+      allowed(user.queued, user.limits.queued, count),
+      allowed(user.deviceHours, user.limits.deviceHours, value => number(value, 3)),
+      allowed(user.storedBytes, user.limits.storedBytes, size),
     ]),
     'Nobody has used anything lately.',
   );
 }
+
+const allowed = (used, limit, write) => [write(used), limit != null && h('span.muted', ` of ${write(limit)}`)];
 
 /** Draws again without taking the focus away from where it was. */
 function keepFocus(view, draw) {

@@ -1,13 +1,12 @@
 /** One run: its curves as they grow, where it stands and stood, what it made and what it was asked to do. */
-import { action, confirmed, copyButton, fill, h, panel, toast } from '../app/dom.js';
-import { api, optional } from '../app/api.js';
+import { copyButton, fill, h, toast } from '../app/dom.js';
+import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { Curves, banded, chartsOf, contestants } from '../app/curves.js';
 import { follow } from '../app/live.js';
-import { ago, duration, progress, secondsBetween, state } from '../app/format.js';
-import { attempts, checkpoints, specification, timeline } from '../app/run-parts.js';
-import { result } from '../app/result.js';
+import { duration, progress, secondsBetween } from '../app/format.js';
+import { head } from '../app/run-head.js';
 
 export const title = 'Run';
 const titles = {
@@ -16,42 +15,33 @@ const titles = {
   validation: 'Validation',
   contest: 'Loss on test instances',
 };
-const drawEveryMs = 200;
+const drawEveryMs = 200,
+  belowAfterMs = 1500;
 
-export async function show(view, { id, query, signal, me, go }) {
-  let run = await api.get(`/runs/${id}`, signal);
-  const parts = Object.fromEntries(
-    ['head', 'lost', 'facts', 'charts', 'result', 'timeline', 'checkpoints', 'spec', 'logs'].map(name => [name, h('div')]),
-  );
-  fill(
-    view,
-    parts.head,
-    parts.lost,
-    parts.facts,
-    parts.charts,
-    parts.result,
-    h('div.two', parts.timeline, parts.checkpoints),
-    parts.logs,
-    parts.spec,
-  );
-  // What is below the curves does not hold them up.
-  specification(run, signal).then(
-    content => fill(parts.spec, content),
-    error => signal.aborted || toast(error.message, 'bad'),
-  );
+/** What the curve needs is asked for before anything is drawn. */
+export const load = ({ id, signal }) => ({ run: api.get(`/runs/${id}`, signal), stream: follow(id, signal) });
 
-  const drawRun = async () => {
+export async function show(view, { id, query, signal, loaded, me, go }) {
+  let run = await loaded.run;
+  const names = ['head', 'lost', 'facts', 'charts', 'below'];
+  const parts = Object.fromEntries(names.map(name => [name, h(`div${name === 'below' ? '.stack' : ''}`)]));
+  fill(view, Object.values(parts));
+  const failed = error => signal.aborted || toast(error.message, 'bad');
+
+  let below;
+  const drawTop = () => {
     document.title = `${run.name} – MetaOpt`;
     fill(parts.head, head(run, me, go, reload));
     fill(parts.facts, facts(run));
-    fill(parts.timeline, panel('Timeline', timeline(run), attempts(run)));
-    fill(parts.result, run.result ? result(run, id) : null);
-    const stored = await optional(api.get(`/runs/${id}/checkpoints`, signal));
-    fill(parts.checkpoints, panel('Checkpoints', checkpoints(stored?.items ?? [], run)));
+  };
+  const drawBelow = async () => {
+    below ??= import('../app/run-below.js').then(module => new module.Below(parts.below, id, me, signal));
+    await (await below).draw(run);
   };
   const reload = async () => {
     run = await api.get(`/runs/${id}`, signal);
-    await drawRun();
+    drawTop();
+    await drawBelow();
   };
 
   const charts = new Map();
@@ -66,8 +56,11 @@ export async function show(view, { id, query, signal, me, go }) {
       if (!charts.has(key)) charts.set(key, chart(key, parts.charts, run, query, signal, curves, drawCurves));
       await charts.get(key).show(linesOf(key, names, curves, run, charts.get(key)));
     }
+    if (!below) drawBelow().catch(failed);
   };
-  drawRun().catch(error => signal.aborted || toast(error.message, 'bad'));
+  drawTop();
+  // What is below the curves does not hold them up; where there are none it does not wait for ever.
+  setTimeout(() => below || signal.aborted || drawBelow().catch(failed), run.state === 'queued' ? 0 : belowAfterMs);
   if (run.state === 'queued' || run.state === 'running')
     fill(
       parts.charts,
@@ -76,9 +69,7 @@ export async function show(view, { id, query, signal, me, go }) {
         run.state === 'queued' ? 'Curves appear here when it runs.' : 'Curves appear here with the first points.',
       ),
     );
-  follow(
-    id,
-    signal,
+  loaded.stream.listen(
     {
       state: async change => {
         if (change.state === run.state && change.attempt === run.attempt && change.cancelRequested === run.cancelRequested)
@@ -91,11 +82,11 @@ export async function show(view, { id, query, signal, me, go }) {
       },
       point: change => {
         parts.charts.querySelector('.waiting')?.remove();
-        curves.add(change).catch(error => signal.aborted || toast(error.message, 'bad'));
+        curves.add(change).catch(failed);
       },
-      end: () => {
+      end: change => {
         parts.charts.querySelector('.waiting')?.remove();
-        reload().catch(() => {});
+        if (change.state !== run.state) reload().catch(() => {});
       },
     },
     on => {
@@ -105,77 +96,14 @@ export async function show(view, { id, query, signal, me, go }) {
   );
 }
 
-function head(run, me, go, reload) {
-  const mine = me.scopes.includes('runs:write') && (run.owner === me.name || me.scopes.includes('admin'));
-  const over = ['succeeded', 'failed', 'cancelled'].includes(run.state);
-  const write = (path, say) => async () => {
-    const answer = await api.post(`/runs/${run.id}/${path}`);
-    toast(say);
-    if (answer?.id && answer.id !== run.id) await go(`/runs/${answer.id}`);
-    else await reload();
-  };
-  const remove = async () => {
-    if (!(await confirmed(`Delete “${run.name}” with its curves and checkpoints? This cannot be undone.`, 'Delete the run')))
-      return;
-    await api.delete(`/runs/${run.id}`);
-    toast('Deleted.');
-    await go('/runs');
-  };
-  return [
-    h(
-      'div.page-head',
-      h(
-        'div',
-        h('h1', run.name),
-        h(
-          'p.under',
-          state(run),
-          ' ',
-          run.kind,
-          ' by ',
-          run.owner,
-          ', submitted ',
-          ago(run.createdAt),
-          run.tags.map(tag => h('a.tag', { href: `/runs?tag=${encodeURIComponent(tag)}` }, tag)),
-        ),
-      ),
-      h(
-        'div.actions',
-        mine &&
-          !over &&
-          (run.paused
-            ? action('Resume', '', write('resume', 'It goes on.'))
-            : action('Pause', '', write('pause', run.state === 'queued' ? 'Paused.' : 'It pauses at its next resume point.'))),
-        mine &&
-          run.state === 'running' &&
-          action('Let others go first', '', write('yield', 'It goes to the end of the queue at its next resume point.')),
-        mine &&
-          !over &&
-          action('Cancel', '.danger', write('cancel', run.state === 'queued' ? 'Cancelled.' : 'It stops at its next step.')),
-        h('a.button', { href: `/new?from=${run.id}` }, 'Use as a start'),
-        h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
-        run.kind === 'evaluation' &&
-          run.state === 'succeeded' &&
-          h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
-        mine &&
-          ['failed', 'cancelled'].includes(run.state) &&
-          action('Retry', '', write('retry', 'Queued again; it goes on from its resume point.')),
-        mine && over && action('Delete', '', remove),
-      ),
-    ),
-    run.error && h('p.banner.bad', { role: 'alert' }, h('strong', run.error.code), ': ', run.error.detail),
-    run.waitingFor && h('p.banner', `Number ${run.waitingFor.position} in the queue: ${run.waitingFor.reason}`),
-    run.notes && h('p.notes', run.notes),
-  ];
-}
-
 function facts(run) {
   const fact = (name, value) => h('div', h('dt', name), h('dd', value));
-  const worker = run.attempts?.at(-1);
+  const worker = run.attempts.at(-1);
+  const seconds = run.attempts.reduce((sum, attempt) => sum + secondsBetween(attempt.startedAt, attempt.endedAt), 0);
   return h(
     'dl.facts',
     fact('Progress', progress(run)),
-    fact(run.finishedAt ? 'Took' : 'Runs for', run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–'),
+    fact(run.state === 'running' ? 'Runs for' : 'Took', run.attempts.length ? duration(seconds) : '–'),
     fact('Worker', run.state === 'queued' ? '–' : (worker?.worker ?? '–')),
     fact('Pool', run.pool),
     fact('Priority', run.priority),

@@ -4,7 +4,7 @@ import { api, poll } from '../app/api.js';
 import { ago, duration, progress, runLink, secondsBetween, state } from '../app/format.js';
 
 export const title = 'Runs';
-const filters = ['state', 'kind', 'owner', 'tag'];
+const filters = ['state', 'kind', 'owner', 'tag', 'batch'];
 const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
 const mostCompared = 8;
@@ -36,7 +36,7 @@ export async function show(view, { signal, query, go }) {
     fill(compare, chosen.size > mostCompared ? `At most ${mostCompared}` : chosen.size ? `Compare ${chosen.size}` : 'Compare');
   };
   const apply = () => {
-    const next = new URLSearchParams(filters.map(name => [name, form.elements[name].value.trim()]).filter(([, value]) => value));
+    const next = new URLSearchParams(filters.map(name => [name, form.elements[name]?.value.trim()]).filter(([, value]) => value));
     go(`/runs${next.size ? `?${next}` : ''}`);
   };
   const field = (name, control) => h('label.field', h('span', name), control);
@@ -60,6 +60,7 @@ export async function show(view, { signal, query, go }) {
     field('Kind', pick('kind', kinds)),
     field('By', type('owner')),
     field('Tag', type('tag')),
+    query.get('batch') && field('Grid', type('batch')),
   );
   fill(
     view,

@@ -1,0 +1,45 @@
+/** What is below a run's curves: result, timeline, checkpoints, log and specification. */
+import { fill, h, panel, toast } from './dom.js';
+import { api } from './api.js';
+import { Log } from './log.js';
+import { mayChange } from './run-head.js';
+import { attempts, checkpoints, specification, timeline } from './run-parts.js';
+import { result } from './result.js';
+
+export class Below {
+  constructor(place, id, me, signal) {
+    Object.assign(this, { id, me, signal, log: new Log(id, signal) });
+    [this.result, this.timeline, this.checkpoints, this.spec] = Array.from({ length: 4 }, () => h('div'));
+    fill(place, this.result, this.timeline, this.checkpoints, this.log.element, this.spec);
+  }
+
+  async draw(run) {
+    fill(this.timeline, panel('Timeline', timeline(run), attempts(run)));
+    fill(this.result, run.result ? result(run, this.id) : null);
+    if (!this.drawn) this.drawSpecification(run).catch(error => this.signal.aborted || toast(error.message, 'bad'));
+    const following = this.log.follow(run);
+    await this.drawCheckpoints(run);
+    await following;
+  }
+
+  async drawCheckpoints(run) {
+    if (run.kind !== 'meta-training') return;
+    const [stored, models] = await Promise.all([
+      api.get(`/runs/${this.id}/checkpoints`, this.signal),
+      api.get('/models', this.signal),
+    ]);
+    const again = () => this.drawCheckpoints(run);
+    fill(
+      this.checkpoints,
+      panel('Checkpoints', checkpoints(stored.items, models.items, run, mayChange(run, this.me), again)),
+    );
+  }
+
+  /** Once: it does not change. What it is compared with comes later. */
+  async drawSpecification(run) {
+    this.drawn = true;
+    fill(this.spec, specification(run));
+    const { nearest } = await api.get(`/runs/${this.id}/preset`, this.signal);
+    if (nearest) fill(this.spec, specification(run, nearest));
+  }
+}
