@@ -70,7 +70,7 @@ static partial class Pages
         if (view == "run") return Guid.TryParseExact(request.Path.Value!.Split('/')[2], "D", out var id) ? $"/api/v1/runs/{id}" : null;
         if (view != "compare" || request.Query.ContainsKey("series")) return null;
         var ids = request.Query["runs"].ToString().Split(',');
-        return ids.All(part => Guid.TryParseExact(part, "D", out _)) ? $"/api/v1/compare?runs={string.Join(',', ids)}" : null;
+        return ids.All(part => Guid.TryParseExact(part, "D", out _)) ? $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600" : null;
     }
 
     /// <summary>The document that names everything a view loads, so that the browser asks for all of it at once.</summary>

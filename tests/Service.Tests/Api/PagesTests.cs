@@ -33,7 +33,7 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
     [Theory]
     [InlineData("/runs/01a1ff12-aefa-7680-8877-b03e8efd81bb", "href=\"/api/v1/runs/01a1ff12-aefa-7680-8877-b03e8efd81bb\"")]
     [InlineData("/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb%2C01a1ff12-aefa-7680-8877-b03e8efd81bc",
-        "href=\"/api/v1/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb,01a1ff12-aefa-7680-8877-b03e8efd81bc\"")]
+        "href=\"/api/v1/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb,01a1ff12-aefa-7680-8877-b03e8efd81bc&amp;maxPoints=600\"")]
     [InlineData("/runs/%22%3E%3Cscript%3E", null)]
     [InlineData("/compare?runs=%22%3E%3Cscript%3E", null)]
     public async Task A_document_names_the_data_that_its_view_asks_for_first_and_nothing_a_caller_made_up(string path, string? data)

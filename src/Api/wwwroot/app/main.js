@@ -128,6 +128,8 @@ function drawBar(path) {
       h('div.who', h('span', { title: me.role }, me.name), h('button.quiet', { type: 'button', onclick: leave }, 'Sign out')),
     ),
   );
+  // On narrow screens the bar is longer than the screen.
+  bar.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 }
 
 const themes = ['system', 'light', 'dark'];

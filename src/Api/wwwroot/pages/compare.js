@@ -13,7 +13,8 @@ const idsOf = query => (query.get('runs') ?? '').split(',').filter(Boolean);
 
 const read = (query, signal) => {
   const part = query.get('series') ? `&series=${encodeURIComponent(query.get('series'))}` : '';
-  return api.get(`/compare?runs=${idsOf(query).join(',')}${part}`, signal);
+  // About as many as there are pixels. The document asks for the same address, see src/Api/Pages.cs.
+  return api.get(`/compare?runs=${idsOf(query).join(',')}&maxPoints=600${part}`, signal);
 };
 
 /** What the curves need is asked for before anything is drawn. */
