@@ -97,7 +97,7 @@ export function ticks(low, high, log, wanted = 6) {
     const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))],
       decades = Math.log10(high / low);
     const every = Math.max(1, Math.ceil(decades / (wanted + 1)));
-    const within = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 5, 7];
+    const within = decades > 3.5 ? [1] : decades > 2 ? [1, 3] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 5, 7];
     const marks = [];
     for (let e = first; e <= last; e += every) for (const m of within) marks.push(Number((m * 10 ** e).toPrecision(12)));
     return marks.filter(mark => mark >= low && mark <= high);

@@ -70,15 +70,18 @@ function menu(name, picture, csv) {
 }
 
 const text = label => String(label.textContent ?? label);
-const quoted = field => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field);
+/** A field of a CSV file. */
+export const quoted = field => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field);
 
 /** A row for each point of each curve that is shown. */
 export function toCsv(chart) {
-  const rows = ['curve,step,value,low,high'];
+  const { continuous, xLabel, yLabel } = chart.options;
+  const rows = [continuous ? ['curve', xLabel, yLabel].join(',') : 'curve,step,value,low,high'];
   for (const { label, curve } of chart.visible)
-    curve.x.forEach((x, i) =>
-      rows.push([quoted(text(label)), x, curve.y[i] ?? '', curve.low[i] ?? '', curve.high[i] ?? ''].join(',')),
-    );
+    curve.x.forEach((x, i) => {
+      const values = continuous ? [curve.y[i]] : [curve.y[i], curve.low[i], curve.high[i]];
+      rows.push([quoted(text(label)), x, ...values.map(v => v ?? '')].join(','));
+    });
   return rows.join('\n') + '\n';
 }
 

@@ -6,7 +6,7 @@ import { ticks } from '../app/curve.js';
 import { tick } from '../app/chart.js';
 import { count, duration, number, runLink } from '../app/format.js';
 import { withInterval } from '../app/result.js';
-import { svgMenu } from '../app/save.js';
+import { quoted, svgMenu } from '../app/save.js';
 
 export const title = 'Leaderboard';
 
@@ -31,7 +31,7 @@ export async function show(view, { query, signal, go }) {
       'optimizer,learned,finalMean,low,high,average,stepsToTarget,secondsToTarget,secondsPerStep,run',
       ...board.entries.map(e =>
         [
-          e.name,
+          quoted(e.name),
           e.learned,
           e.finalMean,
           ...(e.finalMeanCi95 ?? ['', '']),

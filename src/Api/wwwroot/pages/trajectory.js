@@ -5,7 +5,7 @@ import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { contours } from '../app/contours.js';
 import { short } from '../app/format.js';
-import { svgMenu } from '../app/save.js';
+import { quoted, svgMenu } from '../app/save.js';
 
 export const title = 'Trajectory';
 
@@ -130,7 +130,7 @@ export async function show(view, { query, signal, go }) {
   const csv = () =>
     [
       'optimizer,step,x,y,loss',
-      ...data.path.paths.flatMap(p => p.x.map((x, k) => [p.name, k, x, p.y[k], p.loss[k]].join(','))),
+      ...data.path.paths.flatMap(p => p.x.map((x, k) => [quoted(p.name), k, x, p.y[k], p.loss[k]].join(','))),
     ].join('\n') + '\n';
   fill(
     path,
