@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
+using MetaOpt.Api.Auth;
 
 namespace MetaOpt.Api;
 
@@ -51,8 +52,9 @@ static partial class Pages
     static Task WriteDocumentAsync(HttpContext context, string view)
     {
         var (html, etag) = s_documents.GetOrAdd(view, Document);
-        var response = context.Response;
-        (response.Headers.CacheControl, response.Headers.ETag) = ("no-cache", etag);
+        var (response, data) = (context.Response, DataOf(context.Request, view).Select(path => $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>"));
+        if (data.Any()) etag = $"{etag[..^1]}-data\"";
+        (response.Headers.CacheControl, response.Headers.ETag, response.Headers.Vary) = ("no-cache", etag, "Cookie");
         if (EntityTags.IsKnown(context.Request, etag))
         {
             response.StatusCode = 304;
@@ -60,17 +62,18 @@ static partial class Pages
         }
         response.ContentType = "text/html; charset=utf-8";
         if (HttpMethods.IsHead(context.Request.Method)) return Task.CompletedTask;
-        var data = DataOf(context.Request, view) is { } path ? $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>" : "";
-        return response.WriteAsync(html.Replace("<!-- data -->", data, StringComparison.Ordinal), context.RequestAborted);
+        return response.WriteAsync(html.Replace("<!-- data -->", string.Concat(data), StringComparison.Ordinal), context.RequestAborted);
     }
 
-    /// <summary>What the view's script asks for first, so that it is on its way before the script is.</summary>
-    static string? DataOf(HttpRequest request, string view)
+    /// <summary>What the view's script asks for first, so that it is on its way before the script is; nothing where nobody is signed in.</summary>
+    static IEnumerable<string> DataOf(HttpRequest request, string view)
     {
-        if (view == "run") return Guid.TryParseExact(request.Path.Value!.Split('/')[2], "D", out var id) ? $"/api/v1/runs/{id}" : null;
-        if (view != "compare" || request.Query.ContainsKey("series")) return null;
+        if (BrowserSession.Read(request) is null) yield break;
+        yield return "/api/v1/me";
+        if (view == "run" && Guid.TryParseExact(request.Path.Value!.Split('/')[2], "D", out var run)) yield return $"/api/v1/runs/{run}";
+        if (view != "compare" || request.Query.ContainsKey("series")) yield break;
         var ids = request.Query["runs"].ToString().Split(',');
-        return ids.All(part => Guid.TryParseExact(part, "D", out _)) ? $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600" : null;
+        if (ids.All(id => Guid.TryParseExact(id, "D", out _))) yield return $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600";
     }
 
     /// <summary>The document that names everything a view loads, so that the browser asks for all of it at once.</summary>

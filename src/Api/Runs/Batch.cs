@@ -27,13 +27,13 @@ public sealed record Batch : IChecked
             if (Grid.Take(i).Any(a => a.Field == Grid[i].Field)) yield return new($"/grid/{i}/field", $"{Grid[i].Field} varies twice.");
     }
 
-    /// <summary>The submissions it stands for, each with where its values stand in the grid.</summary>
-    public IEnumerable<(Submission Submission, string Pointer)> Submissions()
+    /// <summary>The submissions it stands for, each with the number of its value on every axis.</summary>
+    public IEnumerable<(Submission Submission, IReadOnlyList<int> At)> Submissions()
     {
         var count = Grid.Aggregate(1, (product, axis) => product * axis.Values.Count);
         for (var number = 0; number < count; number++)
         {
-            var (spec, left, name, pointer) = (JsonNode.Parse(Run.Spec.GetRawText()), number, "", "");
+            var (spec, left, name, values) = (JsonNode.Parse(Run.Spec.GetRawText()), number, "", new int[Grid.Count]);
             for (var i = Grid.Count - 1; i >= 0; i--)
             {
                 var (axis, at) = (Grid[i], left % Grid[i].Values.Count);
@@ -47,10 +47,10 @@ public sealed record Batch : IChecked
                     throw ProblemException.Invalid(new SpecException("/run/spec", "has an object in which a field is given twice."));
                 }
                 name = $"{axis.Field[(axis.Field.LastIndexOf('/') + 1)..]}={Short(axis.Values[at])}{(name.Length > 0 ? " " : "")}{name}";
-                pointer = $"/grid/{i}/values/{at}";
+                values[i] = at;
             }
             name = $"{Run.Name ?? Run.Kind} {name}";
-            yield return (Run with { Name = Cut(name, 200), Spec = JsonElement.Parse(spec!.ToJsonString()) }, pointer);
+            yield return (Run with { Name = Cut(name, 200), Spec = JsonElement.Parse(spec!.ToJsonString()) }, values);
         }
     }
 

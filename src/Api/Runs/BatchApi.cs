@@ -53,7 +53,7 @@ static class BatchApi
     static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
         Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
     {
-        foreach (var (submission, pointer) in batch.Submissions())
+        foreach (var (submission, at) in batch.Submissions())
         {
             (RunSpec Spec, CostPrediction Cost) resolved;
             try
@@ -62,11 +62,17 @@ static class BatchApi
             }
             catch (ProblemException wrong) when (wrong.Errors.Count > 0)
             {
-                // The field that varies is the grid's mistake, any other the common part's.
-                throw ProblemException.Invalid(new SpecException([.. wrong.Errors.Select(e =>
-                    batch.Grid.Any(a => e.Pointer == "/spec" + a.Field) ? new SpecError(pointer, $"{e.Pointer} {e.Detail}") : e with { Pointer = "/run" + e.Pointer })]));
+                throw ProblemException.Invalid(new SpecException([.. wrong.Errors.Select(e => Locate(e, batch.Grid, at))]));
             }
             yield return (submission, resolved.Spec, resolved.Cost);
         }
+    }
+
+    /// <summary>A mistake in a field that varies is the grid's, any other the common part's.</summary>
+    static SpecError Locate(SpecError error, IReadOnlyList<Batch.Axis> grid, IReadOnlyList<int> at)
+    {
+        for (var i = 0; i < grid.Count; i++)
+            if (error.Pointer == "/spec" + grid[i].Field) return new($"/grid/{i}/values/{at[i]}", $"{error.Pointer} {error.Detail}");
+        return error with { Pointer = "/run" + error.Pointer };
     }
 }

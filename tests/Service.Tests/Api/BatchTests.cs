@@ -46,11 +46,25 @@ public sealed class BatchTests(ApiFixture api) : IClassFixture<ApiFixture>
     [InlineData("""[{"field":"/seed","values":[1]},{"field":"/seed","values":[2]}]""", "/grid/1/field")]
     [InlineData("""[{"field":"/seed","values":[]}]""", "/grid/0/values")]
     [InlineData("[]", "/grid")]
+    [InlineData("""[{"field":"/seed","values":[1,2]},{"field":"/training/metaEpochs","values":[4,0]}]""", "/grid/1/values/1")]
     public async Task A_wrong_grid_is_refused_whole_with_the_place(string grid, string pointer)
     {
         var tag = Guid.NewGuid().ToString("N");
         var (status, problem) = await PostAsync("/api/v1/runs:batch", $$"""{"run":{{Run.Replace("\"g\"", $"\"{tag}\"")}},"grid":{{grid}}}""");
         Assert.Equal((HttpStatusCode.UnprocessableEntity, pointer), (status, (string?)problem["errors"]![0]!["pointer"]));
+        var (checkedOnly, same) = await PostAsync("/api/v1/runs:validate-batch", $$"""{"run":{{Run}},"grid":{{grid}}}""");
+        Assert.Equal((status, pointer), (checkedOnly, (string?)same["errors"]![0]!["pointer"]));
+        Assert.Empty((await api.GetAsync($"/api/v1/runs?tag={tag}"))["items"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task A_grid_is_checked_without_queueing_it()
+    {
+        var tag = Guid.NewGuid().ToString("N");
+        var grid = """[{"field":"/seed","values":[1,2]},{"field":"/training/metaEpochs","values":[10,20,30]}]""";
+        var (status, answer) = await PostAsync("/api/v1/runs:validate-batch", $$"""{"run":{{Run.Replace("\"g\"", $"\"{tag}\"")}},"grid":{{grid}}}""");
+        Assert.Equal((HttpStatusCode.OK, 6), (status, (int?)answer["runs"]));
+        Assert.True((double)answer["prediction"]!["seconds"]! >= 0);
         Assert.Empty((await api.GetAsync($"/api/v1/runs?tag={tag}"))["items"]!.AsArray());
     }
 

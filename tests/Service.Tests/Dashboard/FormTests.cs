@@ -56,10 +56,10 @@ public sealed class FormTests(BrowserFixture browser)
         var page = opened.Page;
         var model = "m" + Guid.NewGuid().ToString("N")[..10];
         await Button(page, "Promote").ClickAsync();
-        await page.GetByLabel("Model").FillAsync("Not a name");
+        await page.GetByLabel("Model", new() { Exact = true }).FillAsync("Not a name");
         await Button(page, "Promote").Last.ClickAsync();
         await Expect(page.GetByText("must be lower-case letters, digits and hyphens")).ToBeVisibleAsync();
-        await page.GetByLabel("Model").FillAsync(model);
+        await page.GetByLabel("Model", new() { Exact = true }).FillAsync(model);
         await Button(page, "Promote").Last.ClickAsync();
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = $"{model}@1" })).ToBeVisibleAsync();
 

@@ -57,7 +57,7 @@ export function ask(heading, label, fields, work) {
 }
 
 function input({ name, label, hint, rows, ...attributes }) {
-  const box = h(rows ? 'textarea' : 'input', { name, rows, autocomplete: 'off', ...attributes });
+  const box = h(rows ? 'textarea' : 'input', { name, rows, autocomplete: 'off', 'aria-label': label, ...attributes });
   const message = h('span.wrong.small', { hidden: true });
   return { box, message, element: h('label.field', h('span', label), box, hint && h('span.small.muted', hint), message) };
 }

@@ -80,11 +80,8 @@ const isThere = () =>
     () => false,
   );
 
-/** After signing in. */
-function entered(who, to) {
-  me = who;
-  return go(to.startsWith('/') && !to.startsWith('//') ? to : '/', true);
-}
+/** After signing in: a new document, which names what its view asks for. */
+const entered = to => location.replace(to.startsWith('/') && !to.startsWith('//') ? to : '/');
 
 async function leave() {
   await api.delete('/session').catch(() => {});

@@ -1,5 +1,5 @@
 /** Saving what a chart shows: SVG and PNG of the picture, CSV of its data. */
-import { h, icon, svg } from './dom.js';
+import { h, icon, svg, toast } from './dom.js';
 import { ticks } from './curve.js';
 import { chrome, colour, dash, faint } from './palette.js';
 import { tick } from './chart.js';
@@ -14,7 +14,10 @@ export function download(name, content) {
 export const saveMenu = chart =>
   menu(
     () => chart.options.name,
-    () => toSvg(chart),
+    () => {
+      if (!chart.plot) throw new Error('There is no picture to save.');
+      return toSvg(chart);
+    },
     () => toCsv(chart),
   );
 
@@ -40,9 +43,13 @@ function menu(name, picture, csv) {
       'button',
       {
         type: 'button',
-        onclick: () => {
+        onclick: async () => {
           box.open = false;
-          save();
+          try {
+            await save();
+          } catch (error) {
+            toast(error.message, 'bad');
+          }
         },
       },
       label,

@@ -31,7 +31,7 @@ const versions = (name, models, me, refresh) =>
     `Versions of ${name}`,
     ['Version', 'Learned by', 'Meta-steps', 'Size', 'Promoted', 'Notes', ''],
     models.map(model => [
-      h('strong', model.id),
+      h('strong.nowrap', model.id),
       h('a', { href: `/runs/${model.run.id}` }, model.run.name),
       count(model.step),
       size(model.size),
