@@ -11,6 +11,13 @@ const kinds = [
   { name: 'deviceHours', label: 'Device hours in 7 days', factor: 1, text: value => number(value, 3) },
 ];
 
+/** What was typed; what is no number goes to the server, which says what it takes. */
+function limitOf(text, { factor }) {
+  const value = Number(text);
+  if (text === '' || !Number.isFinite(value)) return text || null;
+  return factor === gib ? Math.round(value * gib) : value;
+}
+
 /** An element with a row for everybody and one for each user, and refresh(users) that reads it. */
 export function limits(signal) {
   const element = h('div');
@@ -19,9 +26,7 @@ export function limits(signal) {
     const own = new Map(items.map(item => [item.name, item.limits]));
     const used = new Map(queue.usage.map(user => [user.name, user]));
     const set = async (path, before, kind, text) => {
-      const value = text.trim() === '' ? null : Number(text);
-      const limit = Number.isFinite(value) && value !== null ? value * kind.factor : value;
-      const next = { ...before, [kind.name]: kind.factor === gib && limit !== null ? Math.round(limit) : limit };
+      const next = { ...before, [kind.name]: limitOf(text.trim(), kind) };
       try {
         await api.put(path, Object.fromEntries(Object.entries(next).filter(([, v]) => v !== null)));
         toast('The limit holds from now on.');
