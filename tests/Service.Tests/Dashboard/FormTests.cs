@@ -79,7 +79,7 @@ public sealed class FormTests(BrowserFixture browser)
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = "run " + id.ToString()[^6..] })).ToBeVisibleAsync();
         await Expect(page.Locator(".state").First).ToHaveTextAsync("succeeded");
         var forked = (await browser.Api.GetAsync($"/api/v1/runs/{page.Url.Split('/')[^1]}"))["spec"]!;
-        Assert.Equal((1, 6, 20, checkpoint),
+        Assert.Equal((0, 6, 20, checkpoint),
             ((int)forked["seed"]!, (int)forked["training"]!["metaEpochs"]!, (int)forked["training"]!["horizon"]!, (string?)forked["start"]));
 
         await page.GotoAsync($"/new?evaluate={model}@1");

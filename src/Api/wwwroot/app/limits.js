@@ -29,11 +29,14 @@ export function limits(signal) {
       const next = { ...before, [kind.name]: limitOf(text.trim(), kind) };
       try {
         await api.put(path, Object.fromEntries(Object.entries(next).filter(([, v]) => v !== null)));
+        Object.assign(before, next);
         toast('The limit holds from now on.');
+        // Others' fields say what everybody may have.
+        if (path === '/quotas') await refresh(users);
       } catch (error) {
         toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
+        await refresh(users);
       }
-      await refresh(users);
     };
     const cells = (path, who, mine, otherwise, usage) =>
       kinds.map(kind => [
