@@ -27,9 +27,10 @@ export function limits(signal) {
     const used = new Map(queue.usage.map(user => [user.name, user]));
     const set = async (path, before, kind, text) => {
       const next = { ...before, [kind.name]: limitOf(text.trim(), kind) };
+      // At once: the next field may be set before this one is stored.
+      Object.assign(before, next);
       try {
         await api.put(path, Object.fromEntries(Object.entries(next).filter(([, v]) => v !== null)));
-        Object.assign(before, next);
         toast('The limit holds from now on.');
         // Others' fields say what everybody may have.
         if (path === '/quotas') await refresh(users);
