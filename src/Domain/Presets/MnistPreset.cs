@@ -57,7 +57,7 @@ public static class MnistPreset
         int[] units = quick ? [10, 20, 80] : [5, 10, 20, 40, 80, 160], layers = quick ? [1, 2] : [1, 2, 3];
         return new()
         {
-            Minutes = quick ? 8 : 500,
+            Minutes = quick ? 6 : 500,
             Notes = "The paper shows final losses without numbers. The training is that of the preset mnist.",
             Trainings = [Training(quick)],
             Evaluations =
@@ -77,7 +77,7 @@ public static class MnistPreset
         var quick = size == PresetSize.Quick;
         return new()
         {
-            Minutes = quick ? 13 : 600,
+            Minutes = quick ? 8 : 600,
             Notes = "Losses are those of the mini-batches that the optimizer sees, as in the paper.",
             Trainings = [Training(quick)],
             Evaluations =
