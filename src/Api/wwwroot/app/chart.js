@@ -1,6 +1,6 @@
 /**
- * A chart of curves with bands: hover values, zoom, logarithmic axes, keyboard, and pictures to save. uPlot draws; everything around
- * it is ours. What a viewer chose (axes, zoom, hidden curves) is in the page's address.
+ * A chart of curves with bands: hover values, zoom, logarithmic axes, keyboard, and pictures to save. uPlot draws; everything
+ * around it is ours. What a viewer chose (axes, zoom, hidden curves) is in the page's address.
  */
 import { fill, h, svg } from './dom.js';
 import { number, superscript } from './format.js';
@@ -21,9 +21,9 @@ const uPlotLibrary = () =>
   }));
 
 /**
- * Lines are {key, label, curve, index, band}: the index chooses colour and dashes, a band is drawn from the curve's low to its high.
- * Options: name (of saved files), title, xLabel, yLabel, signal (ends it), query (of the address), key (prefix in the address), log,
- * smoothing, height, note, continuous (x is no count of steps), zoomed(from, to).
+ * Lines are {key, label, curve, index, band}: the index chooses colour and dashes, a band is drawn from the curve's low to its
+ * high. Options: name (of saved files), title, xLabel, yLabel, signal (ends it), query (of the address), key (prefix in the
+ * address), log, smoothing, height, note, continuous (x is no count of steps), zoomed(from, to).
  */
 export class Chart {
   constructor(host, options) {
@@ -185,7 +185,9 @@ export class Chart {
         this.canvas,
         h(
           'p.empty',
-          'Curves are drawn with uPlot, which this server was built without: install npm and start it again with ./metaopt up. Values are below.',
+          'Curves are drawn with uPlot, which this server was built without: install npm and start it again with ',
+          h('code', './metaopt up'),
+          '. Values are below.',
         ),
       );
       return;

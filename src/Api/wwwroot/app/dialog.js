@@ -2,8 +2,8 @@
 import { fill, h } from './dom.js';
 
 /**
- * Asks for some values. Fields are {name, label, value, hint, rows (makes it a text area), and attributes of the input}; work(values)
- * does what is wanted, and the dialog stays open while it fails. True when it was done.
+ * Asks for some values. Fields are {name, label, value, hint, rows (makes it a text area), and attributes of the input};
+ * work(values) does what is wanted, and the dialog stays open while it fails. True when it was done.
  */
 export function ask(heading, label, fields, work) {
   return new Promise(resolve => {

@@ -1,11 +1,14 @@
 /**
- * A form from the catalogue's description of a record. What is left empty is left out, so that the server's default holds. Every input
- * is known by the JSON pointer of what it sets, so that the server's errors find it.
+ * A form from the catalogue's description of a record. What is left empty is left out, so that the server's default holds.
+ * Every input is known by the JSON pointer of what it sets, so that the server's errors find it.
  */
 import { fill, h } from './dom.js';
 import { number } from './format.js';
 
-/** Editors of one document: read() gives it, show(errors) puts errors beside the inputs, and those without one into a list that it returns. */
+/**
+ * Editors of one document: read() gives it, show(errors) puts errors beside the inputs, and those without one into a list that
+ * it returns.
+ */
 export class Form {
   constructor(catalogue, changed, checkpoints) {
     Object.assign(this, { catalogue, changed, checkpoints });

@@ -64,7 +64,10 @@ export function limits(signal) {
           ]),
         ],
       ),
-      h('p.small.muted', 'What is left empty for a user is everybody’s. A run over a limit waits and says so; nothing is cancelled.'),
+      h(
+        'p.small.muted',
+        'What is left empty for a user is everybody’s. A run over a limit waits and says so; nothing is cancelled.',
+      ),
     );
   };
   return { element, refresh };

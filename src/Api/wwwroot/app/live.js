@@ -1,11 +1,14 @@
-/** A run as it happens. The browser itself comes back after a lost connection and says how far it got; see src/Api/Runs/RunStreamApi.cs. */
+/**
+ * A run as it happens. The browser itself comes back after a lost connection and says how far it got; see
+ * src/Api/Runs/RunStreamApi.cs.
+ */
 
 const retrySeconds = 2;
 const kinds = ['state', 'progress', 'point', 'end'];
 
 /**
- * Opens the stream at once, and keeps what comes until somebody listens: listen(handlers by event name, connected) then hears all of it,
- * until the run ended or the page is left; connected(false) is called while the server is away.
+ * Opens the stream at once, and keeps what comes until somebody listens: listen(handlers by event name, connected) then hears
+ * all of it, until the run ended or the page is left; connected(false) is called while the server is away.
  */
 export function follow(id, signal) {
   let source,

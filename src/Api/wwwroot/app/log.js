@@ -16,7 +16,14 @@ export class Log {
       {
         type: 'button',
         hidden: true,
-        onclick: () => download(`${id}.log`, new Blob(this.lines.map(l => `${l.at} ${l.text}\n`), { type: 'text/plain' })),
+        onclick: () =>
+          download(
+            `${id}.log`,
+            new Blob(
+              this.lines.map(l => `${l.at} ${l.text}\n`),
+              { type: 'text/plain' },
+            ),
+          ),
       },
       icon('save'),
       'Save',
@@ -67,7 +74,11 @@ export class Log {
     const atEnd = scrollHeight - scrollTop - clientHeight < 40;
     this.list.append(
       ...shown.map(line =>
-        h('p', h('time', { datetime: line.at, title: new Date(line.at).toLocaleString() }, clock.format(new Date(line.at))), line.text),
+        h(
+          'p',
+          h('time', { datetime: line.at, title: new Date(line.at).toLocaleString() }, clock.format(new Date(line.at))),
+          line.text,
+        ),
       ),
     );
     this.list.hidden = this.list.childElementCount === 0;

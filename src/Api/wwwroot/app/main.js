@@ -49,7 +49,9 @@ async function show() {
   // The module and what it wants to know first come while the server is asked who this is.
   const arriving = import(`../pages/${name}.js`).then(view => ({ view, loaded: view.load?.(parameters) }));
   // Whoever awaits them hears of what goes wrong, and nobody where the page is left before.
-  arriving.then(({ loaded }) => [loaded, ...Object.values(loaded ?? {})].forEach(part => part?.catch?.(() => {}))).catch(() => {});
+  arriving
+    .then(({ loaded }) => [loaded, ...Object.values(loaded ?? {})].forEach(part => part?.catch?.(() => {})))
+    .catch(() => {});
   if (name !== 'sign-in' && !me) {
     me = await api.get('/me').catch(error => {
       if (!(error instanceof Problem) || error.status !== 401) toast(error.message, 'bad');

@@ -1,6 +1,6 @@
 /**
- * Colours of curves: after Okabe and Ito, told apart with every common colour vision, darkened or lightened so that each has at
- * least three to one against its background. Each also has a dash pattern of its own: colour is never the only difference.
+ * Colours of curves: after Okabe and Ito, told apart with every common colour vision, darkened or lightened so that each has
+ * at least three to one against its background. Each also has a dash pattern of its own: colour is never the only difference.
  */
 const light = ['#0b63b0', '#c2500a', '#007a5a', '#a8437f', '#8a6a00', '#2a8db5', '#5b5f66', '#7a4fc0'];
 const dark = ['#6db3ff', '#ff9a5c', '#3fd0a4', '#f08cc7', '#e3bd4a', '#8fdcf7', '#b9bec7', '#bda2ff'];

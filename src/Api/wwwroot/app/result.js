@@ -20,13 +20,7 @@ function plain(document) {
     'Result',
     h(
       'dl.facts',
-      facts.map(([key, value]) =>
-        h(
-          'div',
-          h('dt', words(key)),
-          h('dd', plainValue(value)),
-        ),
-      ),
+      facts.map(([key, value]) => h('div', h('dt', words(key)), h('dd', plainValue(value)))),
     ),
   );
 }

@@ -29,10 +29,7 @@ export class Below {
       api.get('/models', this.signal),
     ]);
     const again = () => this.drawCheckpoints(run);
-    fill(
-      this.checkpoints,
-      panel('Checkpoints', checkpoints(stored.items, models.items, run, mayChange(run, this.me), again)),
-    );
+    fill(this.checkpoints, panel('Checkpoints', checkpoints(stored.items, models.items, run, mayChange(run, this.me), again)));
   }
 
   /** Once: it does not change. What it is compared with comes later. */

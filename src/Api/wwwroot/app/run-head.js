@@ -59,9 +59,7 @@ function actions(run, me, go, reload) {
       action('Retry', '.primary', write('retry', 'Queued again; it goes on from its resume point.')),
     h('a.button', { href: `/new?from=${run.id}` }, 'Fork'),
     h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
-    run.kind === 'evaluation' &&
-      run.state === 'succeeded' &&
-      h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
+    run.kind === 'evaluation' && run.state === 'succeeded' && h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
     change && action('Edit', '', () => edit(run, me, reload)),
     change &&
       (queued || running) &&
@@ -72,7 +70,8 @@ function actions(run, me, go, reload) {
 }
 
 async function remove(run, go) {
-  if (!(await confirmed(`Delete “${run.name}” with its curves and checkpoints? This cannot be undone.`, 'Delete the run'))) return;
+  if (!(await confirmed(`Delete “${run.name}” with its curves and checkpoints? This cannot be undone.`, 'Delete the run')))
+    return;
   await api.delete(`/runs/${run.id}`);
   toast('Deleted.');
   await go('/runs');

@@ -69,7 +69,11 @@ export const checkpoints = (items, models, run, mayPromote, changed) =>
         'span.row.wrap',
         h('a', { href: `/api/v1/checkpoints/${item.id}/content`, download: '' }, 'Download'),
         run.state === 'succeeded' && h('a', { href: `/new?evaluate=${item.id}` }, 'Evaluate'),
-        h('a', { href: `/new?from=${run.id}&start=${item.id}`, title: 'A training that begins with what this one learned' }, 'Train on'),
+        h(
+          'a',
+          { href: `/new?from=${run.id}&start=${item.id}`, title: 'A training that begins with what this one learned' },
+          'Train on',
+        ),
         mayPromote && run.state === 'succeeded' && action('Promote', '.quiet', () => promote(item, run, changed)),
         copyButton(() => item.id, 'Id'),
       ),
@@ -85,7 +89,13 @@ async function promote(item, run, changed) {
     .replace(/^-|-$/g, '')
     .slice(0, 60);
   const fields = [
-    { name: 'name', label: 'Model', value: suggested, required: true, hint: 'A name that is there already gets its next version.' },
+    {
+      name: 'name',
+      label: 'Model',
+      value: suggested,
+      required: true,
+      hint: 'A name that is there already gets its next version.',
+    },
     { name: 'notes', label: 'Notes', value: '', rows: 3 },
   ];
   let model;

@@ -3,8 +3,8 @@ import { h } from './dom.js';
 import { api } from './api.js';
 
 /**
- * A submission {kind, name, spec, ..} to fill the form with; origin is the run that is forked, before what the old specification says
- * otherwise, plan the preset that it comes from.
+ * A submission {kind, name, spec, ..} to fill the form with; origin is the run that is forked, before what the old
+ * specification says otherwise, plan the preset that it comes from.
  */
 export async function start(query, signal) {
   const [from, evaluate, preset] = ['from', 'evaluate', 'preset'].map(name => query.get(name));

@@ -103,7 +103,8 @@ export async function show(view, { query, signal, go }) {
       ),
       h(
         'p.small.muted',
-        'The target is the best hand-designed optimizer’s final loss unless you choose another. What was measured several times counts with the most instances.',
+        'The target is the best hand-designed optimizer’s final loss unless you choose another. ',
+        'What was measured several times counts with the most instances.',
       ),
     ),
   );

@@ -10,7 +10,11 @@ export async function show(view, { query, signal, me }) {
   const list = h('div');
   const head = h(
     'div.page-head',
-    h('div', h('h1', name ?? 'Models'), h('p.under', 'Learned optimizers under names that specifications take, kept whatever is swept.')),
+    h(
+      'div',
+      h('h1', name ?? 'Models'),
+      h('p.under', 'Learned optimizers under names that specifications take, kept whatever is swept.'),
+    ),
     name && h('div.actions', h('a.button', { href: '/models' }, 'All models')),
   );
   fill(view, head, list);
@@ -19,8 +23,27 @@ export async function show(view, { query, signal, me }) {
     const names = [...new Set(items.map(model => model.name))];
     fill(
       list,
-      names.length === 0 && panel('None yet', h('p.empty', 'A checkpoint of a run that succeeded is promoted on ', h('a', { href: '/runs?kind=meta-training&state=succeeded' }, 'its run’s page'), '.')),
-      names.map(name => panel(name, versions(name, items.filter(model => model.name === name), me, refresh))),
+      names.length === 0 &&
+        panel(
+          'None yet',
+          h(
+            'p.empty',
+            'A checkpoint of a run that succeeded is promoted on ',
+            h('a', { href: '/runs?kind=meta-training&state=succeeded' }, 'its run’s page'),
+            '.',
+          ),
+        ),
+      names.map(name =>
+        panel(
+          name,
+          versions(
+            name,
+            items.filter(model => model.name === name),
+            me,
+            refresh,
+          ),
+        ),
+      ),
     );
   };
   await refresh();
@@ -47,7 +70,8 @@ const versions = (name, models, me, refresh) =>
     ]),
   );
 
-const mayTakeBack = (model, me) => me.scopes.includes('runs:write') && (model.run.owner === me.name || me.scopes.includes('admin'));
+const mayTakeBack = (model, me) =>
+  me.scopes.includes('runs:write') && (model.run.owner === me.name || me.scopes.includes('admin'));
 
 async function takeBack(model, refresh) {
   const question = `Take ${model.id} back? Its checkpoint stays with its run; new specifications can no longer name the model.`;

@@ -1,4 +1,7 @@
-/** A new run: a form from the catalogue, checked by the server as one types, with the JSON and the command that do the same beside it. */
+/**
+ * A new run: a form from the catalogue, checked by the server as one types, with the JSON and the command that do the same
+ * beside it.
+ */
 import { copyButton, fill, h, panel, toast } from '../app/dom.js';
 import { api, optional, Problem } from '../app/api.js';
 import { Form, mark, title as words } from '../app/form.js';

@@ -39,7 +39,8 @@ export async function show(view, { signal, me }) {
       const awake = crew.items.filter(isAwake);
       fill(
         summary,
-        `${count(active.length)} running, ${count(queue.waiting)} waiting, ${awake.length} ${awake.length === 1 ? 'worker' : 'workers'}`,
+        `${count(active.length)} running, ${count(queue.waiting)} waiting, `,
+        `${awake.length} ${awake.length === 1 ? 'worker' : 'workers'}`,
         queue.pools.map(pool => ` · ${pool.name}: ${pool.running} of ${pool.slots} ${pool.slots === 1 ? 'slot' : 'slots'} busy`),
       );
       keepFocus(view, () => {
@@ -48,14 +49,7 @@ export async function show(view, { signal, me }) {
           table(
             'Running runs',
             ['Run', 'By', 'Kind', 'Progress', 'Worker', 'Since'],
-            active.map(run => [
-              runLink(run),
-              run.owner,
-              run.kind,
-              progress(run),
-              run.worker ?? '–',
-              ago(run.startedAt),
-            ]),
+            active.map(run => [runLink(run), run.owner, run.kind, progress(run), run.worker ?? '–', ago(run.startedAt)]),
             ['Nothing runs now. ', h('a', { href: '/new?preset=quadratics' }, 'Start with a preset'), '.'],
           ),
         );

@@ -60,7 +60,10 @@ export async function show(view, { id, query, signal, loaded, me, go }) {
   };
   drawTop();
   // What is below the curves does not hold them up; where there are none it does not wait for ever.
-  setTimeout(() => below || signal.aborted || drawBelow().catch(failed), run.state === 'queued' ? 0 : belowAfterMs);
+  setTimeout(
+    () => below || signal.aborted || drawBelow().catch(failed),
+    run.state === 'queued' && run.attempt === 0 ? 0 : belowAfterMs,
+  );
   if (run.state === 'queued' || run.state === 'running')
     fill(
       parts.charts,

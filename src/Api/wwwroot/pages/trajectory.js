@@ -1,4 +1,7 @@
-/** What learned optimizers do: their update against the gradient, beside hand-designed ones; and paths where there are two coordinates. */
+/**
+ * What learned optimizers do: their update against the gradient, beside hand-designed ones; and paths where there are two
+ * coordinates.
+ */
 import { fill, h, panel } from '../app/dom.js';
 import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
@@ -89,7 +92,8 @@ export async function show(view, { query, signal, go }) {
     continuous: true,
     note: h(
       'p.small.muted',
-      'Every optimizer saw the same gradients before; only the last one is varied. SGD is a straight line; a rule that scales by what it saw bends.',
+      'Every optimizer saw the same gradients before; only the last one is varied. ',
+      'SGD is a straight line; a rule that scales by what it saw bends.',
     ),
   }).show(
     data.response.updates.map(({ name, update }, index) => ({
