@@ -142,6 +142,21 @@ public sealed partial class RunPageTests(BrowserFixture browser)
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await SaveAsync("Picture as PNG"))[..4]);
     }
 
+    [Fact]
+    public async Task Where_the_server_was_built_without_npm_the_page_says_what_to_do_and_the_rest_works()
+    {
+        var id = await browser.Api.SubmitAsync(Training("nobody-draws", 1000, "no library"));
+        var run = await browser.Api.ClaimAsync(id, "nobody-draws");
+        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))], default);
+        await using var opened = await browser.SignInAsync();
+        var page = opened.Page;
+        await page.RouteAsync("**/vendor/**", route => route.AbortAsync());
+        await page.GotoAsync($"/runs/{id}");
+        await Expect(page.GetByText("install npm and start it again")).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Group, new() { Name = "Curves of Meta-loss" })).ToContainTextAsync("0.02");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Specification" })).ToBeVisibleAsync();
+    }
+
     [GeneratedRegex("^Meta-loss")]
     private static partial Regex MetaLoss();
 }
