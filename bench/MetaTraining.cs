@@ -90,7 +90,7 @@ sealed class MetaTraining : IDisposable
         _gradient = _arena.Zeros(_phi.Shape);
         Gradient = new double[phi.Length];
         // The rate is so small that phi stays what it is: every repetition does the same work.
-        _adam = new Adam.Options { LearningRate = 1e-12 }.Create().Start(kernels, 1, phi.Length);
+        _adam = new Adam.Options { LearningRate = 1e-12 }.Create().Start(kernels.Host, 1, phi.Length);
     }
 
     /// <summary>The last meta-gradient.</summary>

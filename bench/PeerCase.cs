@@ -93,7 +93,7 @@ sealed class MetaStepCase(
     public override void Write(PeerFolder folder)
     {
         _training.Begin();
-        folder.Add("theta", _training.Theta.Span, work.Instances, work.Task.Coordinates);
+        folder.Add("theta", _training.Theta.ToArray(), work.Instances, work.Task.Coordinates);
         if (hidden > 0) WriteBatches(folder);
         else WriteQuadratics(folder);
         var task = hidden > 0 ? "network" : "quadratic";

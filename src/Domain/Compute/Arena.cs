@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace MetaOpt.Compute;
 
 /// <summary>
-/// A growing stack of native memory: tensors are taken one after the other and all given back at once by
+/// A growing stack of memory, native or a device's: tensors are taken one after the other and all given back at once by
 /// <see cref="Reset"/>, so the inner loop never meets the garbage collector. Kernels may read (and ignore) up to 256 bytes
-/// past a tensor's end, so that the last vector needs no special case. Not thread-safe.
+/// past a tensor's end in native memory, so that the last vector needs no special case. Not thread-safe.
 /// </summary>
 public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -14,11 +14,13 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
     const int ReadableBytesPastTheEnd = 256;
     readonly List<(nint Address, long Capacity)> _blocks = [];
     readonly long _blockElements;
+    readonly IDeviceMemory<T>? _device;
     int _block;
     long _used;
 
     /// <param name="blockElements">Elements of the first block; later blocks are at least as large.</param>
-    public Arena(long blockElements = 1 << 16) => _blockElements = blockElements;
+    /// <param name="device">Whose memory it is; null: the host's.</param>
+    public Arena(long blockElements = 1 << 16, IDeviceMemory<T>? device = null) => (_blockElements, _device) = (blockElements, device);
 
     /// <summary>Elements reserved from the system, over all blocks.</summary>
     public long Capacity => _blocks.Sum(b => b.Capacity);
@@ -35,18 +37,20 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
         if (_block == _blocks.Count)
         {
             var capacity = Math.Max(need, _blockElements);
-            _blocks.Add(((nint)NativeMemory.AlignedAlloc((nuint)(capacity * sizeof(T) + ReadableBytesPastTheEnd), Alignment), capacity));
+            _blocks.Add((_device is null ? Native(capacity) : _device.Allocate(capacity), capacity));
         }
         var tensor = new Tensor<T>((T*)_blocks[_block].Address + _used, shape);
         _used += need;
         return tensor;
     }
 
+    static nint Native(long elements) => (nint)NativeMemory.AlignedAlloc((nuint)(elements * sizeof(T) + ReadableBytesPastTheEnd), Alignment);
+
     /// <summary>Like <see cref="Take"/>, filled with zeros.</summary>
     public Tensor<T> Zeros(Shape shape)
     {
         var tensor = Take(shape);
-        tensor.Span.Clear();
+        tensor.Clear();
         return tensor;
     }
 
@@ -54,7 +58,15 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
     public Tensor<T> Copy(ReadOnlySpan<T> values, Shape shape)
     {
         var tensor = Take(shape);
-        values.CopyTo(tensor.Span);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>A copy of <paramref name="source"/>, which may lie elsewhere.</summary>
+    public Tensor<T> Copy(Tensor<T> source)
+    {
+        var tensor = Take(source.Shape);
+        source.CopyTo(tensor);
         return tensor;
     }
 
@@ -64,7 +76,11 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
     /// <summary>Gives the memory back to the system.</summary>
     public void Dispose()
     {
-        foreach (var (address, _) in _blocks) NativeMemory.AlignedFree((void*)address);
+        foreach (var (address, _) in _blocks)
+        {
+            if (_device is null) NativeMemory.AlignedFree((void*)address);
+            else _device.Free(address);
+        }
         _blocks.Clear();
         Reset();
         GC.SuppressFinalize(this);

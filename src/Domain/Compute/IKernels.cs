@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Numerics;
 
 namespace MetaOpt.Compute;
@@ -16,6 +17,21 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
     /// <summary>Bits of the vectors in use (64 for plain double, 32 for plain float): stored with each resume point.</summary>
     int VectorBits { get; }
 
+    /// <summary>What rounds in its own way: stored with each resume point, which goes on under the same alone.</summary>
+    string Identity => FormattableString.Invariant($"{Name}/{VectorBits}");
+
+    /// <summary>What a reader of results must know of the device and its libraries; becomes part of a run's metadata.</summary>
+    IReadOnlyDictionary<string, string> Facts => ReadOnlyDictionary<string, string>.Empty;
+
+    /// <summary>From now on matrix products and convolutions multiply in bfloat16; the LSTM's fused kernels do not. False: it cannot.</summary>
+    bool UseBfloat16Products() => false;
+
+    /// <summary>
+    /// The set that computes in the host's memory: this one, or beside one whose arenas lie on a device the one for jobs
+    /// (<see cref="Run"/>), which follow addresses, and for what is too small for the way to the device.
+    /// </summary>
+    IKernels<T> Host => this;
+
     /// <summary>Threads that compute, the caller's included; results never depend on it.</summary>
     int Threads { get; }
 
@@ -24,7 +40,7 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
 
     /// <summary>
     /// Runs the job's chunks 0 .. chunks - 1, each exactly once, in any order and on any of the threads, and returns when
-    /// all are done. Without allocation. A job started from within a chunk runs on that thread alone. The first exception is rethrown.
+    /// all are done, in the host's memory. Without allocation. A job started from within a chunk runs on that thread alone. The first exception is rethrown.
     /// </summary>
     void Run<TJob>(int chunks, TJob job) where TJob : struct, IChunkJob;
 

@@ -79,6 +79,9 @@ public sealed class LstmShape
     /// <summary>The same of one coordinate and step on the way back: the step again, adjoints of inputs, gradients of weights.</summary>
     public int BackwardProducts => 2 * ForwardProducts + OutputInputs + _layers.Sum(l => l.Gates * (l.Rows - l.FirstAdjointRow));
 
+    /// <summary>Units of each layer, bottom first.</summary>
+    public IReadOnlyList<int> LayerUnits => Array.ConvertAll(_layers, l => l.Units);
+
     internal ReadOnlySpan<LstmLayer> Layers => _layers;
 
     /// <summary>The layer between the moments and the lowest one, without units that remember: its "gates" are its outputs. Empty without moments.</summary>

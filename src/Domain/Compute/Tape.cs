@@ -63,6 +63,9 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
         ? _arena.Copy(values, shape)
         : throw new ArgumentException($"{values.Length} values do not fill {shape}; give {shape.Count}.");
 
+    /// <summary>A copy of <paramref name="source"/>, no gradient.</summary>
+    public Tensor<T> Copy(Tensor<T> source) => _arena.Copy(source);
+
     /// <summary>Zeros, no gradient.</summary>
     public Tensor<T> Zeros(Shape shape) => _arena.Zeros(shape);
 
@@ -143,7 +146,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     Tensor<T> OwnAdjoint(Tensor<T> source)
     {
         ref var adjoint = ref _adjoints[source.Node];
-        if (!_own[source.Node]) adjoint = adjoint.Shape.Rank == 0 ? Zeros(source.Shape) : _arena.Copy(adjoint.Span, source.Shape);
+        if (!_own[source.Node]) adjoint = adjoint.Shape.Rank == 0 ? Zeros(source.Shape) : _arena.Copy(adjoint.As(source.Shape));
         _own[source.Node] = true;
         return adjoint;
     }

@@ -48,8 +48,8 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
 }
 
 /// <summary>
-/// A view of contiguous, row-major, 64-byte aligned memory that a kernel set's <see cref="Arena{T}"/> owns. Float32 in
-/// production; the same code in double is the reference. <see cref="Node"/> is its place on the <see cref="Tape{T}"/>
+/// A view of contiguous, row-major, 64-byte aligned memory that a kernel set's <see cref="Arena{T}"/> owns, the host's or a device's
+/// (<see cref="IDeviceMemory{T}"/>). Float32 in production; the same code in double is the reference. <see cref="Node"/> is its place on the <see cref="Tape{T}"/>
 /// (-1: a constant, no gradient flows).
 /// </summary>
 public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -64,8 +64,11 @@ public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) whe
     /// <summary>Number of elements.</summary>
     public int Count => Shape.Count;
 
-    /// <summary>The elements, in row-major order (host memory only).</summary>
-    public Span<T> Span => new(Data, Shape.Count);
+    /// <summary>It lies on a device: only its kernel set can follow <see cref="Data"/>.</summary>
+    public bool IsOnDevice => (nint)Data < 0;
+
+    /// <summary>The elements, in row-major order (host memory only; see <see cref="DeviceTensors"/>).</summary>
+    public Span<T> Span => IsOnDevice ? throw new InvalidOperationException($"A tensor {Shape} lies on a device; Read, Write or Edit it.") : new(Data, Shape.Count);
 
     /// <summary>The same memory seen as <paramref name="shape"/>, off the tape; the counts must agree.</summary>
     public Tensor<T> As(Shape shape) => shape.Count == Count

@@ -142,7 +142,7 @@ sealed class Contest : IDisposable
     // Raised when what follows it changes; a resume point of another format is not used.
     const int Format = 3;
 
-    string KernelSet => $"{_inputs.Kernels.Name} {_inputs.Kernels.VectorBits}";
+    string KernelSet => _inputs.Kernels.Identity.Replace('/', ' ');
 
     /// <summary>What another kernel set measured is measured again: contestants are compared under the same arithmetic.</summary>
     void Resume(byte[] saved)

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
 
@@ -44,7 +45,7 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
         _arena.Reset();
         var theta = _arena.Take(new Shape(count, task.Coordinates));
         using var instances = task.Allocate(kernels, count);
-        using var state = optimizer.Start(kernels, new Layout(count, task.Parameters));
+        using var state = optimizer.StartOn(kernels, new Layout(count, task.Parameters));
         instances.Draw(seed, split, first);
         instances.InitialTheta(theta);
         for (var step = 0; ; step++)
@@ -53,10 +54,12 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
             _tape.Reset();
             var variable = _tape.Variable(theta);
             var losses = instances.Loss(_tape, variable, step);
-            visit(step, first, losses.Span);
+            using (var values = losses.Read()) visit(step, first, values.Span);
             if (step == horizon)
             {
-                ended?.Invoke(first, theta.Span);
+                if (ended is null) return;
+                using var last = theta.Read();
+                ended(first, last.Span);
                 return;
             }
             Tensor<float> gradient = default;

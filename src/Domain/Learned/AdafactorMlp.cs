@@ -118,7 +118,8 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
     static Tensor<T> StepTerm<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> step) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var rates = tape.Scratch(new Shape(s_timeScales.Length, 1));
-        for (var i = 0; i < rates.Count; i++) rates.Span[i] = T.CreateTruncating(1 / s_timeScales[i]);
+        using (var perStep = rates.Write())
+            for (var i = 0; i < rates.Count; i++) perStep.Span[i] = T.CreateTruncating(1 / s_timeScales[i]);
         var embedding = tape.Tanh(tape.AddScalar(tape.MatMul(rates, step), -T.One));
         var weight = tape.Slice(phi[FirstWeight], 1, TensorFeatures, rates.Count);
         return Layers.Dense(tape, weight, phi[FirstWeight + 1], embedding);

@@ -74,6 +74,9 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     public bool IsFused => true;
 
     /// <inheritdoc/>
+    public bool ComputesOnDevices => true;
+
+    /// <inheritdoc/>
     public IReadOnlyList<Shape> State(Layout layout) =>
         [.. Layers.LstmState(options.Layers, layout)];
 

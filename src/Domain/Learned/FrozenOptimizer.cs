@@ -15,7 +15,7 @@ public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float
     /// <inheritdoc/>
     public IOptimizerState Start(IKernels<float> kernels, Layout layout)
     {
-        var state = rule.Start(kernels, layout);
+        var state = rule.StartOn(kernels, layout);
         state.SetParameters(phi.Span);
         return new State(state);
     }
@@ -26,9 +26,9 @@ public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float
 
         public void Step(Tensor<float> theta, Tensor<float> gradient) => state.Step(gradient, theta);
 
-        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]> { ["state"] = state.State.Span.ToArray() };
+        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]> { ["state"] = state.State.ToArray() };
 
-        public void Load(IReadOnlyDictionary<string, float[]> saved) => saved["state"].CopyTo(state.State.Span);
+        public void Load(IReadOnlyDictionary<string, float[]> saved) => state.State.CopyFrom(saved["state"]);
 
         public void Dispose() => state.Dispose();
     }

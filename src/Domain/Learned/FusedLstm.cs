@@ -8,13 +8,13 @@ sealed class FusedLstm<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatin
 {
     readonly IKernels<T> _kernels;
     readonly LstmShape _shape;
-    readonly Arena<T> _arena = new();
-    readonly Arena<T> _own = new(); // of the state, until another is put in its place
+    readonly Arena<T> _arena;
+    readonly Arena<T> _own; // of the state, until another is put in its place
     readonly Tensor<T> _packed;
 
     public FusedLstm(IKernels<T> kernels, LstmShape shape, int coordinates)
     {
-        (_kernels, _shape) = (kernels, shape);
+        (_kernels, _shape, _arena, _own) = (kernels, shape, kernels.NewArena(), kernels.NewArena());
         State = _own.Zeros(new Shape(shape.StateElements(coordinates)));
         _packed = _arena.Take(new Shape(shape.PackedElements));
     }
@@ -31,7 +31,7 @@ sealed class FusedLstm<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatin
 
     public void SetParameters(ReadOnlySpan<T> phi) => _kernels.LstmPack(_shape, phi, _packed);
 
-    public void Reset() => State.Span.Clear();
+    public void Reset() => State.Clear();
 
     public void Step(Tensor<T> gradient, Tensor<T> theta) => _kernels.LstmStep(_shape, _packed, gradient, State, theta);
 

@@ -121,7 +121,8 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
     {
         var scales = options.Scales;
         var take = tape.Scratch(new Shape(scales, 1));
-        for (var s = 0; s < scales; s++) take.Span[s] = T.CreateTruncating(1 - Math.Pow(0.9, Math.Pow(0.5, s)));
+        using (var shares = take.Write())
+            for (var s = 0; s < scales; s++) shares.Span[s] = T.CreateTruncating(1 - Math.Pow(0.9, Math.Pow(0.5, s)));
         var gradients = tape.Expand(gradient, 0, scales);
         state[0] = Towards(state[0], gradients);
         state[1] = Towards(state[1], tape.Square(gradients));
@@ -158,12 +159,14 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
             (_tape, _layout) = (tape, layout);
             _members = tape.Zeros(new Shape(layout.Tensors.Count, layout.PerInstance));
             _means = tape.Zeros(_members.Shape);
+            using var members = _members.Edit();
+            using var means = _means.Edit();
             var at = 0;
             for (var t = 0; t < layout.Tensors.Count; t++)
             {
                 var count = layout.Tensors[t].Shape.Count;
-                _members.Span.Slice(t * layout.PerInstance + at, count).Fill(T.One);
-                _means.Span.Slice(t * layout.PerInstance + at, count).Fill(T.One / T.CreateTruncating(count));
+                members.Span.Slice(t * layout.PerInstance + at, count).Fill(T.One);
+                means.Span.Slice(t * layout.PerInstance + at, count).Fill(T.One / T.CreateTruncating(count));
                 at += count;
             }
         }

@@ -33,6 +33,9 @@ public interface ILearnedOptimizer
     /// <summary><see cref="Start"/> gives loops of the rule's own instead of <see cref="TapeState{T}"/>.</summary>
     bool IsFused => false;
 
+    /// <summary><see cref="Start"/> takes kernel sets whose memory lies on a device; others are started beside the device, see <see cref="HostRules"/>.</summary>
+    bool ComputesOnDevices => false;
+
     /// <summary>The tensors of state for theta of <paramref name="layout"/>: per coordinate, tensor, instance, whatever it needs; zeros at first.</summary>
     IReadOnlyList<Shape> State(Layout layout);
 

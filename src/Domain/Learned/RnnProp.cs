@@ -69,6 +69,9 @@ public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
     /// <inheritdoc/>
     public bool IsFused => true;
 
+    /// <inheritdoc/>
+    public bool ComputesOnDevices => true;
+
     /// <summary>m, v, their weights 1 - beta^t, and the LSTM's.</summary>
     public IReadOnlyList<Shape> State(Layout layout) =>
         [new(1, layout.Count), new(1, layout.Count), new(1, 1), new(1, 1), .. Layers.LstmState(options.Layers, layout)];

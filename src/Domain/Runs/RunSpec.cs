@@ -13,8 +13,14 @@ public abstract record RunSpec
     /// <summary>The distribution of optimizees.</summary>
     public required TaskOptions Task { get; init; }
 
-    /// <summary>Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>.</summary>
+    /// <summary>
+    /// Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>, or <c>torch-cpu</c> or <c>torch-cuda</c>, for which the run
+    /// waits for a worker that has it.
+    /// </summary>
     public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
+
+    /// <summary>Numbers in which the optimizee's products are multiplied; bfloat16 needs a kernel set that has it (torch-cpu, torch-cuda).</summary>
+    public Precision Precision { get; init; } = Precision.Float32;
 
     /// <summary>Worst case memory and a typical time, before it is queued.</summary>
     public abstract CostPrediction PredictCost();
@@ -55,6 +61,19 @@ public enum KernelChoice
     Simd,
     /// <summary>Plain loops: the readable reference.</summary>
     Scalar,
+    /// <summary>libtorch without a GPU, in workers built with it.</summary>
+    TorchCpu,
+    /// <summary>libtorch on a GPU.</summary>
+    TorchCuda,
+}
+
+/// <summary>Numbers in which products are multiplied.</summary>
+public enum Precision
+{
+    /// <summary>As everywhere.</summary>
+    Float32,
+    /// <summary>Eight bits of mantissa; sums, theta, and all of the learned optimizer stay float32.</summary>
+    Bfloat16,
 }
 
 /// <summary>A prediction made before a run is queued.</summary>

@@ -67,14 +67,16 @@ public sealed class AckleyTask(AckleyTask.Options options) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
+            using var offsets = _offset.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.Instance, b).FillNormal(InstanceAddress.Row(_offset, b), _options.OffsetDeviation);
+                _address.Stream(Purpose.Instance, b).FillNormal(offsets.Row(b), _options.OffsetDeviation);
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), _options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)

@@ -91,8 +91,9 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
@@ -127,11 +128,12 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
         {
             var source = _address.Split == Split.Test ? text.Test : text.Train;
             var labels = tape.Scratch(new Shape((options.Length + 1) * _rows));
+            using var characters = labels.Write();
             for (var row = 0; row < _rows; row++)
             {
                 var stream = _address.Stream(Purpose.MiniBatch, row / options.Batch, step);
                 var start = stream.Index((uint)(row % options.Batch), source.Count - options.Length);
-                for (var t = 0; t <= options.Length; t++) labels.Span[t * _rows + row] = T.CreateTruncating(source.Labels[start + t]);
+                for (var t = 0; t <= options.Length; t++) characters.Span[t * _rows + row] = T.CreateTruncating(source.Labels[start + t]);
             }
             return labels;
         }

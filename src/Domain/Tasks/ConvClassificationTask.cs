@@ -152,9 +152,10 @@ public sealed class ConvClassificationTask : ITask
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < count; b++)
             {
-                var row = InstanceAddress.Row(theta, b);
+                var row = thetas.Row(b);
                 _address.Stream(Purpose.InitialTheta, b).FillNormal(row, task._options.InitialDeviation);
                 foreach (var parameter in task.Parameters)
                 {

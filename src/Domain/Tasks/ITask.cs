@@ -91,11 +91,4 @@ readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
 {
     /// <summary>The stream of instance <paramref name="b"/> for <paramref name="purpose"/>.</summary>
     public RandomStream Stream(Purpose purpose, int b, int step = 0) => new(Seed, Split, purpose, (uint)(First + b), (uint)step);
-
-    /// <summary>What belongs to instance <paramref name="b"/> in a tensor whose first axis counts instances.</summary>
-    public static Span<T> Row<T>(Tensor<T> tensor, int b) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-    {
-        var count = tensor.Count / tensor.Shape.D0;
-        return tensor.Span.Slice(b * count, count);
-    }
 }

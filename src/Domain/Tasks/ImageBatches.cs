@@ -17,6 +17,7 @@ sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, in
     {
         var source = address.Split == Split.Test ? dataset.Test : dataset.Train;
         var labels = tape.Scratch(new Shape(_rows.Length));
+        using var classes = labels.Write();
         for (var b = 0; b < count; b++)
         {
             var stream = address.Stream(Purpose.MiniBatch, b, step);
@@ -24,7 +25,7 @@ sealed class ImageBatches<T>(Dataset dataset, IKernels<T> kernels, int count, in
             {
                 var row = stream.Index((uint)i, source.Count);
                 _rows[b * batch + i] = row;
-                labels.Span[b * batch + i] = T.CreateTruncating(source.Labels[row]);
+                classes.Span[b * batch + i] = T.CreateTruncating(source.Labels[row]);
             }
         }
         var images = tape.Scratch(new Shape(_rows.Length, dataset.ImageElements));

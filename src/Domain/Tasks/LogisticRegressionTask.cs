@@ -57,7 +57,7 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
         readonly Arena<T> _arena;
         readonly Tensor<T> _points; // [B, N, d + 1]: s (x, 1), so that a row by theta is the margin
         readonly Tensor<T> _first; // [B N] zeros: the label of the margin's side
-        readonly Tensor<T> _mean, _shape, _normal; // one instance's cloud [d], [d, d] and a point's normal numbers [N, d]
+        readonly T[] _mean, _shape, _normal; // one instance's cloud [d], [d, d] and a point's normal numbers [N, d]
         InstanceAddress _address;
 
         public Instances(Options options, IKernels<T> kernels, int count)
@@ -67,9 +67,9 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
             _arena = kernels.NewArena();
             _points = _arena.Zeros(new Shape(count, options.Examples, options.Dimensions + 1));
             _first = _arena.Zeros(new Shape(count * options.Examples));
-            _mean = _arena.Zeros(new Shape(options.Dimensions));
-            _shape = _arena.Zeros(new Shape(options.Dimensions, options.Dimensions));
-            _normal = _arena.Zeros(new Shape(options.Examples, options.Dimensions));
+            _mean = new T[options.Dimensions];
+            _shape = new T[options.Dimensions * options.Dimensions];
+            _normal = new T[options.Examples * options.Dimensions];
         }
 
         public int Count { get; }
@@ -77,19 +77,21 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
+            using var points = _points.Write();
             for (var b = 0; b < Count; b++)
             {
                 var half = _options.Examples / 2;
-                _address.Stream(Purpose.Instance, b).FillNormal(_normal.Span, 1);
-                DrawCloud(b, 0, -T.One, 0, half);
-                DrawCloud(b, 1, T.One, half, _options.Examples);
+                _address.Stream(Purpose.Instance, b).FillNormal(_normal, 1);
+                DrawCloud(points.Row(b), b, 0, -T.One, 0, half);
+                DrawCloud(points.Row(b), b, 1, T.One, half, _options.Examples);
             }
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), _options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
@@ -106,18 +108,17 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
         public void Dispose() => _arena.Dispose();
 
         /// <summary>Points from .. to - 1 of instance <paramref name="b"/> are mean + A n; cloud 0 or 1.</summary>
-        void DrawCloud(int b, int cloud, T sign, int from, int to)
+        void DrawCloud(Span<T> points, int b, int cloud, T sign, int from, int to)
         {
             var d = _options.Dimensions;
-            _address.Stream(Purpose.Instance, b, 1 + 2 * cloud).FillNormal(_mean.Span, 1);
-            _address.Stream(Purpose.Instance, b, 2 + 2 * cloud).FillNormal(_shape.Span, 1 / Math.Sqrt(d));
-            var points = InstanceAddress.Row(_points, b);
+            _address.Stream(Purpose.Instance, b, 1 + 2 * cloud).FillNormal(_mean, 1);
+            _address.Stream(Purpose.Instance, b, 2 + 2 * cloud).FillNormal(_shape, 1 / Math.Sqrt(d));
             for (var n = from; n < to; n++)
             {
                 for (var i = 0; i < d; i++)
                 {
-                    var x = _mean.Span[i];
-                    for (var j = 0; j < d; j++) x += _shape.Span[i * d + j] * _normal.Span[n * d + j];
+                    var x = _mean[i];
+                    for (var j = 0; j < d; j++) x += _shape[i * d + j] * _normal[n * d + j];
                     points[n * (d + 1) + i] = sign * x;
                 }
                 points[n * (d + 1) + d] = sign;

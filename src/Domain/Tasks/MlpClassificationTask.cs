@@ -84,8 +84,9 @@ public sealed class MlpClassificationTask : ITask
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), task._options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), task._options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)

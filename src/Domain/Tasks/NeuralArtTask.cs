@@ -203,19 +203,21 @@ public sealed class NeuralArtTask : ITask
             _address = new(seed, split, first);
             using var tape = new Tape<T>(_kernels) { Recording = false };
             var contents = tape.Scratch(_pixels);
-            for (var b = 0; b < Count; b++) _task.Shrink(Content(b), InstanceAddress.Row(contents, b));
+            using (var pictures = contents.Write())
+                for (var b = 0; b < Count; b++) _task.Shrink(Content(b), pictures.Row(b));
             var (image, x) = (contents, contents);
             for (var l = 0; l < _filters.Length; l++)
             {
                 x = Next(tape, l, ref image, x);
-                if (_task._layers[l].Content) x.Span.CopyTo(_content.Span);
+                if (_task._layers[l].Content) x.CopyTo(_content);
             }
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), _task._options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _task._options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
@@ -287,14 +289,14 @@ public sealed class NeuralArtTask : ITask
         {
             using var tape = new Tape<T>(_kernels) { Recording = false };
             var image = tape.Scratch(_pixels.With(0, 1));
-            _task.Shrink(_task._style, image.Span);
+            using (var picture = image.Write()) _task.Shrink(_task._style, picture.Span);
             var x = image;
             for (var l = 0; l < _filters.Length; l++)
             {
                 x = Next(tape, l, ref image, x);
                 if (!_task._layers[l].Style) continue;
                 var gram = Gram(tape, x);
-                for (var b = 0; b < Count; b++) gram.Span.CopyTo(InstanceAddress.Row(_styles[l], b));
+                for (var b = 0; b < Count; b++) gram.CopyTo(_styles[l].Range(b * gram.Count, gram.Count));
             }
         }
 
@@ -312,7 +314,8 @@ public sealed class NeuralArtTask : ITask
         Tensor<T> Copy(float[] values, Shape shape)
         {
             var tensor = _arena.Take(shape);
-            for (var i = 0; i < values.Length; i++) tensor.Span[i] = T.CreateTruncating(values[i]);
+            using var elements = tensor.Write();
+            for (var i = 0; i < values.Length; i++) elements.Span[i] = T.CreateTruncating(values[i]);
             return tensor;
         }
     }

@@ -70,17 +70,20 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
+            using var w = _w.Write();
+            using var y = _y.Write();
             for (var b = 0; b < Count; b++)
             {
-                Fill(_address.Stream(Purpose.Instance, b), InstanceAddress.Row(_w, b));
-                Fill(_address.Stream(Purpose.Instance, b, 1), InstanceAddress.Row(_y, b));
+                Fill(_address.Stream(Purpose.Instance, b), w.Row(b));
+                Fill(_address.Stream(Purpose.Instance, b, 1), y.Row(b));
             }
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), _options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)

@@ -69,18 +69,22 @@ public sealed class RastriginTask(RastriginTask.Options options) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
+            using var a = _a.Write();
+            using var points = _b.Write();
+            using var c = _c.Write();
             for (var b = 0; b < Count; b++)
             {
-                _address.Stream(Purpose.Instance, b).FillNormal(InstanceAddress.Row(_a, b), 1);
-                _address.Stream(Purpose.Instance, b, 1).FillNormal(InstanceAddress.Row(_b, b), 1);
-                _address.Stream(Purpose.Instance, b, 2).FillNormal(InstanceAddress.Row(_c, b), 1);
+                _address.Stream(Purpose.Instance, b).FillNormal(a.Row(b), 1);
+                _address.Stream(Purpose.Instance, b, 1).FillNormal(points.Row(b), 1);
+                _address.Stream(Purpose.Instance, b, 2).FillNormal(c.Row(b), 1);
             }
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
+            using var thetas = theta.Write();
             for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(InstanceAddress.Row(theta, b), _options.InitialDeviation);
+                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)

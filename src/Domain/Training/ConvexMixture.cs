@@ -53,14 +53,17 @@ public sealed class ConvexMixture(ITask task, int dimensions) : ITask
         {
             _inner.Draw(seed, split, first);
             var address = new InstanceAddress(seed, split, first);
-            for (var b = 0; b < Count; b++) address.Stream(Purpose.Perturbation, b, 1).FillUniform(InstanceAddress.Row(_targets, b), -1, 1);
+            using var targets = _targets.Write();
+            for (var b = 0; b < Count; b++) address.Stream(Purpose.Perturbation, b, 1).FillUniform(targets.Row(b), -1, 1);
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
             _inner.InitialTheta(_theta);
-            theta.Span.Clear();
-            for (var b = 0; b < Count; b++) InstanceAddress.Row(_theta, b).CopyTo(InstanceAddress.Row(theta, b));
+            using var own = _theta.Read();
+            using var thetas = theta.Write();
+            thetas.Span.Clear();
+            for (var b = 0; b < Count; b++) own.Row(b).CopyTo(thetas.Row(b));
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)

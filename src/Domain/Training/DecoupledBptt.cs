@@ -16,8 +16,9 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     readonly ITaskInstances<T> _instances;
     readonly ILearnedState<T> _optimizer;
     readonly Tape<T> _tape;
-    readonly Arena<T> _arena = new();
+    readonly Arena<T> _arena;
     readonly Tensor<T> _gradients, _adjoints, _startTheta, _startState, _weights;
+    readonly Tensor<T> _losses, _slopes; // [K, B], and h' of each
     readonly LossWeights _kind;
     readonly int _steps;
     bool _gradientIsCurrent;
@@ -30,10 +31,10 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     /// <param name="weights">w_t.</param>
     public DecoupledBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights)
     {
-        (_steps, _kind) = (steps, weights);
+        (_steps, _kind, _arena) = (steps, weights, kernels.NewArena());
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
-        _optimizer = rule.Start(kernels, new Layout(batch, task.Parameters));
+        _optimizer = rule.StartOn(kernels, new Layout(batch, task.Parameters));
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
         _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
         _adjoints = weights == LossWeights.Log
@@ -41,8 +42,9 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
             : _gradients.Range(batch * task.Coordinates, steps * batch * task.Coordinates).As(new Shape(steps, batch * task.Coordinates));
         _startTheta = _arena.Zeros(Theta.Shape);
         _startState = _arena.Zeros(_optimizer.State.Shape);
-        _weights = _arena.Take(new Shape(steps));
-        for (var i = 0; i < steps; i++) _weights.Span[i] = T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch);
+        _losses = _arena.Zeros(new Shape(steps, batch));
+        _slopes = _arena.Zeros(new Shape(steps * batch, 1));
+        _weights = _arena.Copy([.. Enumerable.Range(0, steps).Select(i => T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch))], new Shape(steps));
     }
 
     /// <inheritdoc/>
@@ -79,17 +81,17 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     public double Unroll(ReadOnlySpan<T> phi, int firstStep, Span<double> phiGradient)
     {
         _optimizer.SetParameters(phi);
-        Theta.Span.CopyTo(_startTheta.Span);
-        State.Span.CopyTo(_startState.Span);
-        if (_gradientIsCurrent) Row(_steps).Span.CopyTo(Row(0).Span);
+        Theta.CopyTo(_startTheta);
+        State.CopyTo(_startState);
+        if (_gradientIsCurrent) Row(_steps).CopyTo(Row(0));
         else LossAndGradient(firstStep, Row(0));
-        var total = 0.0;
         for (var step = 0; step < _steps; step++)
         {
             _optimizer.Step(Row(step), Theta);
-            total += LossAndGradient(firstStep + step + 1, Row(step + 1), _adjoints.Range(step * Theta.Count, Theta.Count));
+            LossAndGradient(firstStep + step + 1, Row(step + 1)).CopyTo(Losses(step));
         }
         _gradientIsCurrent = true;
+        var total = MeanLosses();
         _optimizer.MetaGradient(new(_gradients, _adjoints, _weights, _startTheta, _startState), phiGradient);
         return total / _steps;
     }
@@ -106,34 +108,46 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         _gradientIsCurrent = false;
     }
 
-    /// <summary>The meta-loss's derivative by theta: each instance's gradient times h' of its loss.</summary>
-    void Slopes(Tensor<T> losses, Tensor<T> gradient, Tensor<T> adjoint)
+    /// <summary>The sum over the steps of the mean over the instances. Only here the host waits for what the unroll computed.</summary>
+    double MeanLosses()
     {
-        var coordinates = gradient.Count / losses.Count;
-        for (var b = 0; b < losses.Count; b++)
+        using var losses = _losses.Read();
+        var total = 0.0;
+        for (var step = 0; step < _steps; step++)
         {
-            var slope = T.CreateTruncating(StepWeights.Slope(_kind, double.CreateTruncating(losses.Span[b])));
-            var from = gradient.Span.Slice(b * coordinates, coordinates);
-            var to = adjoint.Span.Slice(b * coordinates, coordinates);
-            for (var i = 0; i < coordinates; i++) to[i] = slope * from[i];
+            var sum = 0.0;
+            foreach (var loss in losses.Row(step)) sum += double.CreateTruncating(loss);
+            total += sum / _instances.Count;
         }
+        if (_kind == LossWeights.Log) Slopes(losses.Span);
+        return total;
     }
+
+    /// <summary>The meta-loss's derivative by theta: each instance's gradient times h' of its loss.</summary>
+    void Slopes(ReadOnlySpan<T> losses)
+    {
+        using (var slopes = _slopes.Write())
+            for (var i = 0; i < losses.Length; i++) slopes.Span[i] = T.CreateTruncating(StepWeights.Slope(_kind, double.CreateTruncating(losses[i])));
+        var rows = new Shape(losses.Length, Theta.Count / _instances.Count);
+        var adjoints = _adjoints.As(rows);
+        _tape.Kernels.Expand(_slopes, 1, adjoints);
+        _tape.Kernels.Zip(ZipOp.Multiply, adjoints, _gradients.Range(Theta.Count, adjoints.Count).As(rows), adjoints);
+    }
+
+    Tensor<T> Losses(int step) => _losses.Range(step * _instances.Count, _instances.Count);
 
     Tensor<T> Row(int step) => _gradients.Range(step * Theta.Count, Theta.Count);
 
-    /// <summary>Mean loss over the instances; each instance's own gradient goes to <paramref name="gradient"/>, the meta-loss's to <paramref name="adjoint"/>.</summary>
-    double LossAndGradient(int step, Tensor<T> gradient, Tensor<T> adjoint = default)
+    /// <summary>The loss of each instance, on the tape's memory; each instance's own gradient goes to <paramref name="gradient"/>.</summary>
+    Tensor<T> LossAndGradient(int step, Tensor<T> gradient)
     {
         _tape.Reset();
         var theta = _tape.Variable(Theta);
         var losses = _instances.Loss(_tape, theta, step);
         Tensor<T> result = default;
         _tape.Gradient(losses, new(in theta), new(ref result));
-        result.Span.CopyTo(gradient.Span);
-        if (_kind == LossWeights.Log && adjoint.Count > 0) Slopes(losses, gradient, adjoint);
-        var sum = 0.0;
-        foreach (var loss in losses.Span) sum += double.CreateTruncating(loss);
-        return sum / losses.Count;
+        result.CopyTo(gradient);
+        return losses;
     }
 
     /// <inheritdoc/>

@@ -186,7 +186,7 @@ sealed class Diagnosis : IDisposable
         ["samples"] = new JsonArray([.. _strategies.Select(s => s.Sample.Save())]),
     }.ToJsonString()));
 
-    string Identity => $"{_inputs.Kernels.Name}/{_inputs.Kernels.VectorBits}";
+    string Identity => _inputs.Kernels.Identity;
 
     /// <summary>What another kernel set measured is measured again.</summary>
     void Resume(byte[] saved)

@@ -70,6 +70,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     readonly ITaskInstances<float> _instances;
     readonly Tape<float> _tape;
     readonly Arena<float> _arena;
+    readonly Arena<float> _ofNoise = new();
     readonly double[] _weights;
     readonly LossWeights _kind;
     readonly List<Particle> _particles = [];
@@ -95,13 +96,13 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         _instances = task.Allocate(kernels, training.MetaBatch);
         _weights = [.. Enumerable.Range(0, training.Unroll).Select(i => StepWeights.Of(training.LossWeights, i, training.Unroll) / training.MetaBatch)];
         _phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
-        _noise = _arena.Zeros(new Shape(options.Pairs, _phi.Length));
-        _sums = _arena.Zeros(new Shape(persistent ? options.Pairs : 0, _phi.Length));
+        _noise = _ofNoise.Zeros(new Shape(options.Pairs, _phi.Length));
+        _sums = _ofNoise.Zeros(new Shape(persistent ? options.Pairs : 0, _phi.Length));
         // Truncated: phi's own run, and one that is set back to its start for every perturbed run.
         for (var i = 0; i < (persistent ? 2 * options.Pairs : 2); i++)
         {
             var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
-            _particles.Add(new(theta, rule.Start(kernels, new Layout(training.MetaBatch, task.Parameters))));
+            _particles.Add(new(theta, rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
             if (!persistent && i == 1) break;
             var suffix = persistent ? $".{i}" : "";
             _carried.Add(("theta" + suffix, theta));
@@ -180,8 +181,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
 
     static void Copy(Particle from, Particle to)
     {
-        from.Theta.Span.CopyTo(to.Theta.Span);
-        from.Rule.State.Span.CopyTo(to.Rule.State.Span);
+        from.Theta.CopyTo(to.Theta);
+        from.Rule.State.CopyTo(to.Rule.State);
     }
 
     (double Meta, double Mean) Perturbed(ReadOnlySpan<float> phi, ReadOnlySpan<float> noise, double deviation, int index, int firstStep)
@@ -203,7 +204,10 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
             var theta = _tape.Variable(particle.Theta);
             var losses = _instances.Loss(_tape, theta, firstStep + step);
             if (step > 0)
-                foreach (var loss in losses.Span) (meta, sum) = (meta + _weights[step - 1] * StepWeights.Value(_kind, loss), sum + loss);
+            {
+                using var values = losses.Read();
+                foreach (var loss in values.Span) (meta, sum) = (meta + _weights[step - 1] * StepWeights.Value(_kind, loss), sum + loss);
+            }
             if (step == _weights.Length) break;
             Update(particle, losses, theta);
         }
@@ -217,5 +221,6 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         _instances.Dispose();
         _tape.Dispose();
         _arena.Dispose();
+        _ofNoise.Dispose();
     }
 }

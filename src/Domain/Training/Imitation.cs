@@ -53,13 +53,14 @@ public sealed class Imitation : IMetaGradient<float>
     {
         var layout = new Layout(batch, task.Parameters);
         (_tape, _arena) = (new Tape<float>(kernels), kernels.NewArena());
-        (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.Start(kernels, layout), teacher.Start(kernels, layout));
+        (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.StartOn(kernels, layout), teacher.StartOn(kernels, layout));
         (_theta, _moved) = (_arena.Zeros(new Shape(batch, task.Coordinates)), _arena.Zeros(new Shape(batch, task.Coordinates)));
         var rows = new Shape(steps, layout.Count);
         (_thetas, _gradients, _adjoints) = (_arena.Zeros(rows), _arena.Zeros(rows), _arena.Zeros(rows));
         _startState = _arena.Zeros(_learned.State.Shape);
         _weights = _arena.Take(new Shape(steps));
-        _weights.Span.Fill(2f / batch);
+        using var weights = _weights.Write();
+        weights.Span.Fill(2f / batch);
     }
 
     /// <inheritdoc/>
@@ -90,17 +91,20 @@ public sealed class Imitation : IMetaGradient<float>
     public double Unroll(ReadOnlySpan<float> phi, int firstStep, Span<double> phiGradient)
     {
         _learned.SetParameters(phi);
-        _learned.State.Span.CopyTo(_startState.Span);
+        _learned.State.CopyTo(_startState);
         var (steps, count, total) = (_weights.Count, _theta.Count, 0.0);
         for (var step = 0; step < steps; step++)
         {
             var gradient = Gradient(firstStep + step);
-            gradient.Span.CopyTo(_gradients.Range(step * count, count).Span);
-            _theta.Span.CopyTo(_thetas.Range(step * count, count).Span);
-            _theta.Span.CopyTo(_moved.Span);
+            gradient.CopyTo(_gradients.Range(step * count, count));
+            _theta.CopyTo(_thetas.Range(step * count, count));
+            _theta.CopyTo(_moved);
             _learned.Step(gradient.As(new Shape(count)), _moved);
             _teacher.Step(_theta, gradient);
-            total += Differences(_moved.Span, _theta.Span, _adjoints.Range(step * count, count).Span);
+            using var moved = _moved.Read();
+            using var theta = _theta.Read();
+            using var differences = _adjoints.Range(step * count, count).Write();
+            total += Differences(moved.Span, theta.Span, differences.Span);
         }
         _learned.MetaGradient(new(_gradients, _adjoints, _weights, _thetas, _startState, Forced: true), phiGradient);
         return total / steps / _instances.Count;

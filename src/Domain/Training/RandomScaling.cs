@@ -33,15 +33,18 @@ public sealed class RandomScaling(ITask task, double exponent) : ITask
             _arena.Reset();
             _factors = _arena.Take(new Shape(Count, coordinates));
             var address = new InstanceAddress(seed, split, first);
+            using var factors = _factors.Write();
             for (var b = 0; b < Count; b++)
-                address.Stream(Purpose.Perturbation, b).FillUniform(InstanceAddress.Row(_factors, b), -exponent, exponent);
-            foreach (ref var factor in _factors.Span) factor = T.Exp(factor);
+                address.Stream(Purpose.Perturbation, b).FillUniform(factors.Row(b), -exponent, exponent);
+            foreach (ref var factor in factors.Span) factor = T.Exp(factor);
         }
 
         public void InitialTheta(Tensor<T> theta)
         {
             inner.InitialTheta(theta);
-            for (var i = 0; i < theta.Count; i++) theta.Span[i] /= _factors.Span[i];
+            using var thetas = theta.Edit();
+            using var factors = _factors.Read();
+            for (var i = 0; i < theta.Count; i++) thetas.Span[i] /= factors.Span[i];
         }
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step) => inner.Loss(tape, tape.Multiply(theta, _factors), step);

@@ -13,8 +13,9 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     readonly ILearnedOptimizer _rule;
     readonly ITaskInstances<T> _instances;
     readonly Tape<T> _tape;
-    readonly Arena<T> _arena = new();
+    readonly Arena<T> _arena;
     readonly double[] _weights;
+    readonly Tensor<T>[] _losses; // of each step, on the tape's memory
     readonly bool _secondDerivatives;
     readonly LossWeights _kind;
     readonly Layout _layout;
@@ -27,13 +28,14 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
 #pragma warning restore CS1573
     {
         (_rule, _secondDerivatives, _kind) = (rule, secondDerivatives, weights);
-        _tape = new Tape<T>(kernels);
+        (_tape, _arena) = (new Tape<T>(kernels), kernels.NewArena());
         _instances = task.Allocate(kernels, batch);
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
         _layout = new Layout(batch, task.Parameters);
         _shapes = rule.State(_layout);
         State = _arena.Zeros(new Shape(_shapes.Sum(s => s.Count)));
         _weights = [.. Enumerable.Range(0, steps).Select(i => StepWeights.Of(weights, i, steps) / batch)];
+        _losses = new Tensor<T>[steps];
     }
 
     /// <inheritdoc/>
@@ -53,7 +55,7 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     {
         _instances.Draw(seed, split, first);
         _instances.InitialTheta(Theta);
-        State.Span.Clear();
+        State.Clear();
     }
 
     /// <inheritdoc/>
@@ -65,7 +67,6 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         var state = SplitState();
         var losses = _instances.Loss(_tape, theta, firstStep);
         var metaLoss = _tape.Zeros(new Shape(1));
-        var total = 0.0;
         for (var step = 0; step < _weights.Length; step++)
         {
             Tensor<T> gradient = default;
@@ -75,14 +76,23 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
             theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
             losses = _instances.Loss(_tape, theta, firstStep + step + 1);
             metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(StepWeights.Value(_kind, _tape, losses)), T.CreateTruncating(_weights[step])));
-            foreach (var loss in losses.Span) total += double.CreateTruncating(loss);
+            _losses[step] = losses;
         }
         var gradients = new Tensor<T>[parameters.Length];
         _tape.Gradient(metaLoss, parameters, gradients);
         var at = 0;
         foreach (var gradient in gradients)
-            foreach (var value in gradient.Span) phiGradient[at++] = double.CreateTruncating(value);
+        {
+            using var values = gradient.Read();
+            foreach (var value in values.Span) phiGradient[at++] = double.CreateTruncating(value);
+        }
         Keep(theta, state);
+        var total = 0.0;
+        foreach (var step in _losses)
+        {
+            using var values = step.Read();
+            foreach (var loss in values.Span) total += double.CreateTruncating(loss);
+        }
         return total / (_weights.Length * _instances.Count);
     }
 
@@ -103,19 +113,19 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
 
     void Keep(Tensor<T> theta, Tensor<T>[] state)
     {
-        theta.Span.CopyTo(Theta.Span);
-        var rest = State.Span;
+        theta.CopyTo(Theta);
+        var at = 0;
         foreach (var part in state)
         {
-            part.Span.CopyTo(rest);
-            rest = rest[part.Count..];
+            part.CopyTo(State.Range(at, part.Count));
+            at += part.Count;
         }
     }
 
     /// <summary>A copy, as the new state is written in pieces.</summary>
     Tensor<T>[] SplitState()
     {
-        var all = _tape.Constant(State.Span, State.Shape);
+        var all = _tape.Copy(State);
         var (result, at) = (new Tensor<T>[_shapes.Count], 0);
         for (var i = 0; i < result.Length; at += _shapes[i++].Count) result[i] = all.Range(at, _shapes[i].Count).As(_shapes[i]);
         return result;

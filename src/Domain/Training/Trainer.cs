@@ -78,7 +78,7 @@ sealed class Trainer : IDisposable
     IOptimizerState NewMetaOptimizer(string name, int count)
     {
         var (rate, beta1, beta2) = (_options.MetaOptimizer.LearningRate, _options.MetaOptimizer.Beta1, _options.MetaOptimizer.Beta2);
-        var state = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create().Start(_kernels, 1, count);
+        var state = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create().Start(_kernels.Host, 1, count);
         _optimizers.Add((name, state));
         return state;
     }
@@ -290,7 +290,7 @@ sealed class Trainer : IDisposable
     {
         BeginInnerRun();
         if (Imitates) Current.Advance(_phi.Span, 0, Draw.Offset(_options.StartOffset) + _state.Unroll * _options.Unroll);
-        foreach (var (name, values) in Current.Carried) saved[name].CopyTo(values.Span);
+        foreach (var (name, values) in Current.Carried) values.CopyFrom(saved[name]);
     }
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(_state.MetaStep, () => _state.Save(

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MetaOpt.Compute;
@@ -71,13 +70,13 @@ sealed class TrainerState
     {
         var file = new SafeTensors();
         file.Metadata["format"] = Format;
-        file.Metadata["kernels"] = Identity(kernels);
+        file.Metadata["kernels"] = kernels.Identity;
         file.Metadata["state"] = JsonSerializer.Serialize(this);
-        Add("phi", phi.Span.ToArray());
+        Add("phi", phi.ToArray());
         Add("best-phi", BestPhi);
         foreach (var (optimizer, saved) in optimizers)
             foreach (var (name, values) in saved.Save().OrderBy(p => p.Key, StringComparer.Ordinal)) Add($"{optimizer}.{name}", values);
-        foreach (var (name, values) in inner) Add(name, values.Span.ToArray());
+        foreach (var (name, values) in inner) Add(name, values.ToArray());
         return file.ToBytes();
 
         void Add(string name, float[] values) => file.Add(name, values, values.Length);
@@ -94,19 +93,17 @@ sealed class TrainerState
         var file = SafeTensors.Read(bytes);
         if (file.Metadata.GetValueOrDefault("format") != Format) throw new FormatException("This is no resume point.");
         var computedWith = file.Metadata["kernels"];
-        if (computedWith != Identity(kernels) && !allowOtherKernels)
+        if (computedWith != kernels.Identity && !allowOtherKernels)
             throw new SpecException("/allowOtherKernels",
-                $"The resume point was computed with {computedWith}, this worker has {Identity(kernels)}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
+                $"The resume point was computed with {computedWith}, this worker has {kernels.Identity}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
         var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
         state.BestPhi = file["best-phi"];
-        file["phi"].CopyTo(phi.Span);
+        phi.CopyFrom(file["phi"]);
         foreach (var (name, optimizer) in optimizers)
         {
             var prefix = name + ".";
             optimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
         }
-        return (state, file, computedWith == Identity(kernels) ? null : computedWith);
+        return (state, file, computedWith == kernels.Identity ? null : computedWith);
     }
-
-    static string Identity(IKernels<float> kernels) => string.Create(CultureInfo.InvariantCulture, $"{kernels.Name}/{kernels.VectorBits}");
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
@@ -23,14 +24,14 @@ public class CheckpointGoldenTests
         foreach (var name in KernelSets.Every)
         {
             using var kernels = KernelSets.Create(name, 1);
-            using var arena = new Arena<float>();
-            using var state = checkpoint.Freeze().Start(kernels, 1, 3);
+            using var arena = kernels.NewArena();
+            using var state = checkpoint.Freeze().StartOn(kernels, Layout.Flat(1, 3));
             var theta = arena.Copy([1, -2, 0.5f], new Shape(1, 3));
             foreach (var row in expected)
             {
-                var gradient = theta.Span.ToArray().Select(x => 2 * x).ToArray();
+                var gradient = theta.ToArray().Select(x => 2 * x).ToArray();
                 state.Step(theta, arena.Copy(gradient, new Shape(1, 3)));
-                for (var i = 0; i < 3; i++) Assert.Equal(row[i], theta.Span[i], 2e-6f);
+                for (var i = 0; i < 3; i++) Assert.Equal(row[i], theta.ToArray()[i], 2e-6f);
             }
         }
     }

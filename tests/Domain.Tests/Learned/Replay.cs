@@ -95,12 +95,12 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
     public double[] Gradient<T>(IKernels<T> kernels, ReadOnlySpan<float> phi) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         using var reference = new ScalarKernels<double>();
-        using var arena = new Arena<T>();
-        using var state = rule.Start(kernels, layout);
+        using var arena = kernels.NewArena();
+        using var state = rule.StartOn(kernels, layout);
         state.SetParameters(Convert<float, T>(phi));
         var inputs = arena.Take(new Shape(Steps + 1, Coordinates));
         for (var step = 0; step <= Steps; step++)
-            Convert<double, T>(gradients[step]).CopyTo(inputs.Span.Slice(step * Coordinates, Coordinates));
+            inputs.Range(step * Coordinates, Coordinates).CopyFrom(Convert<double, T>(gradients[step]));
         var result = new double[phi.Length];
         var unrolled = Unrolled<T>.Of(
             inputs,

@@ -1,5 +1,7 @@
 using MetaOpt.Compute;
+using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Optimizers;
 
@@ -88,7 +90,7 @@ public class OptimizerContractTests
         var shape = new Shape(rows, columns);
         var at = arena.Copy(theta, shape);
         for (var step = from; step < to; step++) state.Step(at, arena.Copy(Normal(rows * columns, (uint)step), shape));
-        return at.Span.ToArray();
+        return at.ToArray();
     }
 
     [Theory]
@@ -99,7 +101,7 @@ public class OptimizerContractTests
             foreach (var (rows, columns) in new[] { (1, 1), (1, 7), (3, 11), (2, 8), (1, 33), (5, 4099) })
             {
                 using var kernels = KernelSets.Create(set, 2);
-                using var state = Create(name).Start(kernels, rows, columns);
+                using var state = Create(name).StartOn(kernels, Layout.Flat(rows, columns));
                 var start = Normal(rows * columns, 99);
                 var theta = Walk(kernels, state, rows, columns, start, 0, 20);
                 var gradients = Enumerable.Range(0, 20).Select(step => Normal(rows * columns, (uint)step)).ToArray();
