@@ -69,7 +69,11 @@ public enum Deletion
 /// <param name="Datasets">Names of the datasets it can read.</param>
 /// <param name="Facts">Host, cores, versions.</param>
 /// <param name="Slots">Runs it executes at once.</param>
-public sealed record WorkerIdentity(string Name, string Pool, IReadOnlyList<string> Datasets, JsonObject Facts, int Slots = 1);
+public sealed record WorkerIdentity(string Name, string Pool, IReadOnlyList<string> Datasets, JsonObject Facts, int Slots = 1)
+{
+    /// <summary>The kernel sets that it computes with: <c>kernelSets</c> of its facts.</summary>
+    public IEnumerable<string> KernelSets => (Facts["kernelSets"] as JsonArray ?? []).Select(name => (string)name!);
+}
 
 /// <summary>The right to execute a run and to write for it, until it expires and is reaped.</summary>
 /// <param name="RunId">The run.</param>
@@ -107,6 +111,8 @@ public enum WaitCause
     NoWorker,
     /// <summary>No live worker of its pool has its dataset.</summary>
     NoDataset,
+    /// <summary>No live worker of its pool has the kernel set that it names.</summary>
+    NoKernels,
     /// <summary>It was asked to wait until a time.</summary>
     NotBefore,
     /// <summary>Runs that it comes after have not succeeded.</summary>

@@ -46,6 +46,9 @@ public sealed partial class RunQueue
         if (able == 0)
             return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has the dataset '{row.GetString(3)}'; "
                 + "fetch it on a worker's machine, which sees it within seconds");
+        if (row.GetInt64(15) == 0)
+            return new(position, WaitCause.NoKernels, $"no live worker of pool '{pool}' has the kernel set '{row.GetString(14)}'; "
+                + "submit it with kernels auto, or start a worker that was built with it (-p:Gpu)");
         if (draining == workers) return new(position, WaitCause.Draining, $"every worker of pool '{pool}' is draining and takes no more runs");
         if (!row.IsDBNull(10)) return new(position, WaitCause.Quota, $"quota: {row.GetString(13)} has {row.GetString(10)}");
         return new(position, WaitCause.Position, position == 1

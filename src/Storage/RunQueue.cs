@@ -28,7 +28,8 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         await ReapAsync(connection, cancel);
         Claim? claim = null;
         await using (var next = connection.Command(Sql.Claim,
-            ("worker", worker.Name), ("pool", worker.Pool), ("datasets", worker.Datasets.ToArray()), ("ttl", ttl)))
+            ("worker", worker.Name), ("pool", worker.Pool), ("datasets", worker.Datasets.ToArray()),
+            ("kernels", worker.KernelSets.ToArray()), ("ttl", ttl)))
         await using (var reader = await next.ExecuteReaderAsync(cancel))
         {
             if (await reader.ReadAsync(cancel))

@@ -17,6 +17,7 @@ if (args is ["--help" or "-h" or "help"])
 try
 {
     var settings = WorkerSettings.Parse(args);
+    Flavour.AddKernelSets();
     using var stop = new CancellationTokenSource();
     void Stop(PosixSignalContext signal)
     {

@@ -50,7 +50,7 @@ sealed record WorkerSettings
           --grace-seconds S      from SIGTERM to SIGKILL of a child, 0 to 3600  (10)
 
         METAOPT_DATABASE_URL is the connection string of PostgreSQL; without it the embedded one is started or reused.
-        METAOPT_KERNELS=scalar|simd forces a kernel set. METAOPT_HOME is the data folder.
+        METAOPT_KERNELS=scalar|simd (torch-cpu|torch-cuda where built in) forces a kernel set. METAOPT_HOME is the data folder.
         SIGTERM and Ctrl-C store a resume point, hand the runs back and exit with 0.
 
         metaopt-worker execute is the child: one run, frames on standard input and output, no database.

@@ -11,6 +11,8 @@ next as (
     and not r.paused and o.exceeded is null
     and not exists (select 1 from workers w where w.name = @worker and w.draining)
     and (r.required_dataset is null or r.required_dataset = any(@datasets))
+    -- Every worker has the library's own kernel sets; others only where they were built in.
+    and (coalesce(r.spec ->> 'kernels', 'auto') in ('auto', 'simd', 'scalar') or r.spec ->> 'kernels' = any(@kernels))
   order by r.priority desc, coalesce(s.used, 0), r.queued_at, r.id
   limit 1
   for no key update of r skip locked),

@@ -58,7 +58,11 @@ static class ChildProgram
                 return dataset;
             }
             outbox.Send(new RunEvent.Metadata(new JsonObject { ["seed"] = spec.Seed }));
+            Flavour.AddKernelSets();
             using var kernels = KernelSets.Create(JsonNamingPolicy.KebabCaseLower.ConvertName(spec.Kernels.ToString()), job.Threads);
+            if (spec.Precision == Precision.Bfloat16 && !kernels.UseBfloat16Products())
+                throw new SpecException("/precision", $"is bfloat16, and the kernel set {kernels.Name} has float32 only; choose that, or a worker with torch-cuda or torch-cpu.");
+            if (kernels.Facts.Count > 0) outbox.Send(new RunEvent.Metadata(new JsonObject(kernels.Facts.Select(f => KeyValuePair.Create(f.Key, (JsonNode?)f.Value)))));
             foreach (var runEvent in spec.Execute(new RunInputs(kernels, Read, checkpoints, resume), stop)) outbox.Send(runEvent);
             outbox.Flush();
             return ChildExit.Done;

@@ -5,6 +5,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
+using MetaOpt.Compute;
 using MetaOpt.Storage;
 using MetaOpt.Workers.Data;
 using Microsoft.Extensions.Logging;
@@ -36,6 +37,7 @@ sealed class Supervisor(
         ["cores"] = Environment.ProcessorCount,
         ["threads"] = settings.Threads,
         ["devices"] = new JsonArray([.. settings.Devices.Select(d => (JsonNode)d)]),
+        ["kernelSets"] = new JsonArray([.. KernelSets.Names.Select(name => (JsonNode)name)]),
     };
 
     /// <summary>The source this was built from; the SDK bakes it in.</summary>

@@ -181,4 +181,23 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await storage.ExecuteAsync($"update runs set not_before = now() where id = '{id}'");
         Assert.Equal(id, (await storage.ClaimAsync(pool)).Lease.RunId);
     }
+
+    [Fact]
+    public async Task A_run_that_names_a_kernel_set_waits_for_a_worker_that_has_it()
+    {
+        var pool = Fresh("pool");
+        Task<Guid> SubmitAsync(string kernels) =>
+            storage.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", new JsonObject { ["kernels"] = kernels }) { Pool = pool }, default);
+        var (torch, scalar) = (await SubmitAsync("torch-cuda"), await SubmitAsync("scalar"));
+        var without = Worker(pool);
+        await storage.Queue.RegisterWorkerAsync(without, default);
+        var why = (await storage.Queue.WhyWaitingAsync(torch, default))!;
+        Assert.Equal(WaitCause.NoKernels, why.Cause);
+        Assert.Contains("'torch-cuda'", why.Reason);
+        Assert.Equal(WaitCause.Position, (await storage.Queue.WhyWaitingAsync(scalar, default))!.Cause);
+        Assert.Equal(scalar, (await storage.Queue.ClaimAsync(without, Ttl, default))!.Lease.RunId);
+        Assert.Null(await storage.Queue.ClaimAsync(without, Ttl, default));
+        var with = Worker(pool) with { Facts = new JsonObject { ["kernelSets"] = new JsonArray("torch-cuda", "simd") } };
+        Assert.Equal(torch, (await storage.Queue.ClaimAsync(with, Ttl, default))!.Lease.RunId);
+    }
 }

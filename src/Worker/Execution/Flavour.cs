@@ -1,0 +1,10 @@
+namespace MetaOpt.Workers.Execution;
+
+/// <summary>What a worker was built with besides the library's own kernel sets: nothing, or with <c>-p:Gpu</c> what is in <c>Torch/</c>.</summary>
+static partial class Flavour
+{
+    /// <summary>Makes the other kernel sets known. Once, before anything computes.</summary>
+    public static void AddKernelSets() => AddTorch();
+
+    static partial void AddTorch();
+}
