@@ -12,7 +12,7 @@ public sealed class BenchException(string message, int exitCode = 1) : Exception
 }
 
 /// <summary><c>./metaopt bench</c>: the list of subcommands and what they share.</summary>
-public static class BenchCommand
+public static partial class BenchCommand
 {
     /// <summary>Runs a command line: 0 done, 1 refused or failed, 2 a wrong argument; the error output says what.</summary>
     public static int Run(string[] args, TextWriter output, TextWriter error)
@@ -22,6 +22,7 @@ public static class BenchCommand
             new HelpOption(), Peak.Create(), KernelsBench.Create(),
             MetaStep.Create(), InnerStep.Create(), Scale.Create(), Peers.Create(),
         };
+        AddFlavour(root);
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
@@ -45,6 +46,9 @@ public static class BenchCommand
             return 1;
         }
     }
+
+    /// <summary>What only a build with libtorch has.</summary>
+    static partial void AddFlavour(Command root);
 
     /// <summary>A subcommand whose action is <paramref name="measure"/>; it gets <c>--json</c> and <c>--seconds</c>.</summary>
     internal static Command Subcommand(

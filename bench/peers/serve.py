@@ -5,9 +5,11 @@
   {"do": "peak"}                               {"bytes": ...}             VmHWM
 
 "threads" and "blasThreads" may be in the first two: PyTorch's own operations and the matrix products use as many (else one).
+METAOPT_PEER_DEVICE says where PyTorch computes (cpu).
 """
 import ctypes
 import json
+import os
 import sys
 import time
 
@@ -15,6 +17,15 @@ import numpy
 import torch
 
 from work import InnerStep, MetaStep
+
+
+DEVICE = os.environ.get("METAOPT_PEER_DEVICE", "cpu")
+
+
+def synchronize():
+    """Until a GPU has done what it was asked to."""
+    if DEVICE != "cpu":
+        torch.cuda.synchronize()
 
 
 def openblas():
@@ -30,16 +41,18 @@ def load(folder):
     with open(f"{folder}/index.json") as file:
         settings = json.load(file)
     data = {
-        name: torch.from_numpy(numpy.fromfile(f"{folder}/{name}.f32", dtype=numpy.float32).reshape(shape))
+        name: torch.from_numpy(numpy.fromfile(f"{folder}/{name}.f32", dtype=numpy.float32).reshape(shape)).to(DEVICE)
         for name, shape in settings["tensors"].items()
     }
     return settings, data
 
 
 def measure(work, seconds):
+    synchronize()
     runs, start = 0, time.perf_counter()
     while runs == 0 or time.perf_counter() - start < seconds:
         work.run()
+        synchronize()
         runs += 1
     return (time.perf_counter() - start) / runs
 
@@ -50,10 +63,12 @@ def peak():
 
 
 def main():
+    if DEVICE != "cpu":
+        torch.set_default_device(DEVICE)
     settings, data = load(sys.argv[1])
     kind = InnerStep if settings["work"] == "inner-step" else MetaStep
     blas, works = openblas(), {}
-    print(json.dumps({"torch": torch.__version__, "blas": "OpenBLAS" if blas else "not OpenBLAS"}), flush=True)
+    print(json.dumps({"torch": torch.__version__, "blas": "OpenBLAS" if blas else "not OpenBLAS", "compiles": hasattr(torch, "compile")}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "peak":

@@ -32,11 +32,15 @@ class MetaStep:
     """Unroll, meta-gradient, Adam on phi. The optimizer's inputs are detached; weights are uniform."""
 
     def __init__(self, data, settings, variant):
+        compiled, variant = variant.endswith("-compiled"), variant.removesuffix("-compiled")
         self.theta0, self.steps, self.exponent = data["theta"], settings["unroll"], settings["exponent"]
         self.task = Network(data) if settings["task"] == "network" else Quadratic(data)
         self.rule = (Cell if variant == "cell" else Fused)([data[name] for name in settings["phi"]], settings["scale"])
         self.unroll = {"decoupled-lstm": self.decoupled, "decoupled-loop": self.decoupled}.get(variant, self.through_time)
         self.whole = variant == "decoupled-lstm"
+        if compiled:
+            # What autograd.grad is called on stays outside: it cannot be compiled.
+            self.rule.step, self.task.loss = torch.compile(self.rule.step), torch.compile(self.task.loss)
         self.adam = torch.optim.Adam(self.rule.phi, lr=1e-12)
 
     def run(self):

@@ -1,0 +1,8 @@
+using MetaOpt.Workers.Torch;
+
+namespace MetaOpt.Workers.Execution;
+
+static partial class Flavour
+{
+    static partial void AddTorch() => TorchFlavour.Register();
+}
