@@ -99,7 +99,7 @@ sealed class TorchLstm : IDisposable
     }
 
     /// <summary>State [blocks, rows, 32] as [coordinates, rows].</summary>
-    static Tensor ByCoordinate(Tensor state) => state.transpose(1, 2).reshape(-1, state.shape[1]);
+    static Tensor ByCoordinate(Tensor state) => state.transpose(1, 2).reshape(state.shape[0] * state.shape[2], state.shape[1]);
 
     /// <summary>Updates [K, N] of gradients [K, N], and the state [N, rows] after the last.</summary>
     (Tensor Updates, Tensor State) Forward(Tensor gradients, Tensor state)
