@@ -6,12 +6,12 @@ using Xunit;
 namespace MetaOpt.Service.Tests.Faults;
 
 /// <summary>
-/// Every second something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and then the
-/// database restarts.
+/// At each interval something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and then
+/// the database restarts.
 /// </summary>
-sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers)
+sealed class Disturbance(
+    WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers, TimeSpan interval)
 {
-    static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
     static readonly TimeSpan s_away = TimeSpan.FromSeconds(1);
     static readonly TimeSpan s_stop = TimeSpan.FromSeconds(6);
     // A child hears its worker's silence after a lease and an eighth of it, twice looked at.
@@ -34,18 +34,18 @@ sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string
         var (since, begun, ended) = (Stopwatch.StartNew(), Stopwatch.StartNew(), 0L);
         while (ended < runs)
         {
-            Assert.True(begun.Elapsed < TimeSpan.FromSeconds(120 + 10 * runs), $"{ended} of {runs} runs ended in {begun.Elapsed}.");
+            Assert.True(begun.Elapsed < TimeSpan.FromSeconds(300 + 20 * runs), $"{ended} of {runs} runs ended in {begun.Elapsed}.");
             await Task.Delay(50);
             ended = await fixture.ScalarAsync<long>(
                 $"select count(*) from runs where pool = '{pool}' and state not in ('queued', 'running')");
-            if (since.Elapsed < s_interval) continue;
+            if (since.Elapsed < interval) continue;
             since.Restart();
             if (Restarts < restarts && ended >= runs * (Restarts + 1) / (restarts + 1)) await RestartAsync();
             else Disturb();
         }
         await Task.WhenAll(_asleep);
         // Those that slept through the loss of their runs notice it now; nobody may write any more.
-        await Task.Delay(s_interval);
+        await Task.Delay(WorkerFixture.Lease / 3);
     }
 
     async Task RestartAsync()

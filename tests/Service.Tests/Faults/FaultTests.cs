@@ -4,6 +4,7 @@ using MetaOpt.Runs;
 using MetaOpt.Service.Tests.Workers;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
+using Npgsql;
 using Xunit;
 using static MetaOpt.Service.Tests.Workers.WorkerFixture;
 
@@ -33,7 +34,9 @@ public class FaultTests
             await Migrations.ApplyAsync(fixture.Source, default);
             await AddOwnersAsync(fixture);
             var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(1.5));
-            var undisturbed = await UndisturbedAsync(fixture, epochs);
+            var (undisturbed, attempt) = await UndisturbedAsync(fixture, epochs);
+            // Each second; in the short form less often where the machine is busy with other tests and a run takes longer than its 2.5 s.
+            var interval = TimeSpan.FromSeconds(LongForm.Wanted ? 1 : Math.Max(1, attempt / 2.5));
             await Witness.AddAsync(fixture);
 
             var runs = new List<(Guid Id, int Seed)>();
@@ -44,7 +47,7 @@ public class FaultTests
             }
             var begun = Stopwatch.StartNew();
             var workers = Enumerable.Range(0, Workers).Select(_ => fixture.Start(_pool)).ToList();
-            var disturbance = new Disturbance(fixture, options, _pool, workers);
+            var disturbance = new Disturbance(fixture, options, _pool, workers, interval);
             await disturbance.UntilEndedAsync(runs.Count, s_size.Restarts);
             await JudgeAsync(fixture, disturbance, runs, undisturbed, 2 * epochs, begun.Elapsed);
         }
@@ -131,8 +134,8 @@ public class FaultTests
                 $"insert into users (id, name, role, weight) values ('{Guid.CreateVersion7()}', '{name}', 'member', {weight})");
     }
 
-    /// <summary>The final checkpoint of each seed, on a worker that nobody disturbs.</summary>
-    static async Task<string[]> UndisturbedAsync(WorkerFixture fixture, int epochs)
+    /// <summary>The final checkpoint of each seed, and the seconds of an attempt, on a worker that nobody disturbs.</summary>
+    static async Task<(string[], double)> UndisturbedAsync(WorkerFixture fixture, int epochs)
     {
         var pool = Fresh("undisturbed");
         using var worker = fixture.Start(pool);
@@ -143,6 +146,25 @@ public class FaultTests
             await fixture.EndAsync(id);
             hashes[seed] = await fixture.FinalSha256Async(id);
         }
-        return hashes;
+        return (hashes, await fixture.ScalarAsync<double>($"""
+            select avg(extract(epoch from a.ended_at - a.started_at))::float8 from attempts a join runs r on r.id = a.run_id where r.pool = '{pool}'
+            """));
+    }
+
+    [Theory]
+    [InlineData("holder", false)]
+    [InlineData("another", true)]
+    public async Task The_witness_sees_who_writes(string writer, bool stray)
+    {
+        var fixture = On(await PostgresFixture.CreateDatabaseAsync());
+        await Witness.AddAsync(fixture);
+        await fixture.SubmitAsync(_pool, 1);
+        var claim = await fixture.Queue.ClaimAsync(new WorkerIdentity("holder", _pool, [], []), WorkerFixture.Lease, default);
+        var connection = new NpgsqlConnectionStringBuilder(fixture.ConnectionString) { ApplicationName = writer }.ConnectionString;
+        await using (var source = NpgsqlDataSource.Create(connection))
+            await new LeasedRun(source, claim!.Lease).AppendPointsAsync([new("meta-loss", 1, 1)], default);
+        var (seen, notOnce) = await Witness.CountAsync(fixture, _pool);
+        Assert.Equal((stray, 1), (seen > 0, notOnce));
+        await fixture.DisposeAsync();
     }
 }
