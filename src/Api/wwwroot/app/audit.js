@@ -13,7 +13,8 @@ const filters = [
 export function audit(signal) {
   const list = h('div');
   let entries = [],
-    cursor = null;
+    cursor = null,
+    turn = 0;
   const more = h('button', { type: 'button', hidden: true, onclick: () => read() }, 'Show more');
   const form = h(
     'form.filters',
@@ -30,7 +31,10 @@ export function audit(signal) {
   const read = async () => {
     const wanted = filters.map(([name]) => [name, form.elements[name].value.trim()]).filter(([, value]) => value);
     const part = new URLSearchParams([...wanted, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])]);
+    const mine = ++turn;
     const answer = await api.get(`/audit?${part}`, signal);
+    // Asked for something else meanwhile.
+    if (mine !== turn) return;
     entries.push(...answer.items);
     cursor = answer.nextCursor;
     more.hidden = !cursor;
