@@ -86,7 +86,8 @@ public static partial class SpecReader
     {
         var choices = SpecTypes.Choices(declared)!;
         var names = choices.All.Select(e => e.Name);
-        if (!json.TryGetProperty("type", out var type))
+        // Not by TryGetProperty, which throws where another field's name is no valid text.
+        if (json.EnumerateObject().Where(p => Name(p) == "type").Select(p => (JsonElement?)p.Value).FirstOrDefault() is not { } type)
         {
             Fail(errors, Join(pointer, "type"), $"is required: which {choices.Kind}? Choose {Choices(names)}.");
             return null;

@@ -91,6 +91,7 @@ public class SpecReaderTests
         { "0.003", "1.0000001", "/training/metaOptimizer/learningRate", "between 1E-08 and 1" },
         { "0.003", "true", "/training/metaOptimizer/learningRate", "must be a number" },
         { "\"every\":25", "\"every\":25,\"\\ud800\":1", "/training/validation", "no valid text" },
+        { "\"outputScale\":0.1", "\"outputScale\":0.1,\"\\ud800\":1", "/optimizer", "no valid text" },
     };
 
     [Theory]

@@ -154,6 +154,16 @@ sealed class Rehearsal(string context, string folder)
         return !parent.HasExited && File.Exists(children) && File.ReadAllText(children).Trim() is { Length: > 0 } first ? first : null;
     }
 
+    /// <summary>Whether this user may do on this machine what a rehearsal does.</summary>
+    public static async Task<bool> IsPossibleAsync()
+    {
+        const string probe = "command -v setpriv && command -v nsenter && unshare --mount --pid --fork --net "
+            + "sh -c 'mount --make-rprivate / && mount -t proc proc /proc && ip link set lo up'";
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", probe]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0;
+    }
+
     static async Task<bool> CheckAsync(Process parent, Image image)
     {
         if (FirstProcess(parent) is not { } first) return false;
@@ -173,7 +183,7 @@ sealed class Rehearsal(string context, string folder)
             + "for d in usr etc; do mount --bind /$d $r/$d; mount -o remount,bind,ro $r/$d; done; "
             + "mount --rbind /dev $r/dev; mount -t proc proc $r/proc; mount -t tmpfs tmpfs $r/tmp; "
             // Where packages are kept, and how they are reached: only while an image is made.
-            + (keepsHome ? $"mount --bind {Quote(s_home)} $r{Quote(s_home)}; " : "");
+            + (keepsHome ? $"mkdir -p $r{Quote(s_home)}; mount --bind {Quote(s_home)} $r{Quote(s_home)}; " : "");
         if (container is not null)
         {
             foreach (var volume in image.Volumes)
