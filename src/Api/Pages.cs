@@ -52,8 +52,9 @@ static partial class Pages
     static Task WriteDocumentAsync(HttpContext context, string view)
     {
         var (html, etag) = s_documents.GetOrAdd(view, Document);
-        var (response, data) = (context.Response, DataOf(context.Request, view).Select(path => $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>"));
-        if (data.Any()) etag = $"{etag[..^1]}-data\"";
+        var response = context.Response;
+        var data = string.Concat(DataOf(context.Request, view).Select(path => $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>"));
+        if (data.Length > 0) etag = $"{etag[..^1]}-data\"";
         (response.Headers.CacheControl, response.Headers.ETag, response.Headers.Vary) = ("no-cache", etag, "Cookie");
         if (EntityTags.IsKnown(context.Request, etag))
         {
@@ -62,7 +63,7 @@ static partial class Pages
         }
         response.ContentType = "text/html; charset=utf-8";
         if (HttpMethods.IsHead(context.Request.Method)) return Task.CompletedTask;
-        return response.WriteAsync(html.Replace("<!-- data -->", string.Concat(data), StringComparison.Ordinal), context.RequestAborted);
+        return response.WriteAsync(html.Replace("<!-- data -->", data, StringComparison.Ordinal), context.RequestAborted);
     }
 
     /// <summary>What the view's script asks for first, so that it is on its way before the script is; nothing where nobody is signed in.</summary>

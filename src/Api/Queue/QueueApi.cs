@@ -79,11 +79,11 @@ static class QueueApi
         ["owner"] = run.Owner,
         ["pool"] = run.Pool,
         ["priority"] = run.Priority,
-        ["state"] = run.State.ToString().ToLowerInvariant(),
+        ["state"] = Runs.RunDocument.StateName(run.State),
         ["worker"] = run.LeaseOwner,
         ["createdAt"] = run.CreatedAt,
         ["startedAt"] = run.StartedAt,
-        ["progress"] = run.Progress is { ValueKind: not System.Text.Json.JsonValueKind.Undefined } progress ? JsonNode.Parse(progress.GetRawText()) : null,
+        ["progress"] = Runs.RunDocument.Node(run.Progress),
         ["waitingFor"] = reason is null ? null : Runs.RunDocument.Waiting(reason),
         ["estimatedStart"] = start,
     };

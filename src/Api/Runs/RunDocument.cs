@@ -64,5 +64,6 @@ static class RunDocument
 
     public static string StateName(RunState state) => state.ToString().ToLowerInvariant();
 
-    static JsonNode? Node(JsonElement? json) => json is { ValueKind: not JsonValueKind.Undefined } value ? JsonNode.Parse(value.GetRawText()) : null;
+    /// <summary>What the database has as JSON, or null.</summary>
+    public static JsonNode? Node(JsonElement? json) => json is { ValueKind: not JsonValueKind.Undefined } value ? JsonNode.Parse(value.GetRawText()) : null;
 }

@@ -66,6 +66,6 @@ sealed partial class ReproductionPage
             |---|---|---|---|
             {table}
             {sections}
-            """.Replace("\r\n", "\n", StringComparison.Ordinal).TrimEnd() + "\n");
+            """.TrimEnd() + "\n");
     }
 }

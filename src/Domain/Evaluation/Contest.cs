@@ -134,7 +134,7 @@ sealed class Contest : IDisposable
     RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => System.Text.Encoding.UTF8.GetBytes(new JsonObject
     {
         ["format"] = Format,
-        ["kernels"] = KernelSet,
+        ["kernels"] = _inputs.Kernels.Identity,
         ["trials"] = new JsonArray([.. _trials.Select(t => t.Save())]),
         ["tuning"] = _tuning.Save(),
     }.ToJsonString()));
@@ -142,13 +142,11 @@ sealed class Contest : IDisposable
     // Raised when what follows it changes; a resume point of another format is not used.
     const int Format = 3;
 
-    string KernelSet => _inputs.Kernels.Identity.Replace('/', ' ');
-
     /// <summary>What another kernel set measured is measured again: contestants are compared under the same arithmetic.</summary>
     void Resume(byte[] saved)
     {
         var parts = JsonNode.Parse(saved)!;
-        if ((int?)parts["format"] != Format || (string?)parts["kernels"] != KernelSet) return;
+        if ((int?)parts["format"] != Format || (string?)parts["kernels"] != _inputs.Kernels.Identity) return;
         _trials.AddRange(parts["trials"]!.AsArray().Select(t => Trial.Load(t!)));
         _tuning.Load(parts["tuning"]!.AsArray());
     }

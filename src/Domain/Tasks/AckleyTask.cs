@@ -67,17 +67,10 @@ public sealed class AckleyTask(AckleyTask.Options options) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
-            using var offsets = _offset.Write();
-            for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.Instance, b).FillNormal(offsets.Row(b), _options.OffsetDeviation);
+            _address.FillNormal(Purpose.Instance, _offset, _options.OffsetDeviation);
         }
 
-        public void InitialTheta(Tensor<T> theta)
-        {
-            using var thetas = theta.Write();
-            for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
-        }
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

@@ -89,12 +89,7 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
 
         public void Draw(ulong seed, Split split, int first) => _address = new(seed, split, first);
 
-        public void InitialTheta(Tensor<T> theta)
-        {
-            using var thetas = theta.Write();
-            for (var b = 0; b < count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), options.InitialDeviation);
-        }
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

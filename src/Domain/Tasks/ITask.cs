@@ -91,4 +91,11 @@ readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
 {
     /// <summary>The stream of instance <paramref name="b"/> for <paramref name="purpose"/>.</summary>
     public RandomStream Stream(Purpose purpose, int b, int step = 0) => new(Seed, Split, purpose, (uint)(First + b), (uint)step);
+
+    /// <summary>Overwrites row b of <paramref name="rows"/>, whose first axis counts instances, with instance b's numbers from N(0, deviation squared).</summary>
+    public void FillNormal<T>(Purpose purpose, Tensor<T> rows, double deviation, int step = 0) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        using var values = rows.Write();
+        for (var b = 0; b < rows.Shape.D0; b++) Stream(purpose, b, step).FillNormal(values.Row(b), deviation);
+    }
 }

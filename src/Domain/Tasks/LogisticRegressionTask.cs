@@ -87,12 +87,7 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
             }
         }
 
-        public void InitialTheta(Tensor<T> theta)
-        {
-            using var thetas = theta.Write();
-            for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
-        }
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

@@ -213,12 +213,7 @@ public sealed class NeuralArtTask : ITask
             }
         }
 
-        public void InitialTheta(Tensor<T> theta)
-        {
-            using var thetas = theta.Write();
-            for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _task._options.InitialDeviation);
-        }
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _task._options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

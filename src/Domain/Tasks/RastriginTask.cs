@@ -69,23 +69,12 @@ public sealed class RastriginTask(RastriginTask.Options options) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
-            using var a = _a.Write();
-            using var points = _b.Write();
-            using var c = _c.Write();
-            for (var b = 0; b < Count; b++)
-            {
-                _address.Stream(Purpose.Instance, b).FillNormal(a.Row(b), 1);
-                _address.Stream(Purpose.Instance, b, 1).FillNormal(points.Row(b), 1);
-                _address.Stream(Purpose.Instance, b, 2).FillNormal(c.Row(b), 1);
-            }
+            _address.FillNormal(Purpose.Instance, _a, 1);
+            _address.FillNormal(Purpose.Instance, _b, 1, step: 1);
+            _address.FillNormal(Purpose.Instance, _c, 1, step: 2);
         }
 
-        public void InitialTheta(Tensor<T> theta)
-        {
-            using var thetas = theta.Write();
-            for (var b = 0; b < Count; b++)
-                _address.Stream(Purpose.InitialTheta, b).FillNormal(thetas.Row(b), _options.InitialDeviation);
-        }
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

@@ -182,17 +182,15 @@ sealed class Diagnosis : IDisposable
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => Encoding.UTF8.GetBytes(new JsonObject
     {
-        ["kernels"] = Identity,
+        ["kernels"] = _inputs.Kernels.Identity,
         ["samples"] = new JsonArray([.. _strategies.Select(s => s.Sample.Save())]),
     }.ToJsonString()));
-
-    string Identity => _inputs.Kernels.Identity;
 
     /// <summary>What another kernel set measured is measured again.</summary>
     void Resume(byte[] saved)
     {
         var parts = JsonNode.Parse(saved)!;
-        if ((string?)parts["kernels"] != Identity) return;
+        if ((string?)parts["kernels"] != _inputs.Kernels.Identity) return;
         for (var i = 0; i < _strategies.Count; i++) _strategies[i].Sample.Load(parts["samples"]![i]!);
     }
 

@@ -255,19 +255,20 @@ sealed class Trainer : IDisposable
         _state.MetaStep++;
         if (++_state.Unroll == Unrolls) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
         var norm = Math.Sqrt(_sums.Sum(g => g * g));
-        if (!double.IsFinite(norm))
-        {
-            _state.Skipped++;
-            if (_state.Unroll == 0) EndInnerRun();
-            return loss;
-        }
+        if (double.IsFinite(norm)) UpdatePhi(optimizer, norm);
+        else _state.Skipped++;
+        if (_state.Unroll == 0) EndInnerRun();
+        return loss;
+    }
+
+    /// <summary>One step of the meta-optimizer along the meta-gradient in the sums, whose norm is given.</summary>
+    void UpdatePhi(IOptimizerState optimizer, double norm)
+    {
         _state.RunHasGradient = true;
         var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
         var gradient = _metaGradient.Span;
         for (var i = 0; i < gradient.Length; i++) gradient[i] = (float)(_sums[i] * scale);
         optimizer.Step(_phi, _metaGradient);
-        if (_state.Unroll == 0) EndInnerRun();
-        return loss;
     }
 
     /// <summary>Counts inner runs without any finite meta-gradient, and leaves the phi that makes them.</summary>

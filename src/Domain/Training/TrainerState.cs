@@ -97,7 +97,8 @@ sealed class TrainerState
             throw new SpecException("/allowOtherKernels",
                 $"The resume point was computed with {computedWith}, this worker has {kernels.Identity}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
         var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
-        state.BestPhi = file["best-phi"];
+        // Earlier versions left it out before the first validation.
+        state.BestPhi = file[file.Contains("best-phi") ? "best-phi" : "phi"];
         phi.CopyFrom(file["phi"]);
         foreach (var (name, optimizer) in optimizers)
         {

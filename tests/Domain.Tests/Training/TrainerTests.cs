@@ -65,6 +65,19 @@ public class TrainerTests
         }
     }
 
+    [Fact]
+    public void A_resume_point_of_an_earlier_version_which_has_no_best_phi_yet_is_taken()
+    {
+        using var kernels = KernelSets.Create("auto", 2);
+        // Read while the run stands there.
+        var point = Small.Execute(Inputs(kernels), default).OfType<RunEvent.ResumePoint>().Select(p => p.Bytes()).First();
+        var (saved, earlier) = (SafeTensors.Read(point), new SafeTensors());
+        foreach (var (name, value) in saved.Metadata) earlier.Metadata[name] = value;
+        foreach (var name in saved.Names.Where(n => n != "best-phi")) earlier.Add(name, saved[name], saved[name].Length);
+        Assert.NotEqual(point, earlier.ToBytes());
+        Assert.Equal(Final(Run(Small)), Final(Run(Small, earlier.ToBytes())));
+    }
+
     static readonly TrainingSpec Overshooting = Small with
     {
         Optimizer = new LearnableSgd.Options { InitialLearningRate = 1e-5 },

@@ -105,7 +105,7 @@ public sealed class PageTests(BrowserFixture browser)
     [Fact]
     public async Task No_page_has_a_serious_barrier_nor_scrolls_sideways_on_a_telephone()
     {
-        var axe = await File.ReadAllTextAsync(Path.Combine(Repository, "src/Api/node_modules/axe-core/axe.min.js"));
+        var axe = await File.ReadAllTextAsync(Path.Combine(Checkout.Folder, "src/Api/node_modules/axe-core/axe.min.js"));
         var id = await EvaluationAsync();
         var found = new List<string>();
         foreach (var (scheme, width) in ((ColorScheme, int)[])[(ColorScheme.Light, 1280), (ColorScheme.Dark, 390)])
@@ -142,15 +142,5 @@ public sealed class PageTests(BrowserFixture browser)
         Assert.Contains("step=3", page.Url);
         await page.GetByRole(AriaRole.Link, new() { Name = "Leaderboard" }).ClickAsync();
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Optimizers" })).ToContainTextAsync("adam");
-    }
-
-    static string Repository
-    {
-        get
-        {
-            var folder = new DirectoryInfo(AppContext.BaseDirectory);
-            while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln"))) folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
-            return folder.FullName;
-        }
     }
 }

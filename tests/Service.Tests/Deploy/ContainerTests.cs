@@ -5,27 +5,29 @@ namespace MetaOpt.Service.Tests.Deploy;
 /// <summary>The GPU worker's image and its place in docker-compose.yml; nothing is built here.</summary>
 public sealed class ContainerTests
 {
-    static readonly string[] s_lines = Manifest.Text("Dockerfile.gpu").Replace("\\\n", " ").Split('\n');
+    static readonly IReadOnlyList<Stage> s_stages = Stage.Read(Path.Combine(Checkout.Folder, "Dockerfile.gpu"));
 
-    static string Last(string instruction) => s_lines.Last(l => l.StartsWith(instruction + " ", StringComparison.Ordinal));
+    static IEnumerable<Step> Steps => s_stages.SelectMany(s => s.Steps);
+
+    static string Last(string instruction) => Steps.Last(s => s.Name == instruction).Text;
 
     [Fact]
     public void The_image_has_the_CUDA_runtime_a_user_that_is_not_root_and_a_health_check()
     {
-        Assert.StartsWith("FROM nvidia/cuda:", Last("FROM"));
-        Assert.Contains("-runtime-", Last("FROM"));
-        Assert.NotEqual("0", Last("USER").Split(' ')[1]);
-        Assert.True(int.TryParse(Last("USER").Split(' ')[1], out _), "Kubernetes cannot tell that a user with a name is not root.");
+        Assert.StartsWith("nvidia/cuda:", s_stages[^1].From);
+        Assert.Contains("-runtime-", s_stages[^1].From);
+        Assert.NotEqual("0", Last("USER"));
+        Assert.True(int.TryParse(Last("USER"), out _), "Kubernetes cannot tell that a user with a name is not root.");
         Assert.Contains("NVIDIA_VISIBLE_DEVICES=", Last("ENV"));
         Assert.Contains("metaopt-worker", Last("HEALTHCHECK"));
-        Assert.Contains(s_lines, l => l.Contains("-p:Gpu=cuda"));
+        Assert.Contains(Steps, s => s.Text.Contains("-p:Gpu=cuda"));
     }
 
     [Fact]
     public void What_the_image_copies_is_there()
     {
-        var copied = s_lines.Where(l => l.StartsWith("COPY ", StringComparison.Ordinal) && !l.Contains("--from")).SelectMany(l => l.Split(' ')[1..^1]);
-        Assert.All(copied, path => Assert.True(Path.Exists(Path.Combine(Manifest.Folder, path)), path));
+        var copied = Steps.Where(s => s.Name == "COPY" && !s.Text.Contains("--from")).SelectMany(s => s.Text.Split(' ')[..^1]);
+        Assert.All(copied, path => Assert.True(Path.Exists(Path.Combine(Checkout.Folder, path)), path));
     }
 
     [Fact]

@@ -10,7 +10,7 @@ sealed record Step(string Name, string Text)
     public string[] List => JsonSerializer.Deserialize<string[]>(Text[Text.IndexOf('[')..])!;
 }
 
-/// <summary>A stage of a Dockerfile.</summary>
+/// <summary>A stage of a Dockerfile; one that no other needs may have no name.</summary>
 sealed partial record Stage(string Name, string From, IReadOnlyList<Step> Steps)
 {
     /// <summary>The stages of a file, in order.</summary>
@@ -30,6 +30,6 @@ sealed partial record Stage(string Name, string From, IReadOnlyList<Step> Steps)
         return [.. stages.Select(s => new Stage(s.Name, s.From, s.Steps))];
     }
 
-    [GeneratedRegex(@"^(\S+) AS (\S+)$")]
+    [GeneratedRegex(@"^(\S+)(?: AS (\S+))?$")]
     private static partial Regex FromLine();
 }

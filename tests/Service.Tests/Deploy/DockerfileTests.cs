@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using MetaOpt.Storage.Embedded;
 using Npgsql;
 using Xunit;
@@ -22,11 +21,11 @@ public sealed class DockerfileTests
         if (!await Rehearsal.IsPossibleAsync()) return;
         var folder = TestFolders.New("images");
         var context = Directory.CreateDirectory(Path.Combine(folder, "context")).FullName;
-        var ignored = string.Join(' ', File.ReadLines(Path.Combine(Root(), ".dockerignore"))
+        var ignored = string.Join(' ', File.ReadLines(Path.Combine(Checkout.Folder, ".dockerignore"))
             .Select(l => $"--exclude='{l.Replace("**/", "", StringComparison.Ordinal)}'"));
-        await RunAsync("sh", "-c", $"tar -C '{Root()}' {ignored} -c . | tar -C '{context}' -x");
+        await RunAsync("sh", "-c", $"tar -C '{Checkout.Folder}' {ignored} -c . | tar -C '{context}' -x");
         var rehearsal = new Rehearsal(context, folder);
-        foreach (var stage in Stage.Read(Path.Combine(Root(), "Dockerfile"))) await rehearsal.BuildAsync(stage);
+        foreach (var stage in Stage.Read(Path.Combine(Checkout.Folder, "Dockerfile"))) await rehearsal.BuildAsync(stage);
 
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("images-database") };
         try
@@ -66,7 +65,7 @@ public sealed class DockerfileTests
     public async Task Compose_accepts_every_profile(string profile)
     {
         if (!File.Exists("/usr/bin/docker-compose")) return;
-        await RunAsync("sh", "-c", $"docker-compose --file '{Root()}/docker-compose.yml' {profile} config --quiet");
+        await RunAsync("sh", "-c", $"docker-compose --file '{Checkout.Folder}/docker-compose.yml' {profile} config --quiet");
     }
 
     static async Task RunAsync(params string[] command)
@@ -78,6 +77,4 @@ public sealed class DockerfileTests
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, $"{string.Join(' ', command)}: {said}");
     }
-
-    static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "../../../.."));
 }

@@ -26,7 +26,7 @@ public sealed class KubernetesTests(StorageFixture storage) : IClassFixture<Stor
     [Fact]
     public void Every_file_is_a_resource_and_every_object_has_a_name_of_its_own()
     {
-        var files = Directory.GetFiles(Path.Combine(Manifest.Folder, Here), "*.yaml").Select(Path.GetFileName).Where(f => f != "kustomization.yaml").Order();
+        var files = Directory.GetFiles(Path.Combine(Checkout.Folder, Here), "*.yaml").Select(Path.GetFileName).Where(f => f != "kustomization.yaml").Order();
         Assert.Equal(files, Manifest.Documents($"{Here}/kustomization.yaml").Single().TextsAt("resources").Order());
         Assert.All(s_objects, o => Assert.NotNull(o.TextAt("apiVersion")));
         Assert.Equal(s_objects.Count, s_objects.Select(o => (o.TextAt("kind"), Name(o))).Distinct().Count());

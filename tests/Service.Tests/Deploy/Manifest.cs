@@ -2,18 +2,14 @@ using YamlDotNet.RepresentationModel;
 
 namespace MetaOpt.Service.Tests.Deploy;
 
-/// <summary>Files of this checkout, and what is in those that are YAML.</summary>
+/// <summary>What is in the YAML files of the checkout.</summary>
 static class Manifest
 {
-    public static string Folder { get; } = FindCheckout();
-
-    public static string Text(string path) => File.ReadAllText(Path.Combine(Folder, path));
-
     /// <summary>The documents of a file.</summary>
     public static IEnumerable<YamlMappingNode> Documents(string path)
     {
         var stream = new YamlStream();
-        using var reader = new StringReader(Text(path));
+        using var reader = File.OpenText(Path.Combine(Checkout.Folder, path));
         stream.Load(reader);
         return stream.Documents.Select(d => (YamlMappingNode)d.RootNode);
     }
@@ -32,11 +28,4 @@ static class Manifest
     public static IReadOnlyList<YamlNode> ListAt(this YamlNode? node, string path) => (node.At(path) as YamlSequenceNode)?.Children.ToList() ?? [];
 
     public static IReadOnlyList<string> TextsAt(this YamlNode? node, string path) => [.. node.ListAt(path).Select(n => ((YamlScalarNode)n).Value!)];
-
-    static string FindCheckout()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln"))) folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
-        return folder.FullName;
-    }
 }

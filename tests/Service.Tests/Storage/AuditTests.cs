@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -102,11 +101,9 @@ public sealed class AuditTests : IAsyncLifetime
         Assert.Equal(all.Order(), _changes.Keys.Order());
         // The API reads the model as it likes, and changes it by nothing but those.
         string[] ways = ["SaveChanges", "ExecuteUpdate", "ExecuteDelete", "ExecuteSql", "CreateCommand", "ExecuteNonQuery"];
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(Root(), "src/Api"), "*.cs", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Checkout.Folder, "src/Api"), "*.cs", SearchOption.AllDirectories))
             Assert.DoesNotContain(ways, w => File.ReadAllText(file).Contains(w, StringComparison.Ordinal));
     }
-
-    static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "../../../.."));
 
     Task<string> SnapshotAsync() => _storage.ScalarAsync<string>("""
         select (select json_agg(r order by id) from runs r)::text || (select json_agg(u order by id) from users u)::text

@@ -47,6 +47,9 @@ export const api = {
   delete: path => send('DELETE', path),
 };
 
+/** Whether the API lets the signed-in user change a run. */
+export const mayChange = (run, me) => me.scopes.includes('runs:write') && (run.owner === me.name || me.scopes.includes('admin'));
+
 /** Null instead of an error when the server has no such address or thing, or does not let us see it. */
 export async function optional(answer) {
   try {

@@ -3,7 +3,7 @@
  * Every input is known by the JSON pointer of what it sets, so that the server's errors find it.
  */
 import { fill, h } from './dom.js';
-import { number } from './format.js';
+import { number, typed } from './format.js';
 
 /**
  * Editors of one document: read() gives it, show(errors) puts errors beside the inputs, and those without one into a list that
@@ -285,10 +285,8 @@ export const title = name =>
     .toLowerCase()
     .replace(/^./, c => c.toUpperCase());
 
-/** What somebody typed as JSON; what is no number goes to the server as it is, which says so. */
+/** What somebody typed as JSON. */
 function parsed(type, text) {
   if (type === 'boolean') return text === 'true';
-  if (type !== 'integer' && type !== 'number') return text;
-  const value = Number(text);
-  return Number.isFinite(value) ? value : text;
+  return type === 'integer' || type === 'number' ? typed(text) : text;
 }

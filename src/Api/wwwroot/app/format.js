@@ -1,6 +1,12 @@
 /** Numbers, times and words as people read them. */
 import { h } from './dom.js';
 
+/** A number as somebody typed it; what is none goes to the server as it is, which says what it takes. */
+export function typed(text) {
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text;
+}
+
 /** Four significant digits; powers of ten where they would be long. */
 export function number(value, digits = 4) {
   if (value == null || !Number.isFinite(value)) return '–';

@@ -1,7 +1,7 @@
 /** What users may have at most, for administrators to change. */
 import { fill, h, table, toast } from './dom.js';
 import { api } from './api.js';
-import { count, number, size } from './format.js';
+import { count, number, size, typed } from './format.js';
 
 const gib = 2 ** 30;
 const kinds = [
@@ -11,11 +11,10 @@ const kinds = [
   { name: 'deviceHours', label: 'Device hours in 7 days', factor: 1, text: value => number(value, 3) },
 ];
 
-/** What was typed; what is no number goes to the server, which says what it takes. */
+/** What was typed in a kind's unit; null for no limit. */
 function limitOf(text, { factor }) {
-  const value = Number(text);
-  if (text === '' || !Number.isFinite(value)) return text || null;
-  return factor === gib ? Math.round(value * gib) : value;
+  const value = text === '' ? null : typed(text);
+  return factor === gib && typeof value === 'number' ? Math.round(value * gib) : value;
 }
 
 /** An element with a row for everybody and one for each user, and refresh(users) that reads it. */

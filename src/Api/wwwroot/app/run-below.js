@@ -1,8 +1,7 @@
 /** What is below a run's curves: result, timeline, checkpoints, log and specification. */
 import { fill, h, panel, toast } from './dom.js';
-import { api } from './api.js';
+import { api, mayChange } from './api.js';
 import { Log } from './log.js';
-import { mayChange } from './run-head.js';
 import { attempts, checkpoints, specification, timeline } from './run-parts.js';
 import { result } from './result.js';
 

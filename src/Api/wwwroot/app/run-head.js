@@ -1,11 +1,8 @@
 /** The top of a run's page: what it is called, where it stands, and what can be done with it. */
 import { action, confirmed, h, toast } from './dom.js';
-import { api } from './api.js';
+import { api, mayChange } from './api.js';
 import { ask } from './dialog.js';
-import { ago, short, state } from './format.js';
-
-/** Whether the signed-in user may change a run. */
-export const mayChange = (run, me) => me.scopes.includes('runs:write') && (run.owner === me.name || me.scopes.includes('admin'));
+import { ago, short, state, typed } from './format.js';
 
 export function head(run, me, go, reload) {
   return [
@@ -115,9 +112,5 @@ const edit = (run, me, reload) =>
     },
   );
 
-/** A number that was typed, when it is another one; what is none goes to the server, which says what it takes. */
-function changed(name, text, before) {
-  if (text === String(before) || text === '') return {};
-  const value = Number(text);
-  return { [name]: Number.isFinite(value) ? value : text };
-}
+/** A number that was typed, when it is another one. */
+const changed = (name, text, before) => (text === String(before) || text === '' ? {} : { [name]: typed(text) });

@@ -1,6 +1,6 @@
 /** What was promoted: learned optimizers under names and versions. */
 import { action, confirmed, copyButton, fill, h, panel, table, toast } from '../app/dom.js';
-import { api } from '../app/api.js';
+import { api, mayChange } from '../app/api.js';
 import { ago, count, size } from '../app/format.js';
 
 export const title = 'Models';
@@ -65,13 +65,10 @@ const versions = (name, models, me, refresh) =>
         h('a', { href: `/api/v1/models/${model.id}/content`, download: `${model.id}.safetensors` }, 'Download'),
         h('a', { href: `/new?evaluate=${model.id}` }, 'Evaluate'),
         copyButton(() => model.id, 'Name'),
-        mayTakeBack(model, me) && action('Take back', '.quiet', () => takeBack(model, refresh)),
+        mayChange(model.run, me) && action('Take back', '.quiet', () => takeBack(model, refresh)),
       ),
     ]),
   );
-
-const mayTakeBack = (model, me) =>
-  me.scopes.includes('runs:write') && (model.run.owner === me.name || me.scopes.includes('admin'));
 
 async function takeBack(model, refresh) {
   const question = `Take ${model.id} back? Its checkpoint stays with its run; new specifications can no longer name the model.`;

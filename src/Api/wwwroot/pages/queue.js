@@ -1,6 +1,6 @@
 /** What runs, what waits and why, and who works. */
 import { action, fill, h, panel, table } from '../app/dom.js';
-import { api, poll } from '../app/api.js';
+import { api, mayChange, poll } from '../app/api.js';
 import { ago, count, duration, number, progress, runLink, secondsBetween, size, state } from '../app/format.js';
 import { isAwake, workerTable } from '../app/workers.js';
 
@@ -98,8 +98,6 @@ export async function show(view, { signal, me }) {
     },
   );
 }
-
-const mayChange = (run, me) => me.scopes.includes('runs:write') && (run.owner === me.name || me.scopes.includes('admin'));
 
 /** Who used how much lately: shares as bars, halved each day, in slot-seconds for each unit of weight. */
 function usageTable(items) {
