@@ -26,9 +26,12 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
     public long Capacity => _blocks.Sum(b => b.Capacity);
 
     /// <summary>Uninitialised memory for <paramref name="shape"/>, valid until <see cref="Reset"/>.</summary>
+    /// <exception cref="ArgumentException">It has more elements than an int can count.</exception>
     public Tensor<T> Take(Shape shape)
     {
-        long need = (Math.Max(1, shape.Count) * (long)sizeof(T) + 63) / 64 * 64 / sizeof(T);
+        var elements = shape.Elements;
+        if (elements is < 0 or > int.MaxValue) throw new ArgumentException($"A tensor of {shape} has more than {int.MaxValue} elements.");
+        var need = (Math.Max(1, elements) * sizeof(T) + 63) / 64 * 64 / sizeof(T);
         while (_block < _blocks.Count && _used + need > _blocks[_block].Capacity)
         {
             _block++;

@@ -14,8 +14,11 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
     /// <summary>[d0, d1, d2, d3].</summary>
     public Shape(int d0, int d1, int d2, int d3) : this(4, d0, d1, d2, d3) { }
 
-    /// <summary>Product of the dimensions.</summary>
+    /// <summary>Product of the dimensions of a tensor that there is: <see cref="Arena{T}.Take"/> makes none of more elements than an int can count.</summary>
     public int Count => D0 * D1 * D2 * D3;
+
+    /// <summary>Product of the dimensions, also of a tensor that would be too large.</summary>
+    public long Elements => checked((long)D0 * D1 * D2 * D3);
 
     /// <summary>The size of dimension <paramref name="axis"/>.</summary>
     public int this[int axis] => axis switch { 0 => D0, 1 => D1, 2 => D2, 3 => D3, _ => throw new ArgumentOutOfRangeException(nameof(axis)) };
@@ -79,7 +82,7 @@ public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) whe
     internal Tensor<T> At(int node) => new(Data, Shape, node);
 
     /// <summary>Elements start .. start + count as a vector, off the tape; no copy.</summary>
-    public Tensor<T> Range(int start, int count) => start >= 0 && count >= 0 && start + count <= Count
+    public Tensor<T> Range(int start, int count) => start >= 0 && count >= 0 && count <= Count - start
         ? new(Data + start, new Shape(count))
-        : throw new ArgumentException($"{start}..{start + count} lies outside {Shape}.");
+        : throw new ArgumentException($"{count} elements from {start} lie outside {Shape}.");
 }

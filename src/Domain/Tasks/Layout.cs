@@ -12,7 +12,7 @@ public sealed record Layout(int Batch, IReadOnlyList<ParameterTensor> Tensors)
     public int PerInstance { get; } = Tensors.Sum(t => t.Shape.Count);
 
     /// <summary>N = B P.</summary>
-    public int Count => Batch * PerInstance;
+    public int Count => checked(Batch * PerInstance);
 
     /// <summary>Instances of one vector each: for whoever knows of no tensors.</summary>
     public static Layout Flat(int batch, int coordinates) => new(batch, [new("theta", new Compute.Shape(coordinates))]);

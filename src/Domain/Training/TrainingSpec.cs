@@ -27,11 +27,17 @@ public sealed record TrainingSpec : RunSpec, IChecked
     {
         if (Training.Horizon % Training.Unroll != 0)
             yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+        if ((long)Training.MetaEpochs * Training.MetaBatch > int.MaxValue)
+            yield return new("/training/metaEpochs", $"{Training.MetaEpochs} inner runs of {Training.MetaBatch} instances are more than the "
+                + $"{int.MaxValue} instances there are; at most {int.MaxValue / Training.MetaBatch} here.");
         foreach (var error in Training.Imitation?.Check(Task.PredictCost().Coordinates + Training.ConvexDimensions) ?? [])
             yield return new("/training" + error.Pointer, error.Detail);
         foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
         if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
+        else if (int.MaxValue / Math.Max(Training.Unroll + 1, StatePerCoordinate(Optimizer.Create(), coordinates)) / coordinates is var most && Training.MetaBatch > most)
+            yield return new("/training/metaBatch", $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than {int.MaxValue} elements; "
+                + $"at most {most} here{(most == 0 ? ": choose a smaller task, or a shorter unroll" : "")}.");
         foreach (var error in Optimizer.CheckTask(Task)) yield return error with { Pointer = "/optimizer" + error.Pointer };
         if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
             yield return new("/training/secondDerivatives", "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
@@ -45,7 +51,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var task = Task.PredictCost();
         var rule = Optimizer.Create();
         var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
-        var state = rule.State(Layout.Flat(1, task.Coordinates)).Sum(s => (long)s.Count) / task.Coordinates;
+        var state = StatePerCoordinate(rule, task.Coordinates);
         var perCoordinate = 4L * (3 + Training.Unroll + 1 + 2 * state);
         var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);
         var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
@@ -58,6 +64,9 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var seconds = Training.Horizon * (optimizerFlops + task.FlopsPerEvaluation * (trained + validated)) / flopsPerSecond;
         return new(bytes + (200L << 20), 2 + seconds, ["/training/metaBatch", "/training/metaEpochs", "/training/horizon", "/training/unroll", "/optimizer/layers", "/task"]);
     }
+
+    static long StatePerCoordinate(ILearnedOptimizer rule, int coordinates) =>
+        rule.State(Layout.Flat(1, coordinates)).Sum(s => s.Elements) / coordinates;
 
     /// <inheritdoc/>
     public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Compute;
 
@@ -29,6 +30,29 @@ public sealed unsafe class ArenaTests
             arena.Zeros(new Shape(10));
         }
         Assert.InRange(arena.Capacity, 5910, 8000);
+    }
+
+    [Theory]
+    [InlineData(1 << 16, 1 << 15, 1, 1)] // 2^31: as an int it is negative,
+    [InlineData(1 << 16, 1 << 16, 1, 1)] // 0,
+    [InlineData(101, 1024, 41527, 1)] // or small
+    [InlineData(3, 1 << 30, 1 << 30, 1 << 30)]
+    public void What_no_index_reaches_is_not_taken(int d0, int d1, int d2, int d3)
+    {
+        using var arena = new Arena<float>();
+        Assert.ThrowsAny<SystemException>(() => { arena.Take(new Shape(d0, d1, d2, d3)); });
+        Assert.Equal(0, arena.Capacity);
+        Assert.Throws<OverflowException>(() => Layout.Flat(d0, d1).Count + Layout.Flat(int.MaxValue, d0).Count);
+    }
+
+    [Fact]
+    public void A_range_ends_where_its_tensor_ends()
+    {
+        using var arena = new Arena<float>();
+        var tensor = arena.Take(new Shape(10));
+        Assert.Equal(0, tensor.Range(10, 0).Count);
+        foreach (var (start, count) in ((int, int)[])[(9, 2), (-1, 2), (1, -1), (5, int.MaxValue)])
+            Assert.Throws<ArgumentException>(() => { tensor.Range(start, count); });
     }
 
     [Fact]

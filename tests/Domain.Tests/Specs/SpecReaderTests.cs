@@ -66,6 +66,8 @@ public class SpecReaderTests
         { "\"horizon\":100", "\"horizon\":1e999", "/training/horizon", "number" },
         { "\"horizon\":100", "\"horizon\":1000000", "/training/horizon", "between 1 and 100000, got 1000000" },
         { "\"horizon\":100", "\"horizon\":30", "/training/unroll", "does not divide" },
+        { "\"metaBatch\":32,\"metaEpochs\":400", "\"metaBatch\":4096,\"metaEpochs\":524288", "/training/metaEpochs", "at most 524287 here" },
+        { "{\"type\":\"quadratic\",\"dimensions\":10}", "{\"type\":\"mlp-classification\",\"hidden\":[1024,1024]}", "/training/metaBatch", "at most 14 here" },
         { "\"dimensions\":10", "\"dimensions\":0", "/task/dimensions", "between 1 and" },
         { "\"dimensions\":10", "\"dimensions\":[10]", "/task/dimensions", "got [10]" },
         { "\"quadratic\"", "\"cubic\"", "/task/type", "quadratic, mlp-classification" },
