@@ -32,6 +32,8 @@ public enum Purpose
     Perturbation,
     /// <summary>Choices that a whole meta-epoch shares: its horizon, for example.</summary>
     MetaEpoch,
+    /// <summary>Noise of evolution strategies on tasks whose instances are perturbed.</summary>
+    Noise,
 }
 
 /// <summary>

@@ -66,6 +66,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     sealed record Particle(Tensor<float> Theta, ILearnedState<float> Rule);
 
     readonly Options _options;
+    readonly Purpose _purpose;
     readonly bool _persistent;
     readonly ITaskInstances<float> _instances;
     readonly Tape<float> _tape;
@@ -91,6 +92,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training, Options options, bool persistent)
     {
         (_options, _persistent, _kind) = (options, persistent, training.LossWeights);
+        // A hardened task's instances draw from Perturbation too; without them the noise stays where it always was, so that earlier numbers come out again.
+        _purpose = training is { RandomScaling: 0, ConvexDimensions: 0 } ? Purpose.Perturbation : Purpose.Noise;
         _tape = new Tape<float>(kernels);
         _arena = kernels.NewArena();
         _instances = task.Allocate(kernels, training.MetaBatch);
@@ -136,7 +139,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     /// <inheritdoc/>
     public double Unroll(ReadOnlySpan<float> phi, int firstStep, Span<double> phiGradient)
     {
-        new RandomStream(_seed, _split, Purpose.Perturbation, Noise ?? (uint)_first, (uint)firstStep).FillNormal(_noise.Span, 1);
+        new RandomStream(_seed, _split, _purpose, Noise ?? (uint)_first, (uint)firstStep).FillNormal(_noise.Span, 1);
         phiGradient.Clear();
         var mean = 0.0;
         for (var pair = 0; pair < _options.Pairs; pair++)

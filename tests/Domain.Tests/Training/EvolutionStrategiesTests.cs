@@ -46,6 +46,30 @@ public class EvolutionStrategiesTests
     public void Over_the_whole_horizon_it_estimates_the_exact_gradient() =>
         Assert.InRange(Error(Sum(new EvolutionStrategies.TruncatedOptions { Deviation = 1e-3, Pairs = 1000 }, Horizon), Exact()), 0, 0.15);
 
+    /// <summary>The noise must not be made of the numbers that the task's instances are made of.</summary>
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 0)]
+    [InlineData(0, 5)]
+    public void Hardened_tasks_and_noise_draw_from_different_streams(double scaling, int convex)
+    {
+        var training = Training(1) with { RandomScaling = scaling, ConvexDimensions = convex };
+        using var kernels = KernelSets.Create("auto", 1);
+        using var estimator = new EvolutionStrategies.PersistentOptions { Pairs = 3 }.Create(kernels, s_task, Linear.Create(), training);
+        estimator.Begin(1, Split.Train, 8);
+        var perturbation = new float[3 * s_phi.Length];
+        foreach (var step in new[] { 0, 1 }) // of RandomScaling, of ConvexMixture
+        {
+            var before = Noise();
+            estimator.Unroll(s_phi, step, new double[s_phi.Length]);
+            new RandomStream(1, Split.Train, Purpose.Perturbation, 8, (uint)step).FillNormal<float>(perturbation, 1);
+            var same = Noise().Zip(before, (sum, earlier) => sum - earlier).Zip(perturbation, (x, y) => Math.Abs(x - y)).Max() < 1e-5;
+            Assert.Equal(scaling == 0 && convex == 0, same);
+        }
+
+        float[] Noise() => estimator.Carried.Single(c => c.Name == "noise").Values.ToArray();
+    }
+
     /// <summary>Truncated to two steps the plain form misses what an update does later; the persistent one does not.</summary>
     [Fact]
     public void Persistent_it_is_unbiased_over_unrolls_and_truncated_it_is_not()
