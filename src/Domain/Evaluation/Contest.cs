@@ -37,21 +37,15 @@ sealed class Contest : IDisposable
     Contestant Prepare(ContestantSpec contestant, int index)
     {
         if (contestant.Optimizer is { } baseline) return new(contestant.Name ?? Catalog.Optimizers.Of(baseline).Name, baseline, null);
-        try
-        {
-            var checkpoint = LearnedOptimizerCheckpoint.Read(_inputs.Checkpoints[(contestant.Checkpoint ?? contestant.Run)!.Value]);
-            return new(contestant.Name ?? checkpoint.Name, null, checkpoint.Freeze());
-        }
-        catch (FormatException error)
-        {
-            throw new SpecException($"/contestants/{index}/{(contestant.Run is null ? "checkpoint" : "run")}", $"cannot be used: {error.Message}");
-        }
+        var (id, field) = contestant.Checkpoint is { } given ? (given, "checkpoint") : (contestant.Run!.Value, "run");
+        var checkpoint = LearnedOptimizerCheckpoint.Read(_inputs.Checkpoints[id], $"/contestants/{index}/{field}");
+        return new(contestant.Name ?? checkpoint.Name, null, checkpoint.Freeze());
     }
 
-    /// <summary>The second contestant of a name becomes "name 2".</summary>
-    static List<Contestant> Name(List<Contestant> contestants)
+    /// <summary>The second contestant of a name becomes "name 2"; what lies beside the contestants' thetas has taken its name already.</summary>
+    List<Contestant> Name(List<Contestant> contestants)
     {
-        var taken = new HashSet<string>();
+        var taken = _task.Landmarks(_spec.KeptInstances).Select(l => l.Name.Split('/')[0]).ToHashSet();
         return [.. contestants.Select(c =>
         {
             var name = c.Name;
@@ -161,7 +155,7 @@ sealed class Contest : IDisposable
         var watch = Stopwatch.StartNew();
         foreach (var done in _runs.Portions(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
             (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel,
-            (first, theta) => Keep(theta, thetas.AsSpan(Math.Min(thetas.Length, first * _task.Coordinates)))))
+            (first, theta) => Keep(first, theta, thetas)))
         {
             watch.Stop(); // what others do with the event is no part of the measurement
             yield return done;
@@ -172,7 +166,13 @@ sealed class Contest : IDisposable
         _tuning = new Tuning(_spec, _runs);
     }
 
-    static void Keep(ReadOnlySpan<float> theta, Span<float> kept) => theta[..Math.Min(theta.Length, kept.Length)].CopyTo(kept);
+    /// <summary>The thetas of instances <paramref name="first"/> .. that are to be kept: all instances' would be more than an index can count.</summary>
+    void Keep(int first, ReadOnlySpan<float> theta, float[] kept)
+    {
+        if (first >= _spec.KeptInstances) return;
+        var room = kept.AsSpan(first * _task.Coordinates);
+        theta[..Math.Min(theta.Length, room.Length)].CopyTo(room);
+    }
 
     static Trial Summarise(
         Contestant contestant, double? rate, IReadOnlyList<TunedRate>? grid, float[][] losses, double secondsPerStep, float[] thetas)

@@ -15,14 +15,14 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
     /// <summary>The rule with phi fixed.</summary>
     public FrozenOptimizer Freeze() => new(Options.Create(), Phi);
 
-    /// <summary>Its phi for <paramref name="optimizer"/>.</summary>
-    /// <exception cref="FormatException">That is another rule, or has other tensors.</exception>
-    public float[] PhiFor(LearnedOptimizerOptions optimizer)
+    /// <summary>Its phi for <paramref name="optimizer"/>, of the specification that names the checkpoint at <paramref name="pointer"/>.</summary>
+    /// <exception cref="SpecException">That is another rule, or has other tensors.</exception>
+    public float[] PhiFor(LearnedOptimizerOptions optimizer, string pointer)
     {
         static string Described(LearnedOptimizerOptions options) => $"{Catalog.LearnedOptimizers.Of(options).Name} with "
             + string.Join(", ", options.Create().MetaParameters.Select(p => $"{p.Name} {p.Shape}"));
         var (own, wanted) = (Described(Options), Described(optimizer));
-        return own == wanted ? Phi : throw new FormatException($"It holds {own}; the specification's optimizer is {wanted}.");
+        return own == wanted ? Phi : throw Unusable(pointer, $"It holds {own}; the specification's optimizer is {wanted}.");
     }
 
     /// <summary>The file: a function of its arguments alone, so the same training gives the same bytes.</summary>
@@ -39,6 +39,22 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
         }
         return file.ToBytes();
     }
+
+    /// <summary>Reads what a specification names at <paramref name="pointer"/>.</summary>
+    /// <exception cref="SpecException">The bytes are no checkpoint of this version.</exception>
+    public static LearnedOptimizerCheckpoint Read(byte[] bytes, string pointer)
+    {
+        try
+        {
+            return Read(bytes);
+        }
+        catch (FormatException error)
+        {
+            throw Unusable(pointer, error.Message);
+        }
+    }
+
+    static SpecException Unusable(string pointer, string why) => new(pointer, $"cannot be used: {why}");
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     /// <exception cref="FormatException">The bytes are no checkpoint of this version.</exception>

@@ -34,7 +34,7 @@ sealed class Diagnosis : IDisposable
         _task = spec.Task.Create(inputs.Datasets);
         if (spec.Checkpoint is { } id)
         {
-            var checkpoint = LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id]);
+            var checkpoint = LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/checkpoint");
             if (_task.Coordinates > checkpoint.Options.MostCoordinates)
                 throw new SpecException("/task", $"The task has {_task.Coordinates} coordinates; {checkpoint.Name} is made for at most {checkpoint.Options.MostCoordinates}.");
             (_rule, _phi, _rulesName) = (checkpoint.Options.Create(), checkpoint.Phi, checkpoint.Name);

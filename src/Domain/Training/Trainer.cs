@@ -14,9 +14,12 @@ namespace MetaOpt.Training;
 sealed class Trainer : IDisposable
 {
     /// <summary>
-    /// Meta-gradients that are not finite are skipped. A phi at which so many inner runs in a row have nothing else would never be left: back to
-    /// the best one.
+    /// Meta-gradients that are not finite are skipped, and so are those with an element above this: Adam's mean square, in float, would be infinite
+    /// from then on, and that element of phi would never move again.
     /// </summary>
+    const double LargestElement = 1.8e19;
+
+    /// <summary>A phi at which so many inner runs in a row have nothing but what is skipped would never be left: back to the best one.</summary>
     const int LostRunsBeforeReturn = 3;
 
     /// <summary>So many of them in a row, returns included, are a hopeless specification.</summary>
@@ -62,7 +65,7 @@ sealed class Trainer : IDisposable
         (_phi, _metaGradient, _sums) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)), new double[count]);
         if (inputs.ResumePoint is null)
         {
-            if (spec.Start is { } start) PhiOf(inputs.Checkpoints[start], spec.Optimizer).CopyTo(_phi.Span);
+            if (spec.Start is { } start) LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[start], "/start").PhiFor(spec.Optimizer, "/start").CopyTo(_phi.Span);
             else rule.Initialise((ulong)spec.Seed, _phi.Span);
             _state = new TrainerState { BestPhi = _phi.Span.ToArray() };
         }
@@ -81,18 +84,6 @@ sealed class Trainer : IDisposable
         var state = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create().Start(_kernels.Host, 1, count);
         _optimizers.Add((name, state));
         return state;
-    }
-
-    static float[] PhiOf(byte[] checkpoint, LearnedOptimizerOptions optimizer)
-    {
-        try
-        {
-            return LearnedOptimizerCheckpoint.Read(checkpoint).PhiFor(optimizer);
-        }
-        catch (FormatException error)
-        {
-            throw new SpecException("/start", $"cannot be used: {error.Message}");
-        }
     }
 
     /// <summary>The task to train on; validation always sees the plain one.</summary>
@@ -255,23 +246,23 @@ sealed class Trainer : IDisposable
         _state.MetaStep++;
         if (++_state.Unroll == Unrolls) (_state.Unroll, _state.MetaEpoch) = (0, _state.MetaEpoch + 1);
         var norm = Math.Sqrt(_sums.Sum(g => g * g));
-        if (double.IsFinite(norm)) UpdatePhi(optimizer, norm);
+        var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
+        if (double.IsFinite(norm) && scale * _sums.Max(Math.Abs) <= LargestElement) UpdatePhi(optimizer, scale);
         else _state.Skipped++;
         if (_state.Unroll == 0) EndInnerRun();
         return loss;
     }
 
-    /// <summary>One step of the meta-optimizer along the meta-gradient in the sums, whose norm is given.</summary>
-    void UpdatePhi(IOptimizerState optimizer, double norm)
+    /// <summary>One step of the meta-optimizer along the meta-gradient in the sums, scaled.</summary>
+    void UpdatePhi(IOptimizerState optimizer, double scale)
     {
         _state.RunHasGradient = true;
-        var scale = _options.MetaOptimizer.ClipNorm is { } most && norm > most ? most / norm : 1;
         var gradient = _metaGradient.Span;
         for (var i = 0; i < gradient.Length; i++) gradient[i] = (float)(_sums[i] * scale);
         optimizer.Step(_phi, _metaGradient);
     }
 
-    /// <summary>Counts inner runs without any finite meta-gradient, and leaves the phi that makes them.</summary>
+    /// <summary>Counts inner runs without any meta-gradient that could be used, and leaves the phi that makes them.</summary>
     /// <exception cref="SpecException">Too many in a row.</exception>
     void EndInnerRun()
     {
@@ -279,7 +270,8 @@ sealed class Trainer : IDisposable
         _state.RunHasGradient = false;
         if (_state.LostRuns == MostLostRuns)
             throw new SpecException("/training/metaOptimizer/learningRate",
-                $"No meta-gradient of the last {MostLostRuns} inner runs was finite, at meta-step {_state.MetaStep}; lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
+                $"No meta-gradient of the last {MostLostRuns} inner runs was finite and below {LargestElement:G2}, at meta-step {_state.MetaStep}; "
+                + $"lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
         if (_state.LostRuns == 0 || _state.LostRuns % LostRunsBeforeReturn != 0) return;
         _state.BestPhi.CopyTo(_phi.Span);
         _state.Returns++;

@@ -45,10 +45,10 @@ sealed class TrainerState
     /// <summary>When it was reached.</summary>
     public long BestMetaStep { get; set; }
 
-    /// <summary>Meta-steps whose gradient was not finite.</summary>
+    /// <summary>Meta-steps whose gradient was not finite, or too large for Adam.</summary>
     public long Skipped { get; set; }
 
-    /// <summary>The current inner run had a finite one.</summary>
+    /// <summary>The current inner run had one that could be used.</summary>
     public bool RunHasGradient { get; set; }
 
     /// <summary>Inner runs in a row that had none.</summary>

@@ -99,26 +99,6 @@ public class EvaluationTests
     public void The_seed_draws_other_instances() =>
         Assert.NotEqual(Document(Run(s_small)).ToJsonString(), Document(Run(s_small with { Seed = 4 })).ToJsonString());
 
-    public static TheoryData<string> Optimizers => [.. Catalog.Optimizers.Entries.Select(e => e.Name)];
-
-    [Theory]
-    [MemberData(nameof(Optimizers))]
-    public void XX(string name)
-    {
-        Assert.True(Catalog.Optimizers.TryFind(name, out var entry));
-        var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)!;
-        var spec = s_small with
-        {
-            Task = new QuadraticTask.Options(),
-            Horizon = 100,
-            Instances = 1000,
-            Tuning = new() { Instances = 1000 },
-            Contestants = [new() { Optimizer = options }, new() { Optimizer = options with { Schedule = new CosineSchedule.Options() } }, new() { Optimizer = options with { Schedule = new StepSchedule.Options() } }],
-        };
-        foreach (var c in Document(Run(spec))["contestants"]!.AsArray())
-            Console.WriteLine($"TUNED {c!["name"]}: {c["learningRate"]} final {c["finalMean"]} median {c["finalMedian"]} average {c["averageLoss"]} diverged {c["diverged"]} rates {c["tuning"]!["grid"]!.AsArray().Count}");
-    }
-
     /// <summary>Rastrigin's losses may begin below 0: a step that leads above it is no divergence.</summary>
     [Fact]
     public void A_loss_that_begins_below_zero_may_rise_above_it()
@@ -306,6 +286,19 @@ public class EvaluationTests
         Assert.Equal(8, fewer.Names.Count);
         Assert.All(fewer.Names, name => Assert.Equal(thetas[name], fewer[name]));
         Assert.Empty(Run(s_small).OfType<RunEvent.Checkpoint>());
+    }
+
+    [Fact]
+    public void A_contestant_that_is_called_as_a_landmark_is_keeps_its_thetas()
+    {
+        var task = new NeuralArtTask.Options { Resolution = 8, Filters = 2, Scales = 1 };
+        ContestantSpec Called(string name) => new() { Name = name, Optimizer = new Sgd.Options { LearningRate = 1e-6 } };
+        var spec = s_small with { Task = task, Horizon = 1, Instances = 2, KeptInstances = 1, Contestants = [Called("content"), Called("style"), Called("else")] };
+        using var kernels = KernelSets.Create("auto", 2);
+        var events = spec.Execute(Inputs(kernels) with { Datasets = TinyDataset.Create }, default).ToList();
+        var thetas = SafeTensors.Read(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
+        Assert.Equal(["style", "content/0", "content 2/0", "style 2/0", "else/0"], thetas.Names);
+        Assert.Equal(["content 2", "style 2", "else"], Document(events)["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
     }
 
     [Theory]

@@ -109,6 +109,14 @@ public class DiagnosisTests
     }
 
     [Fact]
+    public void A_file_that_is_no_checkpoint_is_the_users_mistake()
+    {
+        var spec = s_small with { Optimizer = null, Checkpoint = Guid.Parse("0198c0de-0000-7000-8000-000000000000") };
+        var error = Assert.Throws<SpecException>(() => Run(spec, checkpoint: [1, 2, 3]));
+        Assert.Equal("/checkpoint", Assert.Single(error.Errors).Pointer);
+    }
+
+    [Fact]
     public void Mean_and_variance_are_those_of_the_definition()
     {
         double[][] vectors = [[1, 10], [2, 30], [6, 20]];

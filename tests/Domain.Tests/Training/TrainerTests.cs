@@ -105,6 +105,29 @@ public class TrainerTests
         Assert.Contains("20 inner runs", error.Message);
     }
 
+    /// <summary>A meta-gradient of some 1e24: finite, but its square, Adam's v, is not in float.</summary>
+    static readonly TrainingSpec Steep = Small with
+    {
+        Task = new QuadraticTask.Options { Dimensions = 4, Scale = 1e6 },
+        Optimizer = new LearnableSgd.Options { InitialLearningRate = 100 },
+        Training = Small.Training with { Horizon = 1, Unroll = 1, MetaEpochs = 30, Validation = new() { Every = 0 } },
+    };
+
+    [Fact]
+    public void A_meta_gradient_that_would_stop_Adam_for_ever_is_skipped()
+    {
+        var error = Assert.Throws<SpecException>(() => Run(Steep));
+        Assert.Contains("clipNorm", error.Message);
+    }
+
+    [Fact]
+    public void Clipped_it_is_used()
+    {
+        var events = Run(Steep with { Training = Steep.Training with { MetaOptimizer = new() { LearningRate = 0.5, ClipNorm = 1 } } });
+        Assert.Equal(0, (long)events.OfType<RunEvent.Result>().Single().Document["skippedMetaSteps"]!);
+        Assert.InRange(Math.Exp(LearnedOptimizerCheckpoint.Read(Final(events)).Phi[0]), 0, 1);
+    }
+
     public static TheoryData<string, int> Cancellations
     {
         get
