@@ -9,6 +9,9 @@ namespace MetaOpt.Tasks;
 /// </summary>
 public sealed class AckleyTask(AckleyTask.Options options) : ITask
 {
+    /// <summary>Below the root, so that its derivative at the minimum is 0 and not 0 / 0; far too small to change a value.</summary>
+    const double Tiny = 1e-30;
+
     /// <summary>For the catalogue.</summary>
     public static readonly Entry<TaskOptions> Entry = Entry<TaskOptions>.Of<Options>(
         "ackley",
@@ -42,49 +45,18 @@ public sealed class AckleyTask(AckleyTask.Options options) : ITask
 
     /// <inheritdoc/>
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        new Instances<T>(options, kernels, count);
+        new OffsetInstances<T>(kernels, count, options.Dimensions, options.OffsetDeviation, options.InitialDeviation, Loss);
 
-    sealed class Instances<T> : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>f of each row of z [B, d]: [B].</summary>
+    static Tensor<T> Loss<T>(Tape<T> tape, Tensor<T> z) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        /// <summary>Below the root, so that its derivative at the minimum is 0 and not 0 / 0; far too small to change a value.</summary>
-        const double Tiny = 1e-30;
-
-        readonly Options _options;
-        readonly Arena<T> _arena;
-        readonly Tensor<T> _offset; // [B, d]
-        InstanceAddress _address;
-
-        public Instances(Options options, IKernels<T> kernels, int count)
-        {
-            _options = options;
-            Count = count;
-            _arena = kernels.NewArena();
-            _offset = _arena.Zeros(new Shape(count, options.Dimensions));
-        }
-
-        public int Count { get; }
-
-        public void Draw(ulong seed, Split split, int first)
-        {
-            _address = new(seed, split, first);
-            _address.FillNormal(Purpose.Instance, _offset, _options.OffsetDeviation);
-        }
-
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
-
-        public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
-        {
-            var z = tape.Subtract(theta, _offset);
-            var distance = tape.Sqrt(tape.AddScalar(Mean(tape, tape.Square(z)), T.CreateTruncating(Tiny)));
-            var funnel = tape.Scale(tape.Exp(tape.Scale(distance, T.CreateTruncating(-0.2))), T.CreateTruncating(-20));
-            var ripples = tape.Exp(Mean(tape, tape.CosPi(tape.Scale(z, T.CreateTruncating(2)))));
-            return tape.AddScalar(tape.Subtract(funnel, ripples), T.CreateTruncating(20 + Math.E));
-        }
-
-        public void Dispose() => _arena.Dispose();
-
-        /// <summary>The mean of each row of x [B, d]: [B].</summary>
-        Tensor<T> Mean(Tape<T> tape, Tensor<T> x) =>
-            tape.Reshape(tape.Scale(tape.SumAxis(x, 1), T.One / T.CreateTruncating(_options.Dimensions)), new Shape(Count));
+        var distance = tape.Sqrt(tape.AddScalar(Mean(tape, tape.Square(z)), T.CreateTruncating(Tiny)));
+        var funnel = tape.Scale(tape.Exp(tape.Scale(distance, T.CreateTruncating(-0.2))), T.CreateTruncating(-20));
+        var ripples = tape.Exp(Mean(tape, tape.CosPi(tape.Scale(z, T.CreateTruncating(2)))));
+        return tape.AddScalar(tape.Subtract(funnel, ripples), T.CreateTruncating(20 + Math.E));
     }
+
+    /// <summary>The mean of each row of x [B, d]: [B].</summary>
+    static Tensor<T> Mean<T>(Tape<T> tape, Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        tape.Reshape(tape.Scale(tape.SumAxis(x, 1), T.One / T.CreateTruncating(x.Shape.D1)), new Shape(x.Shape.D0));
 }

@@ -86,6 +86,25 @@ public interface ITaskInstances<T> : IDisposable where T : unmanaged, IBinaryFlo
     Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step);
 }
 
+/// <summary>What everybody asks of instances.</summary>
+public static class TaskInstances
+{
+    /// <summary>
+    /// f(theta) of each instance, [B], and each one's own gradient, [B, P], of inner step <paramref name="step"/>. Both live on the tape, which is
+    /// reset before, until it is reset again.
+    /// </summary>
+    public static (Tensor<T> Losses, Tensor<T> Gradient) LossAndGradient<T>(this ITaskInstances<T> instances, Tape<T> tape, Tensor<T> theta, int step)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        tape.Reset();
+        var variable = tape.Variable(theta);
+        var losses = instances.Loss(tape, variable, step);
+        Tensor<T> gradient = default;
+        tape.Gradient(losses, new(in variable), new(ref gradient));
+        return (losses, gradient);
+    }
+}
+
 /// <summary>Where the drawn instances' random numbers come from: instance b of a batch is number first + b of its split.</summary>
 readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
 {
@@ -97,5 +116,12 @@ readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
     {
         using var values = rows.Write();
         for (var b = 0; b < rows.Shape.D0; b++) Stream(purpose, b, step).FillNormal(values.Row(b), deviation);
+    }
+
+    /// <summary>The same with numbers from U[low, high).</summary>
+    public void FillUniform<T>(Purpose purpose, Tensor<T> rows, double low, double high, int step = 0) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        using var values = rows.Write();
+        for (var b = 0; b < rows.Shape.D0; b++) Stream(purpose, b, step).FillUniform(values.Row(b), low, high);
     }
 }

@@ -48,53 +48,29 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         new Instances<T>(options, kernels, count);
 
-    sealed class Instances<T> : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    sealed class Instances<T>(Options options, IKernels<T> kernels, int count) : ITaskInstances<T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        readonly Options _options;
-        readonly Arena<T> _arena;
-        readonly Tensor<T> _w; // [B, d, d]
-        readonly Tensor<T> _y; // [B, d, 1]
+        readonly LinearSystems<T> _systems = new(kernels, count, options.Dimensions, options.Dimensions);
         InstanceAddress _address;
 
-        public Instances(Options options, IKernels<T> kernels, int count)
-        {
-            _options = options;
-            Count = count;
-            _arena = kernels.NewArena();
-            _w = _arena.Zeros(new Shape(count, options.Dimensions, options.Dimensions));
-            _y = _arena.Zeros(new Shape(count, options.Dimensions, 1));
-        }
-
-        public int Count { get; }
+        public int Count => count;
 
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
-            using var w = _w.Write();
-            using var y = _y.Write();
-            for (var b = 0; b < Count; b++)
-            {
-                Fill(_address.Stream(Purpose.Instance, b), w.Row(b));
-                Fill(_address.Stream(Purpose.Instance, b, 1), y.Row(b));
-            }
+            _systems.Draw(_address, options.Distribution);
         }
 
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
-            var residual = tape.Subtract(tape.MatMul(_w, tape.Reshape(theta, _y.Shape)), _y);
-            var loss = tape.Reshape(tape.SumAxis(tape.Square(residual), 1), new Shape(Count));
-            return _options.Scale == 1 ? loss : tape.Scale(loss, T.CreateChecked(_options.Scale));
+            var loss = _systems.SquaredResidual(tape, theta);
+            return options.Scale == 1 ? loss : tape.Scale(loss, T.CreateChecked(options.Scale));
         }
 
-        public void Dispose() => _arena.Dispose();
-
-        void Fill(RandomStream stream, Span<T> values)
-        {
-            if (_options.Distribution == QuadraticDistribution.Gaussian) stream.FillNormal(values, 1);
-            else stream.FillUniform(values, 0, 1);
-        }
+        public void Dispose() => _systems.Dispose();
     }
 }
 

@@ -45,48 +45,40 @@ public sealed class RastriginTask(RastriginTask.Options options) : ITask
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         new Instances<T>(options, kernels, count);
 
-    sealed class Instances<T> : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    sealed class Instances<T>(Options options, IKernels<T> kernels, int count) : ITaskInstances<T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        readonly Options _options;
-        readonly Arena<T> _arena;
-        readonly Tensor<T> _a; // [B, d, d]
-        readonly Tensor<T> _b; // [B, d, 1]
-        readonly Tensor<T> _c; // [B, d]
+        readonly LinearSystems<T> _systems = new(kernels, count, options.Dimensions, options.Dimensions); // A and b
+        readonly Arena<T> _arena = kernels.NewArena();
+        Tensor<T> _c; // [B, d]
         InstanceAddress _address;
 
-        public Instances(Options options, IKernels<T> kernels, int count)
-        {
-            _options = options;
-            Count = count;
-            _arena = kernels.NewArena();
-            _a = _arena.Zeros(new Shape(count, options.Dimensions, options.Dimensions));
-            _b = _arena.Zeros(new Shape(count, options.Dimensions, 1));
-            _c = _arena.Zeros(new Shape(count, options.Dimensions));
-        }
-
-        public int Count { get; }
+        public int Count => count;
 
         public void Draw(ulong seed, Split split, int first)
         {
             _address = new(seed, split, first);
-            _address.FillNormal(Purpose.Instance, _a, 1);
-            _address.FillNormal(Purpose.Instance, _b, 1, step: 1);
+            _systems.Draw(_address, QuadraticDistribution.Gaussian);
+            _arena.Reset();
+            _c = _arena.Take(new Shape(count, options.Dimensions));
             _address.FillNormal(Purpose.Instance, _c, 1, step: 2);
         }
 
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
+        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
-            var alpha = T.CreateTruncating(_options.Alpha);
-            var residual = tape.Subtract(tape.MatMul(_a, tape.Reshape(theta, _b.Shape)), _b);
-            var bowl = tape.Scale(tape.SumAxis(tape.Square(residual), 1), T.CreateTruncating(0.5));
+            var alpha = T.CreateTruncating(options.Alpha);
+            var bowl = tape.Scale(_systems.SquaredResidual(tape, theta), T.CreateTruncating(0.5));
             var waves = tape.Multiply(_c, tape.CosPi(tape.Scale(theta, T.CreateTruncating(2))));
-            var height = tape.Scale(tape.SumAxis(waves, 1), -alpha);
-            var sum = tape.Add(tape.Reshape(bowl, new Shape(Count)), tape.Reshape(height, new Shape(Count)));
-            return tape.AddScalar(sum, alpha * T.CreateTruncating(_options.Dimensions));
+            var height = tape.Reshape(tape.Scale(tape.SumAxis(waves, 1), -alpha), new Shape(count));
+            return tape.AddScalar(tape.Add(bowl, height), alpha * T.CreateTruncating(options.Dimensions));
         }
 
-        public void Dispose() => _arena.Dispose();
+        public void Dispose()
+        {
+            _systems.Dispose();
+            _arena.Dispose();
+        }
     }
 }

@@ -46,43 +46,14 @@ public sealed class RosenbrockTask(RosenbrockTask.Options options) : ITask
 
     /// <inheritdoc/>
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        new Instances<T>(options, kernels, count);
+        new OffsetInstances<T>(kernels, count, options.Dimensions, options.OffsetDeviation, options.InitialDeviation, Loss);
 
-    sealed class Instances<T> : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>f of each row of z [B, d]: [B].</summary>
+    Tensor<T> Loss<T>(Tape<T> tape, Tensor<T> z) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        readonly Options _options;
-        readonly Arena<T> _arena;
-        readonly Tensor<T> _offset; // [B, d]
-        InstanceAddress _address;
-
-        public Instances(Options options, IKernels<T> kernels, int count)
-        {
-            _options = options;
-            Count = count;
-            _arena = kernels.NewArena();
-            _offset = _arena.Zeros(new Shape(count, options.Dimensions));
-        }
-
-        public int Count { get; }
-
-        public void Draw(ulong seed, Split split, int first)
-        {
-            _address = new(seed, split, first);
-            _address.FillNormal(Purpose.Instance, _offset, _options.OffsetDeviation);
-        }
-
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _options.InitialDeviation);
-
-        public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
-        {
-            var z = tape.Subtract(theta, _offset);
-            var here = tape.Slice(z, 1, 0, _options.Dimensions - 1);
-            var next = tape.Slice(z, 1, 1, _options.Dimensions - 1);
-            var valley = tape.Scale(tape.Square(tape.Subtract(next, tape.Square(here))), T.CreateTruncating(_options.Steepness));
-            var slope = tape.Square(tape.AddScalar(here, -T.One));
-            return tape.Reshape(tape.SumAxis(tape.Add(valley, slope), 1), new Shape(Count));
-        }
-
-        public void Dispose() => _arena.Dispose();
+        var (here, next) = (tape.Slice(z, 1, 0, z.Shape.D1 - 1), tape.Slice(z, 1, 1, z.Shape.D1 - 1));
+        var valley = tape.Scale(tape.Square(tape.Subtract(next, tape.Square(here))), T.CreateTruncating(options.Steepness));
+        var slope = tape.Square(tape.AddScalar(here, -T.One));
+        return tape.Reshape(tape.SumAxis(tape.Add(valley, slope), 1), new Shape(z.Shape.D0));
     }
 }

@@ -52,9 +52,7 @@ public sealed class ConvexMixture(ITask task, int dimensions) : ITask
         public void Draw(ulong seed, Split split, int first)
         {
             _inner.Draw(seed, split, first);
-            var address = new InstanceAddress(seed, split, first);
-            using var targets = _targets.Write();
-            for (var b = 0; b < Count; b++) address.Stream(Purpose.Perturbation, b, 1).FillUniform(targets.Row(b), -1, 1);
+            new InstanceAddress(seed, split, first).FillUniform(Purpose.Perturbation, _targets, -1, 1, step: 1);
         }
 
         public void InitialTheta(Tensor<T> theta)
