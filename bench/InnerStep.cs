@@ -63,7 +63,7 @@ static class InnerStep
         {
             var options = (LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!;
             var rule = options.Create();
-            var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+            var phi = new float[rule.MetaParameterCount];
             rule.Initialise(Workload.Seed, phi);
             yield return (entry.Name + ", frozen", new FrozenOptimizer(rule, phi), Math.Min(options.MostCoordinates, rule.IsFused ? int.MaxValue : MostOnTheTape));
         }

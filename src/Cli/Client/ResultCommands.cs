@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -102,7 +101,4 @@ public static class ResultCommands
         });
         return command;
     }
-
-    /// <summary>A number with <paramref name="digits"/> significant digits, the same in every country.</summary>
-    public static string Significant(double value, int digits) => value.ToString($"G{digits}", CultureInfo.InvariantCulture);
 }

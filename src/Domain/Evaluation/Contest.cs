@@ -56,15 +56,7 @@ sealed class Contest : IDisposable
 
     public IEnumerable<RunEvent> Run(CancellationToken cancel)
     {
-        var facts = new JsonObject
-        {
-            ["kernels"] = _inputs.Kernels.Name,
-            ["vectorBits"] = _inputs.Kernels.VectorBits,
-            ["threads"] = _inputs.Kernels.Threads,
-            ["seed"] = _spec.Seed,
-        };
-        foreach (var (name, value) in _task.Facts) facts[name] = value;
-        yield return new RunEvent.Metadata(facts);
+        yield return new RunEvent.Metadata(_inputs.Facts(_spec, _task));
         while (_trials.Count < _contestants.Count)
         {
             var contestant = _contestants[_trials.Count];

@@ -48,23 +48,23 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
         using var state = optimizer.StartOn(kernels, new Layout(count, task.Parameters));
         instances.Draw(seed, split, first);
         instances.InitialTheta(theta);
-        for (var step = 0; ; step++)
+        for (var step = 0; step < horizon; step++)
         {
             cancel.ThrowIfCancellationRequested();
-            _tape.Reset();
-            var variable = _tape.Variable(theta);
-            var losses = instances.Loss(_tape, variable, step);
-            using (var values = losses.Read()) visit(step, first, values.Span);
-            if (step == horizon)
-            {
-                if (ended is null) return;
-                using var last = theta.Read();
-                ended(first, last.Span);
-                return;
-            }
-            Tensor<float> gradient = default;
-            _tape.Gradient(losses, new(in variable), new(ref gradient));
+            var (losses, gradient) = instances.LossAndGradient(_tape, theta, step);
+            Visit(losses, step);
             state.Step(theta, gradient);
+        }
+        _tape.Reset();
+        Visit(instances.Loss(_tape, theta, horizon), horizon);
+        if (ended is null) return;
+        using var last = theta.Read();
+        ended(first, last.Span);
+
+        void Visit(Tensor<float> losses, int step)
+        {
+            using var values = losses.Read();
+            visit(step, first, values.Span);
         }
     }
 

@@ -153,14 +153,10 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
             for (var step = 0; ; step++)
             {
                 cancel.ThrowIfCancellationRequested();
-                _tape.Reset();
-                var variable = _tape.Variable(theta);
-                var loss = _instance.Loss(_tape, variable, step);
+                var (loss, gradient) = _instance.LossAndGradient(_tape, theta, step);
                 thetas.Add((theta.Span[0], theta.Span[Coordinates > 1 ? 1 : 0]));
                 losses.Add(loss.Span[0]);
                 if (step == steps) return new(thetas, losses, gradients);
-                Tensor<float> gradient = default;
-                _tape.Gradient(loss, new(in variable), new(ref gradient));
                 gradients.Add(gradient.Span[0]);
                 state.Step(theta, gradient);
             }

@@ -27,6 +27,9 @@ public interface ILearnedOptimizer
     /// <summary>The tensors of phi, in order; phi is their concatenation.</summary>
     IReadOnlyList<ParameterTensor> MetaParameters { get; }
 
+    /// <summary>Elements of phi.</summary>
+    int MetaParameterCount => MetaParameters.Sum(p => p.Shape.Count);
+
     /// <summary>A coordinate's update reads nothing of another coordinate, so any piece of theta can be computed alone.</summary>
     bool IsCoordinatewise { get; }
 

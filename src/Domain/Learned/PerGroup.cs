@@ -65,7 +65,7 @@ public sealed class PerGroup : ILearnedOptimizer
     public PerGroup(Options options)
     {
         (_options, _network) = (options, options.Network.Create());
-        _networkElements = _network.MetaParameters.Sum(p => p.Shape.Count);
+        _networkElements = _network.MetaParameterCount;
         string[] names = [.. options.Groups.Select(g => SpecTypes.EnumName(g)), "rest"];
         MetaParameters = [.. names.SelectMany(name => _network.MetaParameters.Select(p => p with { Name = $"{name}.{p.Name}" }))];
     }

@@ -47,7 +47,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
             elements = checked(elements + _groups[^1].StateElements);
         }
         State = _own.Zeros(new Shape(elements));
-        _phi = _arena.Zeros(new Shape(rule.MetaParameters.Sum(p => p.Shape.Count)));
+        _phi = _arena.Zeros(new Shape(rule.MetaParameterCount));
         _sums = new double[_groups.Count * _phi.Count];
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Tasks;
 
@@ -50,7 +51,23 @@ public sealed record RunInputs(
     IKernels<float> Kernels,
     Func<string, Dataset> Datasets,
     IReadOnlyDictionary<Guid, byte[]> Checkpoints,
-    byte[]? ResumePoint = null);
+    byte[]? ResumePoint = null)
+{
+    /// <summary>What every execution of <paramref name="spec"/> on <paramref name="task"/> says of itself first.</summary>
+    internal JsonObject Facts(RunSpec spec, ITask task)
+    {
+        var facts = new JsonObject
+        {
+            ["kernels"] = Kernels.Name,
+            ["vectorBits"] = Kernels.VectorBits,
+            ["threads"] = Kernels.Threads,
+            ["coordinates"] = task.Coordinates,
+            ["seed"] = spec.Seed,
+        };
+        foreach (var (name, value) in task.Facts) facts[name] = value;
+        return facts;
+    }
+}
 
 /// <summary>Which kernel set a specification asks for.</summary>
 public enum KernelChoice

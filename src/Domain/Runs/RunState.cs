@@ -21,9 +21,6 @@ public static class RunStates
     /// <summary>Nothing happens to it by itself any more; only <see cref="CanBeRetried"/> leads out.</summary>
     public static bool IsFinal(this RunState state) => state is RunState.Succeeded or RunState.Failed or RunState.Cancelled;
 
-    /// <summary>A cancel request still has an effect.</summary>
-    public static bool CanBeCancelled(this RunState state) => !state.IsFinal();
-
     /// <summary>It may be queued again as itself; what succeeded stays as it is.</summary>
     public static bool CanBeRetried(this RunState state) => state is RunState.Failed or RunState.Cancelled;
 

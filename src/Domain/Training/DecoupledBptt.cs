@@ -141,11 +141,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     /// <summary>The loss of each instance, on the tape's memory; each instance's own gradient goes to <paramref name="gradient"/>.</summary>
     Tensor<T> LossAndGradient(int step, Tensor<T> gradient)
     {
-        _tape.Reset();
-        var theta = _tape.Variable(Theta);
-        var losses = _instances.Loss(_tape, theta, step);
-        Tensor<T> result = default;
-        _tape.Gradient(losses, new(in theta), new(ref result));
+        var (losses, result) = _instances.LossAndGradient(_tape, Theta, step);
         result.CopyTo(gradient);
         return losses;
     }

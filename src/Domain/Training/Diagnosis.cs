@@ -42,7 +42,7 @@ sealed class Diagnosis : IDisposable
         else
         {
             _rule = spec.Optimizer!.Create();
-            _phi = new float[_rule.MetaParameters.Sum(p => p.Shape.Count)];
+            _phi = new float[_rule.MetaParameterCount];
             _rule.Initialise((ulong)spec.Seed, _phi);
             _rulesName = Catalog.LearnedOptimizers.Of(spec.Optimizer).Name;
         }
@@ -65,15 +65,9 @@ sealed class Diagnosis : IDisposable
 
     public IEnumerable<RunEvent> Run(CancellationToken cancel)
     {
-        yield return new RunEvent.Metadata(new JsonObject
-        {
-            ["kernels"] = _inputs.Kernels.Name,
-            ["vectorBits"] = _inputs.Kernels.VectorBits,
-            ["threads"] = _inputs.Kernels.Threads,
-            ["coordinates"] = _task.Coordinates,
-            ["metaParameters"] = _phi.Length,
-            ["seed"] = _spec.Seed,
-        });
+        var facts = _inputs.Facts(_spec, _task);
+        facts["metaParameters"] = _phi.Length;
+        yield return new RunEvent.Metadata(facts);
         var total = _strategies.Sum(s => (long)s.Total);
         foreach (var strategy in _strategies)
         {

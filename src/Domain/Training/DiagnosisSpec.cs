@@ -65,7 +65,7 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
         const double flopsPerSecond = 2e10, secondsPerStep = 1e-5;
         var task = Task.PredictCost();
         var rule = (Optimizer ?? new CoordinatewiseLstm.Options()).Create();
-        var phi = (long)rule.MetaParameters.Sum(p => p.Shape.Count);
+        var phi = (long)rule.MetaParameterCount;
         var state = rule.State(Layout.Flat(1, task.Coordinates)).Sum(s => s.Elements);
         var perInstance = 64L * Horizon * (state + 16L * task.Coordinates) + Horizon * task.BytesPerInstance + 2L * Pairs * 4 * (state + task.Coordinates);
         var runs = 2.0 * ReferencePairs + 4.0 * Estimates * Pairs;

@@ -98,7 +98,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         _arena = kernels.NewArena();
         _instances = task.Allocate(kernels, training.MetaBatch);
         _weights = [.. Enumerable.Range(0, training.Unroll).Select(i => StepWeights.Of(training.LossWeights, i, training.Unroll) / training.MetaBatch)];
-        _phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        _phi = new float[rule.MetaParameterCount];
         _noise = _ofNoise.Zeros(new Shape(options.Pairs, _phi.Length));
         _sums = _ofNoise.Zeros(new Shape(persistent ? options.Pairs : 0, _phi.Length));
         // Truncated: phi's own run, and one that is set back to its start for every perturbed run.
@@ -166,20 +166,16 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     {
         var first = _particles[0];
         first.Rule.SetParameters(phi);
-        for (var step = firstStep; step < firstStep + steps; step++)
-        {
-            _tape.Reset();
-            var theta = _tape.Variable(first.Theta);
-            Update(first, _instances.Loss(_tape, theta, step), theta);
-        }
+        for (var step = firstStep; step < firstStep + steps; step++) Step(first, step);
         foreach (var particle in _particles.Skip(1)) Copy(first, particle);
     }
 
-    void Update(Particle particle, Tensor<float> losses, Tensor<float> theta)
+    /// <summary>Advances a particle by one step; the losses before it.</summary>
+    Tensor<float> Step(Particle particle, int step)
     {
-        Tensor<float> gradient = default;
-        _tape.Gradient(losses, new(in theta), new(ref gradient));
+        var (losses, gradient) = _instances.LossAndGradient(_tape, particle.Theta, step);
         particle.Rule.Step(gradient.As(new Shape(gradient.Count)), particle.Theta);
+        return losses;
     }
 
     static void Copy(Particle from, Particle to)
@@ -201,20 +197,17 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     {
         particle.Rule.SetParameters(phi);
         var (meta, sum) = (0.0, 0.0);
-        for (var step = 0; step <= _weights.Length; step++)
-        {
-            _tape.Reset();
-            var theta = _tape.Variable(particle.Theta);
-            var losses = _instances.Loss(_tape, theta, firstStep + step);
-            if (step > 0)
-            {
-                using var values = losses.Read();
-                foreach (var loss in values.Span) (meta, sum) = (meta + _weights[step - 1] * StepWeights.Value(_kind, loss), sum + loss);
-            }
-            if (step == _weights.Length) break;
-            Update(particle, losses, theta);
-        }
+        Step(particle, firstStep);
+        for (var step = 1; step < _weights.Length; step++) Add(Step(particle, firstStep + step), _weights[step - 1]);
+        _tape.Reset();
+        Add(_instances.Loss(_tape, particle.Theta, firstStep + _weights.Length), _weights[^1]);
         return (meta, sum / (_weights.Length * _instances.Count));
+
+        void Add(Tensor<float> losses, double weight)
+        {
+            using var values = losses.Read();
+            foreach (var loss in values.Span) (meta, sum) = (meta + weight * StepWeights.Value(_kind, loss), sum + loss);
+        }
     }
 
     /// <inheritdoc/>

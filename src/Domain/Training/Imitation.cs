@@ -123,14 +123,7 @@ public sealed class Imitation : IMetaGradient<float>
     }
 
     /// <summary>Of each instance by itself, [B, P]; lives until the next one.</summary>
-    Tensor<float> Gradient(int step)
-    {
-        _tape.Reset();
-        var theta = _tape.Variable(_theta);
-        Tensor<float> gradient = default;
-        _tape.Gradient(_instances.Loss(_tape, theta, step), new(in theta), new(ref gradient));
-        return gradient;
-    }
+    Tensor<float> Gradient(int step) => _instances.LossAndGradient(_tape, _theta, step).Gradient;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -101,13 +101,10 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     {
         for (var step = firstStep; step < firstStep + steps; step++)
         {
-            _tape.Reset();
-            var theta = _tape.Variable(Theta);
-            Tensor<T> gradient = default;
-            _tape.Gradient(_instances.Loss(_tape, theta, step), new(in theta), new(ref gradient));
+            var gradient = _instances.LossAndGradient(_tape, Theta, step).Gradient;
             var (row, state) = (new Shape(1, Theta.Count), SplitState());
-            var update = _rule.Step(_tape, new StepInput<T>(_layout, Parameters(phi), _tape.Reshape(gradient, row), _tape.Reshape(theta, row)), state);
-            Keep(_tape.Add(theta, _tape.Reshape(update, Theta.Shape)), state);
+            var update = _rule.Step(_tape, new StepInput<T>(_layout, Parameters(phi), _tape.Reshape(gradient, row), _tape.Reshape(Theta, row)), state);
+            Keep(_tape.Add(Theta, _tape.Reshape(update, Theta.Shape)), state);
         }
     }
 

@@ -39,7 +39,7 @@ sealed class Trainer : IDisposable
     readonly IOptimizerState? _imitationOptimizer;
     readonly TrainerState _state;
     readonly int _coordinates;
-    readonly IReadOnlyDictionary<string, string> _taskFacts;
+    readonly JsonObject _facts; // all but what only the trainer knows
     readonly Arena<float> _arena = new();
     readonly Tensor<float> _phi, _metaGradient;
     readonly double[] _sums;
@@ -50,8 +50,8 @@ sealed class Trainer : IDisposable
         (_spec, _options, _kernels) = (spec, spec.Training, inputs.Kernels);
         var task = spec.Task.Create(inputs.Datasets);
         var rule = spec.Optimizer.Create();
-        var count = rule.MetaParameters.Sum(p => p.Shape.Count);
-        (_coordinates, _taskFacts) = (task.Coordinates, task.Facts);
+        var count = rule.MetaParameterCount;
+        (_coordinates, _facts) = (task.Coordinates, inputs.Facts(spec, task));
         var hardened = Hardened(task);
         _estimator = _options.Estimator.Create(_kernels, hardened, rule, _options);
         _validation = new Validation(_kernels, task, rule, spec);
@@ -153,17 +153,8 @@ sealed class Trainer : IDisposable
 
     JsonObject Facts()
     {
-        var facts = new JsonObject
-        {
-            ["kernels"] = _kernels.Name,
-            ["vectorBits"] = _kernels.VectorBits,
-            ["threads"] = _kernels.Threads,
-            ["estimator"] = _estimator.Name,
-            ["coordinates"] = _coordinates,
-            ["metaParameters"] = _phi.Count,
-            ["seed"] = _spec.Seed,
-        };
-        foreach (var (name, value) in _taskFacts) facts[name] = value;
+        var facts = _facts;
+        (facts["estimator"], facts["metaParameters"]) = (_estimator.Name, _phi.Count);
         if (_options.Imitation is { } imitation) facts["imitates"] = Catalog.Optimizers.Of(imitation.Teacher).Name;
         if (_resumedFrom is not null) facts["resumedUnderOtherKernels"] = _resumedFrom;
         return facts;

@@ -50,7 +50,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
         const double flopsPerSecond = 5e10;
         var task = Task.PredictCost();
         var rule = Optimizer.Create();
-        var phi = rule.MetaParameters.Sum(p => p.Shape.Count);
+        var phi = rule.MetaParameterCount;
         var state = StatePerCoordinate(rule, task.Coordinates);
         var perCoordinate = 4L * (3 + Training.Unroll + 1 + 2 * state);
         var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);

@@ -15,7 +15,7 @@ public class LearnedOptimizerContractTests
     {
         Assert.True(Catalog.LearnedOptimizers.TryFind(name, out var entry));
         var rule = ((LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!).Create();
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         var noise = new float[phi.Length];
         rule.Initialise(1, phi);
         new RandomStream(1, Split.Test, Purpose.Perturbation).FillNormal<float>(noise, 0.1);
@@ -108,7 +108,7 @@ public class LearnedOptimizerContractTests
     {
         Assert.True(Catalog.LearnedOptimizers.TryFind(name, out var entry));
         var rule = ((LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!).Create();
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(1, phi);
         var task = new QuadraticTask.Options { Dimensions = 5 }.Create(_ => throw new InvalidOperationException());
         using var kernels = KernelSets.Create("auto", 1);

@@ -26,7 +26,7 @@ public class LstmTests
 
     static float[] Phi(ILearnedOptimizer rule, ulong seed)
     {
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(seed, phi);
         var noise = new float[phi.Length];
         new RandomStream(seed, Split.Test, Purpose.Perturbation).FillNormal<float>(noise, 0.1);
@@ -137,7 +137,7 @@ public class LstmTests
     public void A_zero_output_layer_gives_zero_updates()
     {
         var rule = new CoordinatewiseLstm.Options { ZeroOutput = true }.Create();
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(1, phi);
         using var kernels = KernelSets.Create("auto", 1);
         using var arena = new Arena<float>();

@@ -28,7 +28,7 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
             return row;
         }).ToArray();
         var weights = Enumerable.Range(1, steps).Select(s => (double)(float)(0.5 + s / (double)steps)).ToArray();
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(seed, phi);
         for (var i = 0; i < phi.Length; i++) phi[i] += (float)Normal(1000, phi.Length, 0.1)[i];
         return new Replay(rule, layout, rows[..EarlySteps], rows[EarlySteps..], weights, Normal(1001, layout.Count, 1), phi);

@@ -10,7 +10,7 @@ static class RuleRun
     /// <summary>Initial values with noise, so that no part of phi is zero.</summary>
     public static double[] Phi(ILearnedOptimizer rule, ulong seed, double noise = 0.1)
     {
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(seed, phi);
         var normal = new double[phi.Length];
         new RandomStream(seed, Split.Test, Purpose.Perturbation).FillNormal<double>(normal, noise);

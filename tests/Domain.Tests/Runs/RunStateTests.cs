@@ -39,9 +39,9 @@ public class RunStateTests
     }
 
     [Fact]
-    public void A_cancel_request_has_an_effect_exactly_where_an_edge_leads_to_cancelled()
+    public void A_run_can_be_cancelled_exactly_until_it_is_final()
     {
-        foreach (var state in s_all) Assert.Equal(state.CanBecome(RunState.Cancelled), state.CanBeCancelled());
+        foreach (var state in s_all) Assert.Equal(state.CanBecome(RunState.Cancelled), !state.IsFinal());
     }
 
     [Fact]

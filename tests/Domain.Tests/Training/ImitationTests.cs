@@ -66,7 +66,7 @@ public class ImitationTests
         Assert.True(Catalog.LearnedOptimizers.TryFind(name, out var entry));
         var rule = ((LearnedOptimizerOptions)Activator.CreateInstance(entry.Options)!).Create();
         var task = s_small.Task.Create(_ => throw new InvalidOperationException());
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(5, phi);
         for (var i = 0; i < phi.Length; i++) phi[i] += (float)(0.05 * Math.Sin(i + 1));
         using var kernels = new ScalarKernels<float>();

@@ -45,7 +45,7 @@ public class MetaGradientTests
 
     static float[] Phi(ILearnedOptimizer rule)
     {
-        var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
+        var phi = new float[rule.MetaParameterCount];
         rule.Initialise(11, phi);
         return phi;
     }
