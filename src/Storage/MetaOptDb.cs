@@ -104,7 +104,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         attempt.ToTable("attempts", t =>
         {
             t.HasCheckConstraint("attempts_outcome_known",
-                "outcome in ('succeeded', 'failed', 'cancelled', 'handed-back', 'died', 'lost')");
+                "outcome in ('succeeded', 'failed', 'cancelled', 'handed-back', 'died', 'lost', 'cut-off')");
             t.HasCheckConstraint("attempts_ended_has_outcome", "(ended_at is null) = (outcome is null)");
         });
         attempt.HasKey(a => new { a.RunId, a.Number });

@@ -111,7 +111,8 @@ public sealed class Attempt
     /// <summary>End, null while it runs.</summary>
     public DateTimeOffset? EndedAt { get; set; }
     /// <summary>
-    /// succeeded, failed, cancelled, handed-back, died (the child) or lost (the lease expired); null while it runs.
+    /// succeeded, failed, cancelled, handed-back, died (the child), lost (the lease expired) or cut-off (it did, and the run is not to blame);
+    /// null while it runs.
     /// </summary>
     public string? Outcome { get; set; }
     /// <summary>Why it died or failed.</summary>

@@ -86,6 +86,22 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         return beat;
     }
 
+    /// <summary>
+    /// A worker that lost a lease says that it was out of the database's reach while its child lived: that is no death of the run's, and one
+    /// that still counts is taken back. Nothing else is written.
+    /// </summary>
+    public async Task ReportCutOffAsync(Lease lease, CancellationToken cancel)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        // The lock is a statement of its own: the next one then sees what the previous holder committed.
+        await using var take = connection.Command("select 1 from runs where id = @id for no key update", ("id", lease.RunId));
+        await take.ExecuteNonQueryAsync(cancel);
+        await using var report = connection.Command(Sql.CutOff, ("id", lease.RunId), ("token", lease.Token));
+        await report.ExecuteNonQueryAsync(cancel);
+        await transaction.CommitAsync(cancel);
+    }
+
     /// <summary>Says that a worker is alive and what it has. Claims and heartbeats say it too.</summary>
     public async Task RegisterWorkerAsync(WorkerIdentity worker, CancellationToken cancel)
     {

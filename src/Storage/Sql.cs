@@ -10,6 +10,7 @@ static class Sql
     public static readonly string ChangedRuns = Read("changed-runs.sql");
     public static readonly string Charge = Read("charge.sql");
     public static readonly string Claim = Read("claim.sql");
+    public static readonly string CutOff = Read("cut-off.sql");
     public static readonly string CutSeries = Read("cut-series.sql");
     public static readonly string DeleteRun = Read("delete-run.sql");
     public static readonly string Die = Read("die.sql");

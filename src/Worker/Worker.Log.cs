@@ -35,6 +35,9 @@ static partial class WorkerLog
     [LoggerMessage(15, LogLevel.Information, "Run {Run}: child: {Line}")]
     public static partial void ChildSaid(this ILogger log, Guid run, string line);
 
+    [LoggerMessage(16, LogLevel.Warning, "Run {Run}: could not say that it was cut off from the database, so that this counts as a death: {Reason}")]
+    public static partial void CutOffUnsaid(this ILogger log, Guid run, string reason);
+
     [LoggerMessage(20, LogLevel.Warning, "Run {Run}: a heartbeat failed, and is tried again: {Reason}")]
     public static partial void BeatFailed(this ILogger log, Guid run, string reason);
 

@@ -37,8 +37,8 @@ static class MetricsApi
             running.GroupBy(r => r.Pool).Select(g => (Label("pool", g.Key), g.Sum(r => Speed(r.Progress)))));
 
         var outcomes = await db.Attempts.Where(a => a.Outcome != null).GroupBy(a => a.Outcome).Select(g => new { g.Key, Count = g.Count() }).ToListAsync(cancel);
-        Family(text, "metaopt_attempts_total", "counter", "Attempts that ended, by outcome; lost: the lease ran out.",
-            ((string[])["succeeded", "failed", "cancelled", "handed-back", "died", "lost"]).Select(o => (Label("outcome", o), (double)(outcomes.Find(x => x.Key == o)?.Count ?? 0))));
+        Family(text, "metaopt_attempts_total", "counter", "Attempts that ended, by outcome; lost: the lease ran out; cut-off: no way to renew it.",
+            ((string[])["succeeded", "failed", "cancelled", "handed-back", "died", "lost", "cut-off"]).Select(o => (Label("outcome", o), (double)(outcomes.Find(x => x.Key == o)?.Count ?? 0))));
 
         var since = now - s_alive;
         var workers = await db.Workers.Where(w => w.LastSeenAt > since).GroupBy(w => w.Pool).Select(g => new { Pool = g.Key, Count = g.Count() }).ToListAsync(cancel);

@@ -74,7 +74,7 @@ namespace MetaOpt.Storage.Schema
                         {
                             t.HasCheckConstraint("attempts_ended_has_outcome", "(ended_at is null) = (outcome is null)");
 
-                            t.HasCheckConstraint("attempts_outcome_known", "outcome in ('succeeded', 'failed', 'cancelled', 'handed-back', 'died', 'lost')");
+                            t.HasCheckConstraint("attempts_outcome_known", "outcome in ('succeeded', 'failed', 'cancelled', 'handed-back', 'died', 'lost', 'cut-off')");
                         });
                 });
 

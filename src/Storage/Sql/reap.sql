@@ -12,7 +12,7 @@ with expired as (
     for no key update skip locked) leases),
 closed as (
   update attempts a
-  set ended_at = clock_timestamp(), outcome = 'lost',
+  set ended_at = clock_timestamp(), outcome = case when while_away then 'cut-off' else 'lost' end,
     detail = format('the lease of worker %s expired', e.lease_owner) || case when while_away then ' while the database was away' else '' end
   from expired e where a.run_id = e.id and a.number = e.attempt),
 used as (

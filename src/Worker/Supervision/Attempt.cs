@@ -18,6 +18,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
     readonly LeasedRun _run = new(services.Database, claim.Lease);
     readonly ILogger _log = services.Log;
     readonly AttemptLog _said = new();
+    bool _childDied;
 
     WorkerSettings Settings => services.Settings;
 
@@ -36,13 +37,10 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await TryLeaveAsync(recorder, new Ending.Failed(new("invalid-spec", wrong.Message)), giveUp.Token);
         }
-        catch (LeaseLostException)
+        catch (Exception lost) when (lost is LeaseLostException || lost is OperationCanceledException && giveUp.IsCancellationRequested)
         {
             _log.RunLost(claim.Lease.RunId);
-        }
-        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
-        {
-            _log.RunLost(claim.Lease.RunId);
+            if (heartbeat.Lost.IsCancellationRequested && !_childDied) await ReportCutOffAsync();
         }
         catch (Exception fault)
         {
@@ -106,6 +104,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await ended.CancelAsync();
             child.Kill();
+            _childDied = child.Died;
             await Task.WhenAll(reading, logging.ContinueWith(_ => { }, TaskScheduler.Default), living.ContinueWith(_ => { }, TaskScheduler.Default));
         }
     }
@@ -181,6 +180,18 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
             _log.AttemptDied(claim.Lease.RunId, claim.Attempt, died.Reason);
         else
             _log.AttemptEnded(claim.Lease.RunId, claim.Attempt, name);
+    }
+
+    async Task ReportCutOffAsync()
+    {
+        try
+        {
+            await heartbeat.ReportCutOffAsync();
+        }
+        catch (Exception trouble) when (Recorder.IsAway(trouble))
+        {
+            _log.CutOffUnsaid(claim.Lease.RunId, trouble.Message);
+        }
     }
 
     async Task TryLeaveAsync(Recorder recorder, Ending ending, CancellationToken cancel)

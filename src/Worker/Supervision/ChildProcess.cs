@@ -12,6 +12,7 @@ sealed class ChildProcess : IAsyncDisposable
     readonly SemaphoreSlim _input = new(1);
     readonly Queue<string> _lines = new();
     readonly Task _log;
+    volatile bool _killed;
 
     ChildProcess(Process process, Action<string> log)
     {
@@ -138,7 +139,14 @@ sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>SIGKILL.</summary>
-    public void Kill() => Signal(Native.SigKill);
+    public void Kill()
+    {
+        _killed |= !_process.HasExited;
+        Signal(Native.SigKill);
+    }
+
+    /// <summary>It ended badly, and not because it was told to or lost its worker.</summary>
+    public bool Died => !_killed && _process.HasExited && _process.ExitCode is not (ChildExit.Done or ChildExit.Stopped or ChildExit.Abandoned);
 
     /// <summary>Its exit code, once it ended; 128 + signal when a signal killed it.</summary>
     public async Task<int> ExitAsync()

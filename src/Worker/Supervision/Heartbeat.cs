@@ -64,6 +64,9 @@ sealed class Heartbeat : IDisposable
         }
     }
 
+    /// <summary>After the loss, of a child that was well: it was the database that could not be reached, and the run is not to blame.</summary>
+    public async Task ReportCutOffAsync() => await _queue.ReportCutOffAsync(_lease, _end.Token);
+
     void Beat()
     {
         var (interval, troubled) = (_ttl / 3, false);

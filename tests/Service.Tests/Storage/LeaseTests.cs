@@ -147,6 +147,46 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task A_death_is_taken_back_once_and_only_while_it_counts()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        async Task<Lease> LoseAsync()
+        {
+            var lease = (await storage.ClaimAsync(pool)).Lease;
+            await storage.ExpireAsync(lease);
+            await storage.Queue.ReapAsync(default);
+            return lease;
+        }
+        async Task<int> DeathsAfter(Lease report)
+        {
+            await storage.Queue.ReportCutOffAsync(report, default);
+            return (await storage.RowAsync(id)).Deaths;
+        }
+        var (first, second) = (await LoseAsync(), await LoseAsync());
+        Assert.Equal((1, 1), (await DeathsAfter(second), await DeathsAfter(second)));
+        var third = storage.Of(await storage.ClaimAsync(pool));
+        Assert.Equal(1, await DeathsAfter(third.Lease with { Token = 99 }));
+        await third.SaveResumePointAsync(1, [1], default);
+        await third.ReportDeathAsync("killed", default);
+        // The resume point has forgiven the first; what counts now is the third's.
+        Assert.Equal((1, 1), (await DeathsAfter(first), await DeathsAfter(third.Lease)));
+        Assert.Equal(["cut-off", "cut-off", "died"], (await storage.RowAsync(id)).Attempts.Select(a => a.Outcome));
+    }
+
+    [Fact]
+    public async Task A_run_that_failed_meanwhile_stays_failed_and_its_attempt_says_why()
+    {
+        var run = await storage.LeaseAsync(maxDeaths: 1);
+        await storage.ExpireAsync(run.Lease);
+        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ReportCutOffAsync(run.Lease, default);
+        var row = await storage.RowAsync(run.Lease.RunId);
+        Assert.Equal((RunState.Failed, 1, "cut-off"), (row.State, row.Deaths, row.Attempts[0].Outcome));
+        Assert.EndsWith("expired while it was cut off from the database", row.Attempts[0].Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Handing_back_costs_nothing_however_often()
     {
         var pool = Fresh("pool");

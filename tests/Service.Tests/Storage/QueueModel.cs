@@ -63,6 +63,8 @@ sealed class QueueModel
 /// <summary>A run in it.</summary>
 sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths, Guid[] after, bool later)
 {
+    // Tokens of the leases whose loss or death still counts.
+    readonly List<long> _counted = [];
     bool _expired, _whileAway;
 
     public string Owner => owner;
@@ -76,7 +78,7 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     public int Joined { get; private set; }
     public RunState State { get; private set; } = RunState.Queued;
     public long Token { get; private set; }
-    public int Deaths { get; private set; }
+    public int Deaths => _counted.Count;
     public long? ResumeStep { get; private set; }
     public bool CancelRequested { get; private set; }
     public bool Paused { get; private set; }
@@ -111,13 +113,21 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     public void Reap()
     {
         if (_expired)
-            Die("lost", counts: !_whileAway);
+            Die(_whileAway ? "cut-off" : "lost", counts: !_whileAway);
     }
 
     public void Die(string outcome, bool counts = true)
     {
-        Deaths += counts ? 1 : 0;
+        if (counts) _counted.Add(Token);
         Leave(CancelRequested ? RunState.Cancelled : counts && Deaths >= maxDeaths ? RunState.Failed : RunState.Queued, outcome);
+    }
+
+    /// <summary>The worker of a lost lease lives.</summary>
+    public void CutOff(long token)
+    {
+        if (Outcomes[(int)token - 1] != "lost") return;
+        Outcomes[(int)token - 1] = "cut-off";
+        if (!State.IsFinal()) _counted.Remove(token);
     }
 
     public void HandBack(int now)
@@ -150,14 +160,15 @@ sealed class ModelRun(string owner, int priority, string? dataset, int maxDeaths
     public bool Retry(int now)
     {
         if (State is not (RunState.Failed or RunState.Cancelled)) return false;
-        (State, Deaths, CancelRequested, Later, Joined) = (RunState.Queued, 0, false, false, now);
+        (State, CancelRequested, Later, Joined) = (RunState.Queued, false, false, now);
+        _counted.Clear();
         return true;
     }
 
     public void SaveResumePoint(long step)
     {
         if (step > (ResumeStep ?? -1))
-            Deaths = 0;
+            _counted.Clear();
         ResumeStep = step;
     }
 

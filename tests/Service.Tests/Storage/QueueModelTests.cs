@@ -81,10 +81,11 @@ public class QueueModelTests
                 (1, true, false, random => AskAsync(random, "resume", storage.Queue.ResumeAsync, run => run.Resume())),
                 (1, true, false, random => AskAsync(random, "yield", storage.Queue.YieldAsync, run => run.Yield())),
                 (1, true, false, DeleteAsync), (1, true, false, ComeDueAsync), (1, false, false, DrainAsync), (1, false, false, LimitAsync),
+                (1, true, true, ReportCutOffAsync),
             ];
         }
 
-        public const int Kinds = 15;
+        public const int Kinds = 16;
 
         public List<string> Trace { get; } = [];
 
@@ -209,6 +210,14 @@ public class QueueModelTests
             Trace.Add($"beat {lease.RunId} {lease.Token}");
             var expected = model.Runs.TryGetValue(lease.RunId, out var run) ? run.Beat(lease.Token) : Beat.Lost;
             Assert.Equal(expected, await storage.Queue.HeartbeatAsync(lease, Ttl, default));
+        }
+
+        async Task ReportCutOffAsync(Random random)
+        {
+            var lease = random.Pick(leases);
+            Trace.Add($"cut off {lease.RunId} {lease.Token}");
+            await storage.Queue.ReportCutOffAsync(lease, default);
+            if (model.Runs.TryGetValue(lease.RunId, out var run)) run.CutOff(lease.Token);
         }
 
         async Task ReapAsync(Random random)

@@ -139,7 +139,7 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             own.Start(_pool);
             await UntilAsync(async () => await own.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed }, "the next attempt");
             var run = await own.RowAsync(id);
-            Assert.Equal((RunState.Running, 0, "lost"), (run.State, run.Deaths, run.Attempts[0].Outcome));
+            Assert.Equal((RunState.Running, 0, "cut-off"), (run.State, run.Deaths, run.Attempts[0].Outcome));
             Assert.EndsWith("while the database was away", run.Attempts[0].Detail, StringComparison.Ordinal);
         }
         finally
@@ -147,6 +147,35 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             await own.DisposeAsync();
             await EmbeddedPostgres.StopAsync(options, default);
         }
+    }
+
+    [Theory]
+    [InlineData(false, 0, "cut-off")]
+    [InlineData(true, 1, "lost")]
+    public async Task A_worker_that_was_cut_off_past_its_lease_takes_the_death_back_if_its_child_lived(bool childDies, int deaths, string outcome)
+    {
+        using var network = new Network(fixture.ConnectionString);
+        using var worker = fixture.StartThrough(network.ConnectionString, _pool);
+        var id = await fixture.SubmitAsync(_pool, 1_000_000);
+        await UntilAsync(async () => await fixture.ResumeStepAsync(id) > 0, "a resume point");
+        network.Cut();
+        await UntilAsync(() => Task.FromResult(worker.Log.Contains("a heartbeat failed")), "the worker to notice");
+        if (childDies) WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Kill);
+        await UntilAsync(async () => await fixture.Queue.ReapAsync(default) > 0, "the lease to run out");
+        var lost = await fixture.RowAsync(id);
+        Assert.Equal((RunState.Queued, 1, "lost"), (lost.State, lost.Deaths, lost.Attempts[0].Outcome));
+        // A second attempt's first resume point would forgive the death too.
+        await fixture.Queue.PauseAsync(id, default);
+        var stored = await fixture.StepAsync(id);
+
+        network.Mend();
+        await UntilAsync(() => Task.FromResult(worker.Log.Contains("no longer ours")), "the worker to come back");
+        worker.Signal(WorkerProcess.Term);
+        await worker.ExitAsync();
+        var run = await fixture.RowAsync(id);
+        Assert.Equal((RunState.Queued, deaths, outcome), (run.State, run.Deaths, Assert.Single(run.Attempts).Outcome));
+        Assert.Equal(stored, await fixture.StepAsync(id));
+        await fixture.Queue.RequestCancelAsync(id, default);
     }
 
     async Task<string> UndisturbedAsync(int epochs)

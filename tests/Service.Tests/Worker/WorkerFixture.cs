@@ -49,11 +49,14 @@ public sealed class WorkerFixture : IAsyncLifetime
 
     public static string Fresh(string prefix) => $"{prefix}-{Guid.NewGuid():N}";
 
-    public WorkerProcess Start(string pool, params string[] more)
+    public WorkerProcess Start(string pool, params string[] more) => StartThrough(ConnectionString, pool, more);
+
+    /// <summary>A worker that reaches the database by another way.</summary>
+    public WorkerProcess StartThrough(string connectionString, string pool, params string[] more)
     {
         var name = Fresh("w");
         // The database can tell who writes.
-        var connection = new NpgsqlConnectionStringBuilder(ConnectionString) { ApplicationName = name }.ConnectionString;
+        var connection = new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = name }.ConnectionString;
         var worker = new WorkerProcess(name, connection,
             ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds", "0.2", .. more]);
         _workers.Add(worker);
