@@ -60,7 +60,10 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         await using var take = connection.Command("select pg_advisory_xact_lock(@lock)", ("lock", SchedulingLock));
         await take.ExecuteNonQueryAsync(cancel);
         await using var reap = connection.Command(Sql.Reap);
-        return await reap.ExecuteNonQueryAsync(cancel);
+        var reaped = await reap.ExecuteNonQueryAsync(cancel);
+        await using var unblock = connection.Command(Sql.Unblock);
+        await unblock.ExecuteNonQueryAsync(cancel);
+        return reaped;
     }
 
     /// <summary>Renews a lease for <paramref name="ttl"/> and charges its owner for the time since the last beat.</summary>

@@ -38,6 +38,7 @@ static class Sql
     public static readonly string SeriesOfRun = Read("series-of-run.sql");
     public static readonly string Submit = Read("submit.sql");
     public static readonly string Sweep = Read("sweep.sql");
+    public static readonly string Unblock = Read("unblock.sql");
     public static readonly string Usage = Read("usage.sql");
 
     /// <summary>The text of an embedded statement file.</summary>

@@ -36,9 +36,13 @@ try
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning))
         .AddMetaOptStorage(connection)
         .BuildServiceProvider();
-    // Heartbeats never wait for a connection that a long write holds.
-    await using var beats = NpgsqlDataSource.Create(
-        new NpgsqlConnectionStringBuilder(connection) { MaxPoolSize = settings.Slots, ApplicationName = "metaopt-heartbeat" }.ConnectionString);
+    // Heartbeats never wait for a connection that a long write holds, nor long for one that a broken network swallows.
+    await using var beats = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connection)
+    {
+        MaxPoolSize = settings.Slots,
+        Timeout = Math.Clamp((int)(settings.Lease.TotalSeconds / 3), 1, 15),
+        ApplicationName = "metaopt-heartbeat",
+    }.ConnectionString);
     await new Supervisor(
         settings, services.GetRequiredService<RunQueue>(), new RunQueue(beats), services.GetRequiredService<NpgsqlDataSource>(),
         services.GetRequiredService<CheckpointStore>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("worker")).RunAsync(stop.Token);

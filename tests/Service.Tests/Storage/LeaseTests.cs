@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
+using MetaOpt.Service.Tests.Workers;
 using MetaOpt.Storage;
+using Npgsql;
 using Xunit;
 using static MetaOpt.Service.Tests.Storage.StorageFixture;
 
@@ -296,6 +298,24 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
         await transaction.CommitAsync();
         Assert.Equal(run.Lease.RunId, (await storage.ClaimAsync(pool)).Lease.RunId);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_worker_that_stops_in_the_middle_of_a_write_does_not_keep_its_run(bool blob)
+    {
+        var run = await storage.LeaseAsync();
+        await storage.ExpireAsync(run.Lease);
+        using var network = new Network(storage.ConnectionString);
+        await using var cutOff = NpgsqlDataSource.Create(network.ConnectionString);
+        network.CutAfter(100_000);
+        var stopped = new LeasedRun(cutOff, run.Lease);
+        _ = blob ? stopped.SaveCheckpointAsync("final", 1, new byte[1 << 20], default) : stopped.AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
+        await WorkerFixture.UntilAsync(() => Task.FromResult(network.IsCut), "the write to begin");
+        Assert.Equal(0, await storage.Queue.ReapAsync(default));
+        await WorkerFixture.UntilAsync(async () => await storage.Queue.ReapAsync(default) == 1, "the database to end the write");
+        Assert.Equal(RunState.Queued, await storage.StateAsync(run.Lease.RunId));
     }
 
     [Fact]

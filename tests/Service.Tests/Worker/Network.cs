@@ -15,6 +15,7 @@ sealed class Network : IDisposable
     readonly ConcurrentBag<Socket> _sockets = [];
     readonly CancellationTokenSource _end = new();
     readonly EndPoint _database;
+    long _left = long.MaxValue;
     TaskCompletionSource _whole = new();
 
     public Network(string connectionString)
@@ -35,7 +36,12 @@ sealed class Network : IDisposable
     /// <summary>To the same database, through here.</summary>
     public string ConnectionString { get; }
 
+    public bool IsCut => !_whole.Task.IsCompleted;
+
     public void Cut() => _whole = new();
+
+    /// <summary>Cuts it in the middle of what is sent, after so many bytes or a little more.</summary>
+    public void CutAfter(int bytes) => _left = bytes;
 
     public void Mend()
     {
@@ -85,6 +91,7 @@ sealed class Network : IDisposable
         {
             await _whole.Task;
             await to.SendAsync(bytes.AsMemory(0, count), _end.Token);
+            if (Interlocked.Add(ref _left, -count) <= 0 && !IsCut) Cut();
         }
         to.Shutdown(SocketShutdown.Send);
     }
