@@ -22,9 +22,8 @@ static class BatchApi
     {
         context.Request.AllowQuery();
         var body = await context.Request.ReadAsync<Batch>();
-        Intake.RequirePriority(context, body.Run.Priority, "/run");
         var (id, key, runs) = (Guid.CreateVersion7(), Intake.IdempotencyKey(context.Request), new List<NewRun>());
-        await foreach (var (submission, spec, _) in ResolveAsync(body, intake, cancel))
+        await foreach (var (submission, spec, _) in ResolveAsync(context, body, intake, cancel))
             runs.Add(Intake.RunOf(submission, spec, context.CallerName()) with { Batch = id, IdempotencyKey = key is null ? null : $"{key}#{runs.Count}" });
         var ids = await intake.StoreAsync(runs, context.Deed("run.batch", id, new() { ["runs"] = runs.Count }), cancel);
         return Results.Json(new JsonObject
@@ -38,9 +37,8 @@ static class BatchApi
     {
         context.Request.AllowQuery();
         var body = await context.Request.ReadAsync<Batch>();
-        Intake.RequirePriority(context, body.Run.Priority, "/run");
         var (runs, bytes, seconds) = (0, 0L, 0.0);
-        await foreach (var (_, _, cost) in ResolveAsync(body, intake, cancel))
+        await foreach (var (_, _, cost) in ResolveAsync(context, body, intake, cancel))
             (runs, bytes, seconds) = (runs + 1, Math.Max(bytes, cost.Bytes), seconds + cost.Seconds);
         return Results.Json(new JsonObject
         {
@@ -51,14 +49,14 @@ static class BatchApi
     }
 
     static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
-        Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
+        HttpContext context, Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var (submission, at) in batch.Submissions())
         {
             (RunSpec Spec, CostPrediction Cost) resolved;
             try
             {
-                resolved = await intake.ResolveAsync(submission, cancel);
+                resolved = await intake.ResolveAsync(context, submission, cancel);
             }
             catch (ProblemException wrong) when (wrong.Errors.Count > 0)
             {

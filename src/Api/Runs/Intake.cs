@@ -10,9 +10,10 @@ namespace MetaOpt.Api.Runs;
 /// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
 sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
 {
-    /// <summary>The validated specification, within the limits, and what it names is there.</summary>
-    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(Submission submission, CancellationToken cancel)
+    /// <summary>The validated specification, within the limits and the caller's rights, and what it names is there.</summary>
+    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(HttpContext context, Submission submission, CancellationToken cancel)
     {
+        RequirePriority(context, submission.Priority);
         RunSpec spec;
         try
         {
@@ -40,8 +41,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
     /// <summary>Checks and queues one submission of the caller's; its id.</summary>
     public async Task<Guid> QueueAsync(HttpContext context, Submission submission, Guid? forkedFrom, CancellationToken cancel)
     {
-        RequirePriority(context, submission.Priority);
-        var (spec, _) = await ResolveAsync(submission, cancel);
+        var (spec, _) = await ResolveAsync(context, submission, cancel);
         var run = RunOf(submission, spec, context.CallerName()) with { IdempotencyKey = IdempotencyKey(context.Request), ForkedFrom = forkedFrom };
         var deed = forkedFrom is null
             ? context.Deed("run.submit")
@@ -84,10 +84,10 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
     }
 
     /// <summary>Priority beats everybody's share, so one's own runs may be made less urgent than others' only.</summary>
-    public static void RequirePriority(HttpContext context, int? priority, string prefix = "")
+    public static void RequirePriority(HttpContext context, int? priority)
     {
         if (priority > 0 && !context.IsAdmin())
-            throw ProblemException.Invalid(new SpecException(prefix + "/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
+            throw ProblemException.Invalid(new SpecException("/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
     }
 
     public static string? IdempotencyKey(HttpRequest request)

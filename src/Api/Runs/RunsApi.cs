@@ -30,11 +30,11 @@ static class RunsApi
         return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, intake.Db, intake.Queue, id, cancel));
     }
 
-    static async Task<IResult> ValidateAsync(HttpRequest request, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
-        request.AllowQuery();
-        var submission = await request.ReadAsync<Submission>();
-        var (spec, cost) = await intake.ResolveAsync(submission, cancel);
+        context.Request.AllowQuery();
+        var submission = await context.Request.ReadAsync<Submission>();
+        var (spec, cost) = await intake.ResolveAsync(context, submission, cancel);
         return Results.Json(new JsonObject
         {
             ["valid"] = true,

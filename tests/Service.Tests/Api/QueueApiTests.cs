@@ -76,6 +76,19 @@ public sealed class QueueApiTests(ApiFixture api) : IClassFixture<ApiFixture>
         using var eve = await MemberAsync("eve");
         var refused = await SubmitAsync(eve, "\"priority\":1");
         Assert.Equal((HttpStatusCode.UnprocessableEntity, "/priority"), (refused.StatusCode, (string?)(await ReadAsync(refused))["errors"]![0]!["pointer"]));
+        // What only checks says the same.
+        var run = ApiFixture.Training.Insert(1, "\"priority\":1,");
+        foreach (var (path, body, pointer) in new[]
+        {
+            ("runs:validate", run, "/priority"),
+            ("runs:validate-batch", $$"""{"run":{{run}},"grid":[{"field":"/seed","values":[1]}]}""", "/run/priority"),
+            ("runs:batch", $$"""{"run":{{run}},"grid":[{"field":"/seed","values":[1]}]}""", "/run/priority"),
+        })
+        {
+            var answer = await eve.PostAsync($"/api/v1/{path}", ApiFixture.Json(body));
+            Assert.Equal((HttpStatusCode.UnprocessableEntity, pointer), (answer.StatusCode, (string?)(await ReadAsync(answer))["errors"]![0]!["pointer"]));
+        }
+        Assert.Equal(HttpStatusCode.OK, (await api.Admin.PostAsync("/api/v1/runs:validate", ApiFixture.Json(run))).StatusCode);
         var id = (string)(await ReadAsync(await SubmitAsync(eve, "\"priority\":-1")))["id"]!;
         Assert.Equal(HttpStatusCode.UnprocessableEntity, (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":1}"""))).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":0,"timeLimitSeconds":60}"""))).StatusCode);
