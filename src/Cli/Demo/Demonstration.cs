@@ -10,7 +10,7 @@ namespace MetaOpt.Cli.Demo;
 public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home home)
 {
     readonly PhaseClock clock = PhaseClock.FromEnvironment();
-    string? unfinished;
+    UnfinishedRun? unfinished;
 
     /// <summary>The whole demonstration; returns when it is over, or on Ctrl-C.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -27,6 +27,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
     async Task DriveAsync(Uri address, CancellationToken cancel)
     {
         using var api = new ApiClient(address, ApiClient.Token(home));
+        await CancelLeftAsync(api, cancel);
         try
         {
             Console.WriteLine("\nMeta-training");
@@ -51,18 +52,43 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         catch (OperationCanceledException) when (unfinished is { } run)
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-            await api.PostAsync($"runs/{run}/cancel", (string?)null, limit.Token);
-            Console.WriteLine($"\nCancelled run {run}.");
+            await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, limit.Token);
+            run.Forget();
+            Console.WriteLine($"\nCancelled run {run.Id}.");
             throw;
         }
+        finally
+        {
+            unfinished?.Dispose();
+        }
+    }
+
+    /// <summary>What a demonstration that was killed wanted to know, nobody waits for.</summary>
+    async Task CancelLeftAsync(ApiClient api, CancellationToken cancel)
+    {
+        foreach (var run in UnfinishedRun.Left(home))
+            using (run)
+                try
+                {
+                    await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, cancel);
+                    Console.WriteLine($"Cancelled run {run.Id}, which an interrupted demonstration left.");
+                    run.Forget();
+                }
+                catch (ApiException)
+                {
+                    // Deleted, of another server or of somebody else.
+                    run.Forget();
+                }
     }
 
     async Task<JsonElement> RunToEndAsync(ApiClient api, JsonNode submission, CancellationToken cancel)
     {
         var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
-        unfinished = id;
+        unfinished = UnfinishedRun.Mark(home, id);
         Console.WriteLine($"  run {id}");
         var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
+        unfinished.Forget();
+        unfinished.Dispose();
         unfinished = null;
         if (run.Text("state") != "succeeded")
             throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");

@@ -9,6 +9,18 @@ static class CommandLine
     /// <summary>Runs it in <paramref name="home"/>, which is its data folder too; what it printed, errors last.</summary>
     public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments, string? input = null)
     {
+        using var process = Start(home, connectionString, arguments);
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + await errors);
+    }
+
+    /// <summary>The same, and goes on.</summary>
+    public static Process Start(string home, string connectionString, string arguments)
+    {
         var start = new ProcessStartInfo("dotnet", [typeof(ApiClient).Assembly.Location, .. arguments.Split(' ')])
         {
             RedirectStandardInput = true,
@@ -19,12 +31,6 @@ static class CommandLine
         start.Environment["METAOPT_HOME"] = home;
         start.Environment["METAOPT_DATABASE_URL"] = connectionString;
         start.Environment.Remove("METAOPT_TOKEN");
-        using var process = Process.Start(start)!;
-        await process.StandardInput.WriteAsync(input);
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output + await errors);
+        return Process.Start(start)!;
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
+using Npgsql;
 using Xunit;
 
 namespace MetaOpt.Service.Tests.Cli;
@@ -42,6 +43,32 @@ public sealed class DemoTests(PostgresFixture postgres) : IClassFixture<Postgres
         Assert.NotEqual(Contestants(home, "first.json"), Contestants(home, "other.json"));
         Assert.Equal(Hash(home, "out/quadratic-seed3.safetensors"), Hash(home, "again/quadratic-seed3.safetensors"));
         Assert.NotEqual(Hash(home, "out/quadratic-seed3.safetensors"), Hash(home, "other/quadratic-seed4.safetensors"));
+    }
+
+    [Fact]
+    public async Task The_demo_cancels_what_one_that_was_killed_left()
+    {
+        // A database of its own: its first token goes into the data folder of whoever comes first.
+        var (home, database) = (TestFolders.New("demo"), await PostgresFixture.CreateDatabaseAsync());
+        await File.WriteAllTextAsync(Path.Combine(home, "small.json"), Small);
+        await File.WriteAllTextAsync(Path.Combine(home, "long.json"), Small.Replace("\"metaEpochs\": 4,", "\"metaEpochs\": 100000,"));
+        string[] Left() => Directory.Exists(Path.Combine(home, "run")) ? Directory.GetFiles(Path.Combine(home, "run"), "*.demo-run") : [];
+        using (var killed = CommandLine.Start(home, database, "demo --plan long.json --out out"))
+        {
+            for (; Left().Length == 0; await Task.Delay(50))
+                if (killed.HasExited) Assert.Fail($"The demo ended before it was killed: {await killed.StandardOutput.ReadToEndAsync()}{await killed.StandardError.ReadToEndAsync()}");
+            killed.Kill();
+            await killed.WaitForExitAsync();
+        }
+        var run = Path.GetFileNameWithoutExtension(Assert.Single(Left()));
+
+        var (exitCode, output) = await CommandLine.RunAsync(home, database, "demo --plan small.json --out out --json out.json");
+        Assert.True(exitCode == 0, output);
+        Assert.Contains($"Cancelled run {run}", output, StringComparison.Ordinal);
+        Assert.Empty(Left());
+        await using var source = NpgsqlDataSource.Create(database);
+        await using var read = source.CreateCommand($"select cancel_requested_at is not null from runs where id = '{run}'");
+        Assert.Equal(true, await read.ExecuteScalarAsync());
     }
 
     static string Contestants(string home, string file) =>
