@@ -1,9 +1,9 @@
 using MetaOpt.Compute;
 using MetaOpt.Domain.Tests.Training;
 using MetaOpt.Learned;
-using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Learned;
 
@@ -100,38 +100,11 @@ public class PerGroupTests
         },
     };
 
-    static List<RunEvent> Run(TrainingSpec spec, byte[]? resumePoint, int threads, int stopAfter = int.MaxValue)
-    {
-        using var kernels = KernelSets.Create("auto", threads);
-        using var source = new CancellationTokenSource();
-        var events = new List<RunEvent>();
-        try
-        {
-            foreach (var runEvent in spec.Execute(new RunInputs(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]>(), resumePoint), source.Token))
-            {
-                events.Add(runEvent is RunEvent.ResumePoint point && source.IsCancellationRequested ? point with { Bytes = Now(point) } : runEvent);
-                if (runEvent is RunEvent.Point { Series: "meta-loss" } && --stopAfter == 0) source.Cancel();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-        }
-        return events;
-
-        // The bytes as they are at this moment.
-        static Func<byte[]> Now(RunEvent.ResumePoint point)
-        {
-            var bytes = point.Bytes();
-            return () => bytes;
-        }
-    }
-
     [Fact]
     public void Training_moves_both_networks_and_goes_on_bit_for_bit_within_a_horizon()
     {
-        var whole = Run(s_training, null, 1).OfType<RunEvent.Checkpoint>().Single().Bytes;
-        var stopped = Run(s_training, null, 2, stopAfter: 5).OfType<RunEvent.ResumePoint>().Last().Bytes();
-        Assert.Equal(whole, Run(s_training, stopped, 2).OfType<RunEvent.Checkpoint>().Single().Bytes);
+        var whole = Final(Run(s_training, threads: 1));
+        Assert.Equal(whole, Final(Run(s_training, Cancel(s_training, 5).Point)));
 
         var file = SafeTensors.Read(whole);
         Assert.NotEqual(file["convolution.output.weight"], file["rest.output.weight"]);

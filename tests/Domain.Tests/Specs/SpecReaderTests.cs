@@ -65,7 +65,7 @@ public class SpecReaderTests
         { "\"seed\":1", "\"kernels\":\"gpu\"", "/kernels", "auto, simd, scalar" },
         { "\"horizon\":100", "\"horizon\":1e999", "/training/horizon", "number" },
         { "\"horizon\":100", "\"horizon\":1000000", "/training/horizon", "between 1 and 100000, got 1000000" },
-        { "\"horizon\":100", "\"horizon\":30", "/training/unroll", "does not divide" },
+        { "\"horizon\":100", "\"horizon\":30", "/training/unroll", "20 does not divide the horizon 30; the next smaller divisor is 15." },
         { "\"metaBatch\":32,\"metaEpochs\":400", "\"metaBatch\":4096,\"metaEpochs\":524288", "/training/metaEpochs", "at most 524287 here" },
         { "{\"type\":\"quadratic\",\"dimensions\":10}", "{\"type\":\"mlp-classification\",\"hidden\":[1024,1024]}", "/training/metaBatch", "at most 14 here" },
         { "\"dimensions\":10", "\"dimensions\":0", "/task/dimensions", "between 1 and" },

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using MetaOpt.Compute;
 using MetaOpt.Domain.Tests.Training;
 using MetaOpt.Evaluation;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
@@ -70,23 +70,17 @@ public sealed class LabelSubsetTests
              "optimizer": {"type": "per-group", "network": {"type": "lstm", "layers": [3]}},
              "training": {"horizon": 4, "unroll": 2, "metaBatch": 2, "metaEpochs": 2}}
             """);
-        var bytes = Run(training, []).OfType<RunEvent.Checkpoint>().Single().Bytes;
+        var bytes = Final(Run(training));
         foreach (var labels in new[] { "[2, 1]", "[0, 1, 2]" })
         {
             var evaluation = Json("evaluation", $$"""
                 {"task": {"type": "conv-classification", "labels": {{labels}}, "layers": [{"filters": 2, "kernel": 2}], "hidden": [], "batch": 4},
                  "horizon": 4, "instances": 3, "bootstrapResamples": 100, "contestants": [{"checkpoint": "{{checkpoint}}"}]}
                 """);
-            var result = Run(evaluation, new() { [checkpoint] = bytes }).OfType<RunEvent.Result>().Single().Document;
+            var result = Run(evaluation, checkpoints: new Dictionary<Guid, byte[]> { [checkpoint] = bytes }).OfType<RunEvent.Result>().Single().Document;
             Assert.True(double.IsFinite((double)result["contestants"]![0]!["averageLoss"]!));
         }
 
         static RunSpec Json(string kind, string spec) => SpecReader.Read(kind, JsonSerializer.SerializeToElement(JsonNode.Parse(spec)));
-
-        static List<RunEvent> Run(RunSpec spec, Dictionary<Guid, byte[]> checkpoints)
-        {
-            using var kernels = KernelSets.Create("auto", 2);
-            return [.. spec.Execute(new RunInputs(kernels, _ => TinyDataset.Create(), checkpoints), default)];
-        }
     }
 }

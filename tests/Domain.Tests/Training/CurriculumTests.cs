@@ -1,9 +1,9 @@
 using System.Text.Json;
-using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Training;
 
@@ -27,31 +27,13 @@ public class CurriculumTests
         },
     };
 
-    static List<RunEvent> Run(TrainingSpec spec, byte[]? resumePoint = null) => Run(spec, resumePoint, []);
-
-    /// <summary>Also fills <paramref name="points"/>: bytes of resume points are made while the run stands at them.</summary>
-    static List<RunEvent> Run(TrainingSpec spec, byte[]? resumePoint, List<(long Step, byte[] Bytes)> points)
-    {
-        using var kernels = KernelSets.Create("auto", 2);
-        var events = new List<RunEvent>();
-        foreach (var runEvent in spec.Execute(new(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]>(), resumePoint), default))
-        {
-            events.Add(runEvent);
-            if (runEvent is RunEvent.ResumePoint point) points.Add((point.Step, point.Bytes()));
-        }
-        return events;
-    }
-
-    static byte[] Final(IEnumerable<RunEvent> events) => events.OfType<RunEvent.Checkpoint>().Single().Bytes;
-
     static List<RunEvent.Point> Points(IEnumerable<RunEvent> events, string series) => [.. events.OfType<RunEvent.Point>().Where(p => p.Series == series)];
 
     /// <summary>Plays the rule again from what the run reports.</summary>
     [Fact]
     public void A_stage_is_validated_at_the_next_horizon_and_ends_with_the_first_validation_that_is_no_improvement()
     {
-        var points = new List<(long Step, byte[] Bytes)>();
-        var events = Run(Small, null, points);
+        var (events, points) = RunWithPoints(Small);
         var (horizons, scores) = (Points(events, "validation/horizon"), Points(events, "validation/final"));
         int[] trained = [5, 10, 20];
         var (stage, validations, best, step) = (0, 0, double.PositiveInfinity, 0L);
@@ -89,8 +71,7 @@ public class CurriculumTests
     {
         foreach (var spec in new[] { Small, Small with { Training = Small.Training with { ShortestHorizon = 5, MetaEpochs = 12 } } })
         {
-            var points = new List<(long Step, byte[] Bytes)>();
-            var events = Run(spec, null, points);
+            var (events, points) = RunWithPoints(spec);
             foreach (var (step, bytes) in points)
             {
                 var rest = Run(spec, bytes);

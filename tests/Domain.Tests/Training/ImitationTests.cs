@@ -5,6 +5,7 @@ using MetaOpt.Optimizers;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Training;
 
@@ -28,20 +29,8 @@ public class ImitationTests
         },
     };
 
-    static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null) =>
-        new(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]>(), resumePoint);
-
-    static byte[] Final(TrainingSpec spec, byte[]? resumePoint)
-    {
-        using var kernels = KernelSets.Create("auto", 2);
-        return spec.Execute(Inputs(kernels, resumePoint), default).OfType<RunEvent.Checkpoint>().Single().Bytes;
-    }
-
-    static List<double> Series(TrainingSpec spec, string name)
-    {
-        using var kernels = KernelSets.Create("auto", 2);
-        return [.. spec.Execute(Inputs(kernels), default).OfType<RunEvent.Point>().Where(p => p.Series == name).Select(p => p.Value)];
-    }
+    static List<double> Series(TrainingSpec spec, string name) =>
+        [.. Run(spec).OfType<RunEvent.Point>().Where(p => p.Series == name).Select(p => p.Value)];
 
     /// <summary>At first the updates are zero, so the first loss is the mean square of Adam's own; every meta-epoch has fresh functions.</summary>
     [Theory]
@@ -113,21 +102,9 @@ public class ImitationTests
         {
             Training = s_small.Training with { MetaEpochs = 6, Unroll = 5, StartOffset = 3, RandomScaling = 1, Imitation = new() { Shares = [0.5] } },
         };
-        using var source = new CancellationTokenSource();
-        using var kernels = KernelSets.Create("auto", 2);
-        byte[]? last = null;
-        var (seen, series) = (0, new HashSet<string>());
-        Assert.Throws<OperationCanceledException>(() =>
-        {
-            foreach (var runEvent in spec.Execute(Inputs(kernels), source.Token))
-            {
-                if (runEvent is RunEvent.Point point) series.Add(point.Series);
-                if (runEvent is RunEvent.Point && ++seen == steps) source.Cancel();
-                if (runEvent is RunEvent.ResumePoint resume) last = resume.Bytes();
-            }
-        });
-        Assert.Equal(Final(spec, null), Final(spec, last));
-        Assert.True(steps < 14 || series.SetEquals(["imitation-loss", "meta-loss"]));
+        var (events, point) = Cancel(spec, steps);
+        Assert.Equal(Final(Run(spec)), Final(Run(spec, point)));
+        Assert.True(steps < 14 || events.OfType<RunEvent.Point>().Select(p => p.Series).ToHashSet().SetEquals(["imitation-loss", "meta-loss"]));
     }
 
     [Theory]

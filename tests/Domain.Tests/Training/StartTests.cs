@@ -1,8 +1,7 @@
-using MetaOpt.Compute;
 using MetaOpt.Learned;
-using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Training;
 
@@ -19,13 +18,8 @@ public class StartTests
         Training = new() { Horizon = 10, Unroll = 5, MetaBatch = 4, MetaEpochs = 3, Validation = new() { Every = 0 } },
     };
 
-    static byte[] Train(TrainingSpec spec, byte[]? start = null, byte[]? resume = null)
-    {
-        using var kernels = KernelSets.Create("auto", 2);
-        var checkpoints = new Dictionary<Guid, byte[]>();
-        if (start is not null) checkpoints[s_start] = start;
-        return spec.Execute(new(kernels, _ => TinyDataset.Create(), checkpoints, resume), default).OfType<RunEvent.Checkpoint>().Single().Bytes;
-    }
+    static byte[] Train(TrainingSpec spec, byte[]? start = null) =>
+        Final(Run(spec, checkpoints: start is null ? null : new Dictionary<Guid, byte[]> { [s_start] = start }));
 
     [Fact]
     public void It_begins_where_the_checkpoint_ended_whatever_its_own_seed()

@@ -3,6 +3,7 @@ using MetaOpt.Learned;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
+using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Training;
 
@@ -24,17 +25,6 @@ public class TrainerTests
         },
     };
 
-    static List<RunEvent> Run(TrainingSpec spec, byte[]? resumePoint = null, int threads = 2, CancellationToken cancel = default)
-    {
-        using var kernels = KernelSets.Create("auto", threads);
-        return [.. spec.Execute(Inputs(kernels, resumePoint), cancel)];
-    }
-
-    static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null) =>
-        new(kernels, _ => TinyDataset.Create(), new Dictionary<Guid, byte[]>(), resumePoint);
-
-    static byte[] Final(IEnumerable<RunEvent> events) => events.OfType<RunEvent.Checkpoint>().Single().Bytes;
-
     [Fact]
     public void The_same_specification_and_seed_give_the_same_bytes_whatever_the_threads()
     {
@@ -46,14 +36,7 @@ public class TrainerTests
     [Fact]
     public void Every_resume_point_leads_to_the_same_end()
     {
-        var events = new List<RunEvent>();
-        var points = new List<(long Step, byte[] Bytes)>();
-        using var kernels = KernelSets.Create("auto", 2);
-        foreach (var runEvent in Small.Execute(Inputs(kernels), default))
-        {
-            events.Add(runEvent);
-            if (runEvent is RunEvent.ResumePoint point) points.Add((point.Step, point.Bytes()));
-        }
+        var (events, points) = RunWithPoints(Small);
         Assert.True(points.Count >= 6);
         var losses = events.OfType<RunEvent.Point>().ToList();
         foreach (var (step, bytes) in points)
@@ -68,9 +51,7 @@ public class TrainerTests
     [Fact]
     public void A_resume_point_of_an_earlier_version_which_has_no_best_phi_yet_is_taken()
     {
-        using var kernels = KernelSets.Create("auto", 2);
-        // Read while the run stands there.
-        var point = Small.Execute(Inputs(kernels), default).OfType<RunEvent.ResumePoint>().Select(p => p.Bytes()).First();
+        var point = RunWithPoints(Small).Points[0].Bytes;
         var (saved, earlier) = (SafeTensors.Read(point), new SafeTensors());
         foreach (var (name, value) in saved.Metadata) earlier.Metadata[name] = value;
         foreach (var name in saved.Names.Where(n => n != "best-phi")) earlier.Add(name, saved[name], saved[name].Length);
@@ -145,20 +126,7 @@ public class TrainerTests
         Assert.True(Catalog.Estimators.TryFind(estimator, out var entry));
         var options = (EstimatorOptions)Activator.CreateInstance(entry.Options)!;
         var spec = Small with { Training = Small.Training with { Estimator = options, StartOffset = 6, LossWeights = LossWeights.Log } };
-        using var source = new CancellationTokenSource();
-        using var kernels = KernelSets.Create("auto", 2);
-        byte[]? last = null;
-        var seen = 0;
-        Assert.Throws<OperationCanceledException>(() =>
-        {
-            foreach (var runEvent in spec.Execute(Inputs(kernels), source.Token))
-            {
-                if (runEvent is RunEvent.Point { Series: "meta-loss" } && ++seen == steps) source.Cancel();
-                if (runEvent is RunEvent.ResumePoint point) last = point.Bytes();
-            }
-        });
-        Assert.Equal(steps, seen);
-        Assert.Equal(Final(Run(spec)), Final(Run(spec, last)));
+        Assert.Equal(Final(Run(spec)), Final(Run(spec, Cancel(spec, steps).Point)));
     }
 
     [Fact]
@@ -239,14 +207,7 @@ public class TrainerTests
     public void A_network_on_a_dataset_trains_and_resumes()
     {
         var spec = Small with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 8 } };
-        using var kernels = KernelSets.Create("auto", 2);
-        var events = new List<RunEvent>();
-        byte[]? middle = null;
-        foreach (var runEvent in spec.Execute(Inputs(kernels), default))
-        {
-            events.Add(runEvent);
-            if (runEvent is RunEvent.ResumePoint point) middle ??= point.Bytes();
-        }
-        Assert.Equal(Final(events), Final(Run(spec, middle)));
+        var (events, points) = RunWithPoints(spec);
+        Assert.Equal(Final(events), Final(Run(spec, points[0].Bytes)));
     }
 }
