@@ -9,15 +9,15 @@ namespace MetaOpt.Cli.Client;
 public sealed class ApiClient : IDisposable
 {
     const string Root = "/api/v1/";
-    readonly HttpClient http;
+    readonly HttpClient _http;
 
     /// <summary>Talks to <paramref name="server"/> with a bearer token.</summary>
     public ApiClient(Uri server, string? token)
     {
         Server = server;
-        http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
         if (token is not null)
-            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
     }
 
     /// <summary>Address of the server.</summary>
@@ -79,7 +79,7 @@ public sealed class ApiClient : IDisposable
             request.Headers.Accept.ParseAdd(accept);
         if (lastEventId is { Length: > 0 })
             request.Headers.Add("Last-Event-ID", lastEventId);
-        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
         if (!response.IsSuccessStatusCode)
             using (response)
                 throw new ApiException(response.StatusCode, await response.Content.ReadAsStringAsync(cancel));
@@ -100,7 +100,7 @@ public sealed class ApiClient : IDisposable
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             limit.CancelAfter(TimeSpan.FromSeconds(5));
-            using var response = await http.GetAsync("/healthz/ready", limit.Token);
+            using var response = await _http.GetAsync("/healthz/ready", limit.Token);
             return response.IsSuccessStatusCode;
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
@@ -116,7 +116,7 @@ public sealed class ApiClient : IDisposable
             request.Content = new StringContent(body, Encoding.UTF8, "application/json");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         limit.CancelAfter(TimeSpan.FromSeconds(100));
-        using var response = await http.SendAsync(request, limit.Token);
+        using var response = await _http.SendAsync(request, limit.Token);
         var text = await response.Content.ReadAsStringAsync(limit.Token);
         if (!response.IsSuccessStatusCode)
             throw new ApiException(response.StatusCode, text);
@@ -124,5 +124,5 @@ public sealed class ApiClient : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => http.Dispose();
+    public void Dispose() => _http.Dispose();
 }

@@ -11,16 +11,16 @@ namespace MetaOpt.Cli.Client;
 public sealed class ProgressLine(TextWriter output, bool interactive)
 {
     static readonly TimeSpan EveryInteractive = TimeSpan.FromMilliseconds(200), EveryPlain = TimeSpan.FromSeconds(5);
-    readonly Stopwatch sinceShown = new();
-    string shown = "";
+    readonly Stopwatch _sinceShown = new();
+    string _shown = "";
 
     /// <summary>Shows <paramref name="status"/>, unless the last one was shown a moment ago.</summary>
     public void Show(RunStatus status)
     {
-        if (sinceShown.IsRunning && sinceShown.Elapsed < (interactive ? EveryInteractive : EveryPlain))
+        if (_sinceShown.IsRunning && _sinceShown.Elapsed < (interactive ? EveryInteractive : EveryPlain))
             return;
         Write(Render(status));
-        sinceShown.Restart();
+        _sinceShown.Restart();
     }
 
     /// <summary>The last line of this run; what follows starts on a new one.</summary>
@@ -29,7 +29,7 @@ public sealed class ProgressLine(TextWriter output, bool interactive)
         Write(Render(status));
         if (interactive)
             output.WriteLine();
-        shown = "";
+        _shown = "";
     }
 
     /// <summary>One line: state or phase, units done, meta-loss, speed, time left.</summary>
@@ -61,7 +61,7 @@ public sealed class ProgressLine(TextWriter output, bool interactive)
     {
         if (!interactive)
         {
-            if (text != shown)
+            if (text != _shown)
                 output.WriteLine($"  {text}");
         }
         else
@@ -70,6 +70,6 @@ public sealed class ProgressLine(TextWriter output, bool interactive)
             var width = Math.Max(20, Console.WindowWidth) - 3;
             output.Write($"\r  {(text.Length > width ? text[..width] : text)}\u001b[K");
         }
-        shown = text;
+        _shown = text;
     }
 }

@@ -8,15 +8,15 @@ namespace MetaOpt.Cli.Demo;
 /// </summary>
 public sealed class DemoPlan
 {
-    readonly JsonNode document;
+    readonly JsonNode _document;
 
-    DemoPlan(JsonNode document) => this.document = document;
+    DemoPlan(JsonNode document) => _document = document;
 
     /// <summary>What is optimised, for people.</summary>
-    public string Title => document["title"]!.GetValue<string>();
+    public string Title => _document["title"]!.GetValue<string>();
 
     /// <summary>Inner steps of an inner run in the evaluation.</summary>
-    public int Horizon => document["evaluation"]!["spec"]!["horizon"]!.GetValue<int>();
+    public int Horizon => _document["evaluation"]!["spec"]!["horizon"]!.GetValue<int>();
 
     /// <summary>The plan called <paramref name="name"/>.</summary>
     public static DemoPlan Load(string name)
@@ -30,12 +30,12 @@ public sealed class DemoPlan
     public static DemoPlan Parse(Stream json) => new(JsonNode.Parse(json)!);
 
     /// <summary>The meta-training run.</summary>
-    public JsonNode Training(long seed) => WithSeed(document["training"]!.DeepClone(), seed);
+    public JsonNode Training(long seed) => WithSeed(_document["training"]!.DeepClone(), seed);
 
     /// <summary>The evaluation of <paramref name="checkpoint"/>; its draws share nothing with those of the training.</summary>
     public JsonNode Evaluation(long seed, string checkpoint)
     {
-        var submission = WithSeed(document["evaluation"]!.DeepClone(), seed);
+        var submission = WithSeed(_document["evaluation"]!.DeepClone(), seed);
         foreach (var contestant in submission["spec"]!["contestants"]!.AsArray())
             if (contestant!["checkpoint"] is not null)
                 contestant["checkpoint"] = checkpoint;

@@ -9,16 +9,16 @@ namespace MetaOpt.Cli.Demo;
 /// </summary>
 public sealed class PhaseClock
 {
-    readonly List<(string Name, double Seconds)> phases = [];
-    double last;
+    readonly List<(string Name, double Seconds)> _phases = [];
+    double _last;
 
-    PhaseClock(double start) => (Start, last) = (start, start);
+    PhaseClock(double start) => (Start, _last) = (start, start);
 
     /// <summary>When the command began, in seconds since 1970.</summary>
     public double Start { get; }
 
     /// <summary>The finished parts, in order.</summary>
-    public IReadOnlyList<(string Name, double Seconds)> Phases => phases;
+    public IReadOnlyList<(string Name, double Seconds)> Phases => _phases;
 
     /// <summary>Seconds since the command began.</summary>
     public double Elapsed => Now - Start;
@@ -38,8 +38,8 @@ public sealed class PhaseClock
 
     void End(string name, double? at)
     {
-        phases.Add((name, Math.Max(0, (at ?? last) - last)));
-        last = Math.Max(last, at ?? last);
+        _phases.Add((name, Math.Max(0, (at ?? _last) - _last)));
+        _last = Math.Max(_last, at ?? _last);
     }
 
     static double Now => (DateTime.UtcNow - DateTime.UnixEpoch).TotalSeconds;

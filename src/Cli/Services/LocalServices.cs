@@ -10,7 +10,7 @@ namespace MetaOpt.Cli.Services;
 /// <param name="slots">Runs that the worker executes at once; they share the cores.</param>
 public sealed class LocalServices(Home home, int port, int slots = 1)
 {
-    readonly TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Where the API listens.</summary>
     public Uri Address { get; } = new($"http://127.0.0.1:{port}");
@@ -41,7 +41,7 @@ public sealed class LocalServices(Home home, int port, int slots = 1)
         }
         catch (Exception e)
         {
-            failed.TrySetResult(e);
+            _failed.TrySetResult(e);
             throw;
         }
     }
@@ -52,8 +52,8 @@ public sealed class LocalServices(Home home, int port, int slots = 1)
         using var api = new ApiClient(Address, null);
         while (!await api.IsReadyAsync(cancel))
         {
-            if (failed.Task.IsCompleted)
-                throw await failed.Task;
+            if (_failed.Task.IsCompleted)
+                throw await _failed.Task;
             await Task.Delay(100, cancel);
         }
     }

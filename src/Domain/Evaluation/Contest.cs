@@ -158,7 +158,7 @@ sealed class Contest : IDisposable
         _tuning = new Tuning(_spec, _runs);
     }
 
-    /// <summary>The thetas of instances <paramref name="first"/> .. that are to be kept: all instances' would be more than an index can count.</summary>
+    /// <summary>Those of the thetas of instances <paramref name="first"/> .. that are to be kept: all would be more than an index can count.</summary>
     void Keep(int first, ReadOnlySpan<float> theta, float[] kept)
     {
         if (first >= _spec.KeptInstances) return;

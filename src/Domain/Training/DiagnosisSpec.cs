@@ -53,7 +53,7 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
     {
         if (Optimizer is null == Checkpoint is null)
             yield return new("", "give exactly one of \"optimizer\" (at its initial phi) and \"checkpoint\" (learned).");
-        if (Horizon % Unroll != 0) yield return new("/unroll", $"{Unroll} does not divide the horizon {Horizon}.");
+        if (Horizon % Unroll != 0) yield return new("/unroll", TrainingSpec.NoDivisor(Unroll, Horizon));
         if (Task.PredictCost().Coordinates is var coordinates && Optimizer is { } optimizer && coordinates > optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {optimizer.MostCoordinates}.");
     }
@@ -70,7 +70,8 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
         var perInstance = 64L * Horizon * (state + 16L * task.Coordinates) + Horizon * task.BytesPerInstance + 2L * Pairs * 4 * (state + task.Coordinates);
         var runs = 2.0 * ReferencePairs + 4.0 * Estimates * Pairs;
         var seconds = runs * Horizon * (secondsPerStep + Instances * (2.0 * phi * task.Coordinates + task.FlopsPerEvaluation) / flopsPerSecond);
-        return new(Instances * perInstance + 24L * Pairs * phi + (300L << 20), 2 + seconds, ["/referencePairs", "/estimates", "/horizon", "/instances", "/task"]);
+        string[] reducible = ["/referencePairs", "/estimates", "/horizon", "/instances", "/task"];
+        return new(Instances * perInstance + 24L * Pairs * phi + (300L << 20), 2 + seconds, reducible);
     }
 
     /// <inheritdoc/>

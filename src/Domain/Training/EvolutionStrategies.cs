@@ -20,7 +20,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
 
     /// <summary>The catalogue's entry of the persistent form.</summary>
     public static readonly Entry<EstimatorOptions> PersistentEntry = Entry<EstimatorOptions>.Of<PersistentOptions>(
-        "pes", "Persistent evolution strategies: unbiased over the horizon, one update an unroll.", "Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835");
+        "pes", "Persistent evolution strategies: unbiased over the horizon, one update an unroll.",
+        "Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835");
 
     /// <summary>What both forms have.</summary>
     public abstract record Options : EstimatorOptions
@@ -92,7 +93,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training, Options options, bool persistent)
     {
         (_options, _persistent, _kind) = (options, persistent, training.LossWeights);
-        // A hardened task's instances draw from Perturbation too; without them the noise stays where it always was, so that earlier numbers come out again.
+        // A hardened task's instances draw from Perturbation too; without them the noise stays where it always was, so that earlier
+        // numbers come out again.
         _purpose = training is { RandomScaling: 0, ConvexDimensions: 0 } ? Purpose.Perturbation : Purpose.Noise;
         _tape = new Tape<float>(kernels);
         _arena = kernels.NewArena();

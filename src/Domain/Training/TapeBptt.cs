@@ -6,7 +6,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The reference for <see cref="DecoupledBptt{T}"/>.
+/// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The reference for
+/// <see cref="DecoupledBptt{T}"/>.
 /// </summary>
 public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {

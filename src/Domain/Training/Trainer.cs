@@ -65,7 +65,8 @@ sealed class Trainer : IDisposable
         (_phi, _metaGradient, _sums) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)), new double[count]);
         if (inputs.ResumePoint is null)
         {
-            if (spec.Start is { } start) LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[start], "/start").PhiFor(spec.Optimizer, "/start").CopyTo(_phi.Span);
+            if (spec.Start is { } id)
+                LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/start").PhiFor(spec.Optimizer, "/start").CopyTo(_phi.Span);
             else rule.Initialise((ulong)spec.Seed, _phi.Span);
             _state = new TrainerState { BestPhi = _phi.Span.ToArray() };
         }
@@ -147,7 +148,8 @@ sealed class Trainer : IDisposable
             if (!ValidationIsDue && (_state.Unroll == 0 || _state.Unroll % UnrollsBetweenInnerResumePoints == 0)) yield return ResumePoint();
         }
         yield return new RunEvent.Progress("train", Math.Max(_state.MetaStep, PlannedMetaSteps), Math.Max(_state.MetaStep, PlannedMetaSteps));
-        yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, _state.ValidatedEpoch > 0 ? _state.BestPhi : _phi.Span.ToArray()));
+        var phi = _state.ValidatedEpoch > 0 ? _state.BestPhi : _phi.Span.ToArray();
+        yield return new RunEvent.Checkpoint("final", _state.MetaStep, LearnedOptimizerCheckpoint.Write(_spec, phi));
         yield return new RunEvent.Result(Summary());
     }
 

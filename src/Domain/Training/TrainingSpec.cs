@@ -16,7 +16,9 @@ public sealed record TrainingSpec : RunSpec, IChecked
     /// <summary>How it is trained.</summary>
     public TrainingOptions Training { get; init; } = new();
 
-    /// <summary>A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.</summary>
+    /// <summary>
+    /// A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.
+    /// </summary>
     public bool AllowOtherKernels { get; init; }
 
     /// <inheritdoc/>
@@ -26,7 +28,7 @@ public sealed record TrainingSpec : RunSpec, IChecked
     public IEnumerable<SpecError> Check()
     {
         if (Training.Horizon % Training.Unroll != 0)
-            yield return new("/training/unroll", $"{Training.Unroll} does not divide the horizon {Training.Horizon}; choose a divisor, for example {Training.Horizon / Math.Max(1, Training.Horizon / Training.Unroll)} or {Training.Horizon}.");
+            yield return new("/training/unroll", NoDivisor(Training.Unroll, Training.Horizon));
         if ((long)Training.MetaEpochs * Training.MetaBatch > int.MaxValue)
             yield return new("/training/metaEpochs", $"{Training.MetaEpochs} inner runs of {Training.MetaBatch} instances are more than the "
                 + $"{int.MaxValue} instances there are; at most {int.MaxValue / Training.MetaBatch} here.");
@@ -34,14 +36,23 @@ public sealed record TrainingSpec : RunSpec, IChecked
             yield return new("/training" + error.Pointer, error.Detail);
         foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
         if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
-            yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
-        else if (int.MaxValue / Math.Max(Training.Unroll + 1, StatePerCoordinate(Optimizer.Create(), coordinates)) / coordinates is var most && Training.MetaBatch > most)
-            yield return new("/training/metaBatch", $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than {int.MaxValue} elements; "
-                + $"at most {most} here{(most == 0 ? ": choose a smaller task, or a shorter unroll" : "")}.");
+            yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. "
+                + "Choose a smaller task or another optimizer.");
+        else if (MostInstances(coordinates) is var most && Training.MetaBatch > most)
+            yield return new("/training/metaBatch", $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than "
+                + $"{int.MaxValue} elements; at most {most} here{(most == 0 ? ": choose a smaller task, or a shorter unroll" : "")}.");
         foreach (var error in Optimizer.CheckTask(Task)) yield return error with { Pointer = "/optimizer" + error.Pointer };
         if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
-            yield return new("/training/secondDerivatives", "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
+            yield return new("/training/secondDerivatives",
+                "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
     }
+
+    internal static string NoDivisor(int unroll, int horizon) =>
+        $"{unroll} does not divide the horizon {horizon}; the next smaller divisor is {Enumerable.Range(1, unroll).Last(n => horizon % n == 0)}.";
+
+    /// <summary>So many instances' gradients of an unroll, and their states, are tensors that there are.</summary>
+    long MostInstances(int coordinates) =>
+        int.MaxValue / Math.Max(Training.Unroll + 1, StatePerCoordinate(Optimizer.Create(), coordinates)) / coordinates;
 
     /// <inheritdoc/>
     /// <remarks>Bytes: what one unroll stores and what a validation holds. Seconds: multiplications of phi, at measured rates.</remarks>
@@ -55,14 +66,15 @@ public sealed record TrainingSpec : RunSpec, IChecked
         var perCoordinate = 4L * (3 + Training.Unroll + 1 + 2 * state);
         var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);
         var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
-            + (Training.Validation.Every == 0 ? 0 : (long)Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)) * task.BytesPerInstance);
+            + task.BytesPerInstance * (Training.Validation.Every == 0 ? 0 : Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)));
         if (Training.Imitation is not null)
             bytes += Training.MetaBatch * ((4L * (6 + 3 * Training.Unroll + 3 * state) + tape + 400) * task.Coordinates + task.BytesPerInstance);
         var trained = (double)Training.MetaEpochs * Training.MetaBatch * Training.Estimator.RunsPerUnroll;
         var validated = Training.Validation.Every == 0 ? 0 : (double)Training.MetaEpochs / Training.Validation.Every * Training.Validation.Instances;
         var optimizerFlops = 2.0 * phi * task.Coordinates * (4 * trained + validated);
         var seconds = Training.Horizon * (optimizerFlops + task.FlopsPerEvaluation * (trained + validated)) / flopsPerSecond;
-        return new(bytes + (200L << 20), 2 + seconds, ["/training/metaBatch", "/training/metaEpochs", "/training/horizon", "/training/unroll", "/optimizer/layers", "/task"]);
+        string[] reducible = ["/training/metaBatch", "/training/metaEpochs", "/training/horizon", "/training/unroll", "/optimizer/layers", "/task"];
+        return new(bytes + (200L << 20), 2 + seconds, reducible);
     }
 
     static long StatePerCoordinate(ILearnedOptimizer rule, int coordinates) =>
@@ -130,7 +142,9 @@ public sealed record TrainingOptions
     [Bounds(0, 10)]
     public double RandomScaling { get; init; }
 
-    /// <summary>Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al., 2017.</summary>
+    /// <summary>
+    /// Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al., 2017.
+    /// </summary>
     [Bounds(0, 4096)]
     public int ConvexDimensions { get; init; }
 
