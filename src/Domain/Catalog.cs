@@ -24,7 +24,8 @@ public static class Catalog
         RosenbrockTask.Entry,
         AckleyTask.Entry,
         NeuralArtTask.Entry,
-        CharacterModelTask.Entry);
+        CharacterModelTask.Entry,
+        TorchScriptTask.Entry);
 
     /// <summary>Hand-designed optimizers: the baselines, and the meta-optimizer.</summary>
     public static readonly Registry<OptimizerOptions> Optimizers = new(

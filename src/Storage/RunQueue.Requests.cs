@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using Npgsql;
 using static MetaOpt.Storage.Commands;
@@ -53,7 +52,7 @@ public sealed partial class RunQueue
         await using var insert = connection.Command(Sql.Submit,
             ("id", newId), ("kind", run.Kind), ("name", run.Name), ("tags", run.Tags.ToArray()),
             ("notes", run.Notes), ("owner", run.Owner), ("pool", run.Pool), ("priority", run.Priority),
-            Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", DatasetOf(run.Spec)),
+            Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", run.RequiredDataset),
             ("max_deaths", run.MaxDeaths), ("not_before", run.NotBefore?.ToUniversalTime()),
             ("time_limit", run.TimeLimit), ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()), ("batch", run.Batch),
             ("forked_from", run.ForkedFrom), ("idempotency_key", run.IdempotencyKey), ("request_sha256", request));
@@ -180,11 +179,6 @@ public sealed partial class RunQueue
         await using var take = connection.Command($"select pg_advisory_xact_lock{mode}(@lock)", ("lock", InputsLock));
         await take.ExecuteNonQueryAsync(cancel);
     }
-
-    static string? DatasetOf(JsonObject spec) =>
-        spec["task"] is JsonObject task && task["dataset"] is JsonValue dataset && dataset.TryGetValue(out string? name)
-            ? name
-            : null;
 
     static string Sha256(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

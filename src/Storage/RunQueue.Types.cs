@@ -8,13 +8,15 @@ namespace MetaOpt.Storage;
 /// <param name="Kind"><c>meta-training</c> or <c>evaluation</c>.</param>
 /// <param name="Name">What its owner calls it.</param>
 /// <param name="Owner">Name of the user.</param>
-/// <param name="Spec">The normalised specification; <c>/task/dataset</c> becomes the dataset a worker must have.</param>
+/// <param name="Spec">The normalised specification.</param>
 public sealed record NewRun(string Kind, string Name, string Owner, JsonObject Spec)
 {
     /// <summary>Free labels.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
     /// <summary>Free text.</summary>
     public string Notes { get; init; } = "";
+    /// <summary>The dataset that a worker must have, or null.</summary>
+    public string? RequiredDataset { get; init; }
     /// <summary>Which workers may take it.</summary>
     public string Pool { get; init; } = "cpu";
     /// <summary>-100 to 100, higher goes first.</summary>

@@ -43,9 +43,7 @@ public sealed partial class RunQueue
         if (row.GetFieldValue<string[]>(8) is [_, ..] after) return new(position, WaitCause.After, AfterReason(after));
         if (row.GetBoolean(5)) return new(position, WaitCause.NotBefore, $"not before {row.GetDateTime(4):yyyy-MM-ddTHH:mm:ssZ}, as submitted");
         if (workers == 0) return new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}");
-        if (able == 0)
-            return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has the dataset '{row.GetString(3)}'; "
-                + "fetch it on a worker's machine, which sees it within seconds");
+        if (able == 0) return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has {DatasetReason(row.GetString(3))}");
         if (row.GetInt64(15) == 0)
             return new(position, WaitCause.NoKernels, $"no live worker of pool '{pool}' has the kernel set '{row.GetString(14)}'; "
                 + "submit it with kernels auto, or start a worker that was built with it (-p:Gpu)");
@@ -55,6 +53,11 @@ public sealed partial class RunQueue
             ? "next in its pool: waits for a free slot"
             : $"{position - 1} before it in its pool, by priority, share and time");
     }
+
+    static string DatasetReason(string dataset) => dataset.Split('/') is [var images, var network]
+        ? $"the dataset '{images}' and the network '{network}'; an administrator puts {network}.pt into the folder networks of the data folder "
+            + "of a worker that was built with libtorch (-p:Gpu), which sees it within seconds"
+        : $"the dataset '{dataset}'; fetch it on a worker's machine, which sees it within seconds";
 
     /// <summary>Each is "id state", in which the state of a deleted run is missing.</summary>
     static string AfterReason(string[] after)

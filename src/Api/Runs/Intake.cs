@@ -55,6 +55,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         {
             Tags = submission.Tags,
             Notes = submission.Notes,
+            RequiredDataset = spec.Task.RequiredDataset,
             Pool = submission.Pool,
             Priority = submission.Priority,
             TimeLimit = submission.TimeLimitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,

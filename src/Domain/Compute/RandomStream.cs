@@ -34,6 +34,8 @@ public enum Purpose
     MetaEpoch,
     /// <summary>Noise of evolution strategies on tasks whose instances are perturbed.</summary>
     Noise,
+    /// <summary>What an optimizee draws itself at an inner step, for example dropout's masks.</summary>
+    Dropout,
 }
 
 /// <summary>

@@ -20,7 +20,10 @@ public abstract record RunSpec
     /// </summary>
     public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
 
-    /// <summary>Numbers in which the optimizee's products are multiplied; bfloat16 needs a kernel set that has it (torch-cpu, torch-cuda).</summary>
+    /// <summary>
+    /// Numbers in which the optimizee's products are multiplied; bfloat16 needs a kernel set that has it (torch-cpu, torch-cuda). The task
+    /// torchscript computes in those that its module's file has.
+    /// </summary>
     public Precision Precision { get; init; } = Precision.Float32;
 
     /// <summary>Worst case memory and a typical time, before it is queued.</summary>

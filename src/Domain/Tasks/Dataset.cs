@@ -24,6 +24,9 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     /// <summary>Weights of a network that came with the images, or null.</summary>
     public SafeTensors? Features { get; init; }
 
+    /// <summary>The network that was asked for beside the images, see <see cref="TorchScriptTask"/>, or null.</summary>
+    public INetwork? Network { get; init; }
+
     /// <summary>
     /// The images whose label is one of <paramref name="labels"/>, relabelled 0, 1, .. in that order; an empty list: all as they are.
     /// </summary>

@@ -13,6 +13,9 @@ public abstract record TaskOptions
     /// <summary>The groups of <see cref="ITask.Parameters"/>.</summary>
     public virtual IReadOnlyList<ParameterGroup> Groups => [ParameterGroup.Other];
 
+    /// <summary>Whether the loss's gradient can be differentiated again.</summary>
+    public virtual bool HasSecondDerivatives => true;
+
     /// <summary>Sizes that are known before the dataset is: for limits and for the prediction of a run's cost.</summary>
     public abstract TaskCost PredictCost();
 

@@ -26,7 +26,7 @@ public abstract record ImageTaskOptions : TaskOptions, IChecked
     public override string RequiredDataset => Dataset;
 
     /// <inheritdoc/>
-    public IEnumerable<SpecError> Check()
+    public virtual IEnumerable<SpecError> Check()
     {
         if (KnownDatasets.Find(Dataset) is not { } known)
         {
@@ -52,5 +52,5 @@ public abstract record ImageTaskOptions : TaskOptions, IChecked
         : known.Pooled(Pooling);
 
     /// <summary>The images of the chosen classes, pooled.</summary>
-    protected Dataset Read(Func<string, Dataset> datasets) => datasets(Dataset).Only(Labels).Pooled(Pooling);
+    protected Dataset Read(Func<string, Dataset> datasets) => datasets(RequiredDataset).Only(Labels).Pooled(Pooling);
 }

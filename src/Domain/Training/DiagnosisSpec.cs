@@ -56,6 +56,8 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
         if (Horizon % Unroll != 0) yield return new("/unroll", TrainingSpec.NoDivisor(Unroll, Horizon));
         if (Task.PredictCost().Coordinates is var coordinates && Optimizer is { } optimizer && coordinates > optimizer.MostCoordinates)
             yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {optimizer.MostCoordinates}.");
+        if (!Task.HasSecondDerivatives)
+            yield return new("/task", "The task's gradient cannot be differentiated again, as the reference needs; choose another task.");
     }
 
     /// <inheritdoc/>

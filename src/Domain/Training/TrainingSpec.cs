@@ -45,6 +45,8 @@ public sealed record TrainingSpec : RunSpec, IChecked
         if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
             yield return new("/training/secondDerivatives",
                 "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
+        if (Training.SecondDerivatives && !Task.HasSecondDerivatives)
+            yield return new("/training/secondDerivatives", "The task's gradient cannot be differentiated again; leave it out, or choose another task.");
     }
 
     internal static string NoDivisor(int unroll, int horizon) =>

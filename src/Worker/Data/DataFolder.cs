@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Workers.Data;
@@ -7,24 +8,34 @@ namespace MetaOpt.Workers.Data;
 /// The datasets of this machine: <c>NAME/</c> in the data folder with the files that the dataset's authors gave it, those of MNIST's kind
 /// plain or .gz; also where Debian's packages put them. Pictures and texts are read by <see cref="PictureFolder"/> and <see cref="TextFile"/>.
 /// </summary>
-sealed class DataFolder(string folder)
+/// <param name="folder">Where they lie.</param>
+/// <param name="readNetwork">Makes a network of a file's bytes; null: there are none here.</param>
+sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = null)
 {
     const string Debian = "/usr/share/datasets";
     const string Cifar = "cifar-10";
+
+    readonly NetworkFolder _networks = new(Path.Combine(folder, "networks"), readNetwork);
 
     static readonly string[] s_idx =
         ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
     static readonly string[] s_cifar = [.. Enumerable.Range(1, 5).Select(i => $"data_batch_{i}.bin"), "test_batch.bin"];
 
-    /// <summary>Names of the datasets whose files are all there, and of those that need none.</summary>
+    /// <summary>
+    /// Names of the datasets whose files are all there, and of those that need none; and of each labelled one with each network, "mnist/NAME".
+    /// </summary>
     public IReadOnlyList<string> Names =>
     [
-        .. KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null),
+        .. Labelled,
+        .. Labelled.SelectMany(dataset => _networks.Names.Select(network => $"{dataset}/{network}")),
         .. PictureFolder.Names(In("images")),
         .. TextFile.IsIn(In("text")) ? new[] { "text" } : [],
         CharacterText.Grammar.Name,
     ];
+
+    /// <inheritdoc cref="NetworkFolder.Describe"/>
+    public JsonArray Networks() => _networks.Describe();
 
     /// <summary>Reads and checks a dataset.</summary>
     /// <exception cref="FileNotFoundException">It is not here (any more).</exception>
@@ -34,8 +45,11 @@ sealed class DataFolder(string folder)
         "images" or "images-vgg" => PictureFolder.Read(In("images"), name),
         "text" => TextFile.Read(In("text")),
         "grammar" => CharacterText.Grammar,
+        _ when name.Split('/') is [var images, var network] => ReadLabelled(images) with { Network = _networks.Read(network) },
         _ => ReadLabelled(name),
     };
+
+    IEnumerable<string> Labelled => KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null);
 
     string In(string name) => Path.Combine(folder, name);
 

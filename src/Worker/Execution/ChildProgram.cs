@@ -48,8 +48,9 @@ static class ChildProgram
         try
         {
             var spec = SpecReader.Read(job.Kind, job.Spec);
+            Flavour.AddKernelSets();
             var hashes = new JsonObject();
-            var folder = new DataFolder(job.DataFolder);
+            var folder = new DataFolder(job.DataFolder, Flavour.ReadNetwork);
             Dataset Read(string name)
             {
                 var dataset = folder.Read(name);
@@ -58,7 +59,6 @@ static class ChildProgram
                 return dataset;
             }
             outbox.Send(new RunEvent.Metadata(new JsonObject { ["seed"] = spec.Seed }));
-            Flavour.AddKernelSets();
             using var kernels = KernelSets.Create(JsonNamingPolicy.KebabCaseLower.ConvertName(spec.Kernels.ToString()), job.Threads);
             if (spec.Precision == Precision.Bfloat16 && !kernels.UseBfloat16Products())
                 throw new SpecException("/precision", $"is bfloat16, and the kernel set {kernels.Name} has float32 only; choose that, or a worker with torch-cuda or torch-cpu.");

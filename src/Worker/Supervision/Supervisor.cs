@@ -26,7 +26,7 @@ sealed class Supervisor(
 {
     readonly ConcurrentDictionary<Guid, Heartbeat> _held = new();
     readonly SemaphoreSlim _work = new(0);
-    readonly DataFolder _data = new(settings.DataFolder);
+    readonly DataFolder _data = new(settings.DataFolder, Execution.Flavour.ReadNetwork);
     readonly JsonObject _facts = new()
     {
         ["commit"] = Commit,
@@ -45,8 +45,16 @@ sealed class Supervisor(
         typeof(Supervisor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit]
             ? commit : "unknown";
 
-    // Asked anew each time: datasets come and go.
-    WorkerIdentity Identity => new(settings.Name, settings.Pool, _data.Names, _facts, settings.Slots);
+    // Asked anew each time: datasets and networks come and go.
+    WorkerIdentity Identity
+    {
+        get
+        {
+            var facts = (JsonObject)_facts.DeepClone();
+            facts["networks"] = _data.Networks();
+            return new(settings.Name, settings.Pool, _data.Names, facts, settings.Slots);
+        }
+    }
 
     // Also how soon an expired lease of another worker is noticed.
     TimeSpan Poll => TimeSpan.FromSeconds(Math.Min(5, settings.Lease.TotalSeconds / 3));

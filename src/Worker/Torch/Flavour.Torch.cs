@@ -4,5 +4,9 @@ namespace MetaOpt.Workers.Execution;
 
 static partial class Flavour
 {
-    static partial void AddTorch() => TorchFlavour.Register();
+    static partial void AddTorch()
+    {
+        TorchFlavour.Register();
+        ReadNetwork = bytes => new TorchNetwork(bytes);
+    }
 }

@@ -33,6 +33,9 @@ sealed partial class TorchKernels : IKernels<float>
     /// <inheritdoc cref="TorchMemory.Downloads"/>
     public int Downloads => _memory.Downloads;
 
+    /// <summary>Where it computes.</summary>
+    public Device Device => _memory.Device;
+
     /// <inheritdoc/>
     public int VectorBits => 32;
 
@@ -120,7 +123,8 @@ sealed partial class TorchKernels : IKernels<float>
         View(z).copy_(where(View(mask, z.Shape).ne(0), View(x, z.Shape), View(y, z.Shape)));
     }
 
-    Tensor View(Tensor<float> x) => _memory.View(x);
+    /// <summary>As libtorch sees it, without a copy.</summary>
+    public Tensor View(Tensor<float> x) => _memory.View(x);
 
     Tensor View(Tensor<float> x, Shape shape) => _memory.View(x.As(shape));
 

@@ -1,9 +1,10 @@
 using MetaOpt.Compute;
+using MetaOpt.Domain.Tests.Tasks;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Training;
 
-/// <summary>A generated dataset of 4 x 4 images in three classes.</summary>
+/// <summary>Generated datasets.</summary>
 static class TinyDataset
 {
     /// <summary>A dataset in place of the one called <paramref name="name"/>.</summary>
@@ -11,6 +12,7 @@ static class TinyDataset
     {
         "images" => Pictures(64),
         "grammar" => CharacterText.Grammar,
+        "mnist/network" => Create(28, 10) with { Network = new LinearNetwork(784, 10) },
         _ => Create(),
     };
 
@@ -36,19 +38,21 @@ static class TinyDataset
         ];
     }
 
-    public static Dataset Create()
+    /// <summary>Square images in which every so manieth pixel is bright.</summary>
+    public static Dataset Create(int size = 4, int classes = 3)
     {
-        return new Dataset("tiny", 4, 4, 3, Part(0, 60), Part(1, 30), "00");
+        var area = size * size;
+        return new Dataset("tiny", size, size, classes, Part(0, 60), Part(1, 30), "00");
 
-        static LabelledImages Part(uint part, int count)
+        LabelledImages Part(uint part, int count)
         {
             var stream = new RandomStream(1, Split.Train, Purpose.Instance, part);
             var labels = new byte[count];
-            var pixels = new byte[count * 16];
+            var pixels = new byte[count * area];
             for (var i = 0; i < count; i++)
             {
-                labels[i] = (byte)(i % 3);
-                for (var p = 0; p < 16; p++) pixels[i * 16 + p] = (byte)((stream.Bits((uint)(i * 16 + p)) & 127) + (p % 3 == labels[i] ? 128 : 0));
+                labels[i] = (byte)(i % classes);
+                for (var p = 0; p < area; p++) pixels[i * area + p] = (byte)((stream.Bits((uint)(i * area + p)) & 127) + (p % classes == labels[i] ? 128 : 0));
             }
             return new LabelledImages(pixels, labels);
         }

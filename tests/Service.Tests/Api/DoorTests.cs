@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace MetaOpt.Service.Tests.Api;
@@ -73,6 +74,26 @@ public sealed class DoorTests(ApiFixture api) : IClassFixture<ApiFixture>
         var catalogue = await api.GetAsync("/api/v1/catalogue");
         Assert.Equal(Catalog.Tasks.Entries.Select(e => e.Name), catalogue["tasks"]!.AsArray().Select(t => (string)t!["name"]!));
         Assert.All(catalogue["optimizers"]!.AsArray().SelectMany(o => o!["fields"]!.AsArray()), f => Assert.False(string.IsNullOrEmpty((string?)f!["description"])));
+    }
+
+    [Fact]
+    public async Task The_catalogue_names_the_networks_that_live_workers_have()
+    {
+        Assert.Empty((await api.GetAsync("/api/v1/catalogue"))["networks"]!.AsArray());
+        foreach (var worker in (string[])["n1", "n2"])
+        {
+            var facts = JsonNode.Parse($$"""{"networks": [{"name": "lenet", "coordinates": 61706}, {"name": "{{worker}}", "error": "is none."}]}""")!.AsObject();
+            await api.App.Services.GetRequiredService<RunQueue>().RegisterWorkerAsync(new WorkerIdentity(worker, "networks", ["mnist/lenet"], facts), default);
+        }
+        var networks = (await api.GetAsync("/api/v1/catalogue"))["networks"]!.AsArray();
+        Assert.Equal(["lenet", "n1", "n2"], networks.Select(n => (string)n!["name"]!));
+        Assert.Equal(61706, (int)networks[0]!["coordinates"]!);
+
+        var run = await api.SubmitAsync("""
+            {"kind": "meta-training", "pool": "networks", "spec": {"task": {"type": "torchscript", "network": "resnet"}, "optimizer": {"type": "lstm"}}}
+            """);
+        var reason = (string)(await api.GetAsync($"/api/v1/runs/{run}"))["waitingFor"]!["reason"]!;
+        Assert.True(reason.Contains("resnet.pt"), reason);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
 using Microsoft.EntityFrameworkCore;
@@ -42,9 +41,9 @@ public sealed class StorageFixture : IAsyncLifetime
     public Task<Guid> SubmitAsync(string pool, string owner = "ada", int priority = 0, int maxDeaths = 3, string? dataset = null,
         Guid[]? after = null, DateTimeOffset? notBefore = null)
     {
-        var task = dataset is null ? new JsonObject() : new JsonObject { ["dataset"] = dataset };
-        return Queue.SubmitAsync(new NewRun("evaluation", "test", owner, new JsonObject { ["task"] = task })
+        return Queue.SubmitAsync(new NewRun("evaluation", "test", owner, [])
         {
+            RequiredDataset = dataset,
             Pool = pool,
             Priority = priority,
             MaxDeaths = maxDeaths,

@@ -10,7 +10,15 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Torch;
 
+/// <summary>libtorch counts its tensors for the whole process, so nobody else may make any.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public static class Alone
+{
+    public const string Name = "libtorch alone";
+}
+
 /// <summary>A run learns with libtorch as it does without, leaves nothing behind, and does not wait where it need not.</summary>
+[Collection(Alone.Name)]
 public sealed class TorchTrainingTests
 {
     static readonly Func<string, Dataset> s_none = _ => throw new InvalidOperationException();
@@ -80,6 +88,36 @@ public sealed class TorchTrainingTests
         Assert.Equal(1, kernels.Downloads - downloads);
         Assert.Equal(tensors, torch.Tensor.TotalCount);
         Assert.Contains(gradient, g => g != 0);
+    }
+
+    [Fact]
+    public void Bfloat16_rounds_the_optimizees_products_and_nothing_else()
+    {
+        using var kernels = Kernels;
+        using var rounded = Kernels;
+        Assert.True(rounded.UseBfloat16Products());
+        Assert.Equal(kernels.Identity + "/bfloat16", rounded.Identity);
+        var (exact, products) = (Compute(kernels), Compute(rounded));
+        Assert.Equal(exact.Elementwise, products.Elementwise);
+        var error = exact.Product.Zip(products.Product, (a, b) => Math.Abs(a - b) / Math.Max(1, Math.Abs(a))).Max();
+        Assert.InRange(error, 1e-4, 3e-2); // 8 bits of mantissa, 16 terms
+
+        var (full, half) = (Execute(Spec(3, 6), kernels), Execute(Spec(3, 6), rounded));
+        var (want, got) = (Series(full, "meta-loss"), Series(half, "meta-loss"));
+        Assert.NotEqual(want, got);
+        for (var step = 0; step < want.Length; step++) Assert.InRange(got[step], 0.9 * want[step], 1.1 * want[step]);
+
+        static (float[] Product, float[] Elementwise) Compute(TorchKernels kernels)
+        {
+            using var arena = kernels.NewArena();
+            var values = new float[256];
+            new RandomStream(1, Split.Train, Purpose.Instance).FillNormal(values.AsSpan(), 1);
+            var (x, z) = (arena.Copy(values, new Shape(16, 16)), arena.Zeros(new Shape(16, 16)));
+            kernels.MatMul(x, false, x, true, z);
+            var product = z.ToArray();
+            kernels.Zip(ZipOp.Multiply, x, x, z);
+            return (product, z.ToArray());
+        }
     }
 
     [Fact]

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using MetaOpt.Compute;
+using MetaOpt.Tasks;
 using MetaOpt.Workers;
 using MetaOpt.Workers.Data;
 using Xunit;
@@ -59,6 +61,47 @@ public class DataFolderTests
         Assert.Contains("label 1 is 10", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
         File.WriteAllBytes(labels, [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
         Assert.Contains("3 images", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+    }
+
+    [Fact]
+    public void A_network_comes_with_each_labelled_dataset_where_the_worker_can_read_networks()
+    {
+        Write(packed: false);
+        var networks = Directory.CreateDirectory(Path.Combine(_folder, "networks")).FullName;
+        foreach (var file in (string[])["lenet.pt", "Upper.pt", "notes.txt"]) File.WriteAllText(Path.Combine(networks, file), file);
+        Assert.DoesNotContain("mnist/lenet", new DataFolder(_folder).Names);
+        Assert.Contains("-p:Gpu", Assert.Throws<SpecException>(() => new DataFolder(_folder).Read("mnist/lenet")).Message);
+
+        var read = 0;
+        var folder = new DataFolder(_folder, bytes => bytes.Length == 8 && read++ >= 0 ? new Nothing() : throw new SpecException("/task/network", "is none."));
+        Assert.Equal(["mnist/lenet"], folder.Names.Where(n => n.Contains('/')));
+        Assert.Equal((3, 5), (folder.Read("mnist/lenet").Train.Count, folder.Read("mnist/lenet").Network!.Parameters.Count));
+        Assert.Equal(2, read);
+        Assert.Throws<FileNotFoundException>(() => folder.Read("mnist/resnet"));
+        Assert.Throws<SpecException>(() => folder.Read("mnist/Upper"));
+
+        Assert.Equal(30, (int)Assert.Single(folder.Networks())!["coordinates"]!);
+        Assert.Equal(30, (int)Assert.Single(folder.Networks())!["coordinates"]!);
+        Assert.Equal(3, read); // once for both descriptions
+        File.WriteAllText(Path.Combine(networks, "lenet.pt"), "damaged..");
+        File.SetLastWriteTimeUtc(Path.Combine(networks, "lenet.pt"), DateTime.UtcNow.AddHours(1));
+        Assert.Contains("is none", (string)Assert.Single(folder.Networks())!["error"]!);
+        File.Delete(Path.Combine(networks, "lenet.pt"));
+        Assert.Empty(folder.Networks());
+    }
+
+    /// <summary>Five tensors of six, which nobody evaluates.</summary>
+    sealed class Nothing : INetwork
+    {
+        public string Sha256 => "00";
+
+        public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. Enumerable.Range(0, 5).Select(i => new ParameterTensor($"p{i}", new Shape(6)))];
+
+        public ReadOnlyMemory<float> Values => new float[30];
+
+        public void Evaluate<T>(
+            IKernels<T> kernels, Tensor<T> theta, Tensor<T> images, Tensor<T> labels, int classes, ReadOnlySpan<long> seeds, Tensor<T> losses, Tensor<T> gradients)
+            where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T> => throw new NotSupportedException();
     }
 
     /// <summary>Two records a file; in record r of file f, the byte of channel c at pixel i is 50 f + 20 r + 5 c + i, cut to a byte.</summary>

@@ -74,8 +74,9 @@ public sealed class WorkerFixture : IAsyncLifetime
              "training":{"horizon":20,"unroll":10,"metaBatch":64,"validation":{"every":100,"instances":8},"metaEpochs":{{metaEpochs}} } }
             """;
         kind ??= "meta-training";
-        var normalised = SpecReader.Write(SpecReader.Read(kind, JsonElement.Parse(spec)));
-        return Queue.SubmitAsync(new NewRun(kind, "test", owner, normalised) { Pool = pool, MaxDeaths = maxDeaths }, default);
+        var read = SpecReader.Read(kind, JsonElement.Parse(spec));
+        return Queue.SubmitAsync(
+            new NewRun(kind, "test", owner, SpecReader.Write(read)) { RequiredDataset = read.Task.RequiredDataset, Pool = pool, MaxDeaths = maxDeaths }, default);
     }
 
     public async Task<Run> RowAsync(Guid id)
