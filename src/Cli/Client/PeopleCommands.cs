@@ -18,8 +18,9 @@ public static class PeopleCommands
         command.SetAction(async (_, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
+            var users = await api.GetAsync("users", cancel);
             Console.WriteLine($"{"name",-24} {"role",-8} {"weight",7}  since");
-            foreach (var user in (await api.GetAsync("users", cancel)).Items()) Console.WriteLine(Line(user));
+            foreach (var user in users.Items()) Console.WriteLine(Line(user));
         });
         return command;
     }
@@ -68,8 +69,9 @@ public static class PeopleCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
+            var tokens = await api.GetAsync(Path(arguments.GetValue(user)), cancel);
             Console.WriteLine($"{"id",-10} {"state",-8} {"last used",-16}  {"expires",-10}  name");
-            foreach (var token in (await api.GetAsync(Path(arguments.GetValue(user)), cancel)).Items())
+            foreach (var token in tokens.Items())
                 Console.WriteLine($"{token.Text("id"),-10} {State(token),-8} {Time(token, "lastUsedAt", 16),-16}  {Time(token, "expiresAt", 10),-10}  "
                     + $"{token.Text("name")} ({string.Join(", ", token.GetProperty("scopes").Items())})");
         });

@@ -46,16 +46,18 @@ public static class RunCommands
     {
         var state = new Option<string?>("--state") { Description = "Only runs in this state." };
         state.AcceptOnlyFromAmong("queued", "running", "succeeded", "failed", "cancelled");
+        var owner = new Option<string?>("--owner") { Description = "Only this user's." };
         var limit = new Option<int>("--limit") { Description = "At most so many.", DefaultValueFactory = _ => 20 };
-        var command = new Command("runs", "List runs, the newest first.") { state, limit };
+        var command = new Command("runs", "List runs, the newest first.") { state, owner, limit };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            var filter = arguments.GetValue(state) is { } wanted ? $"&state={wanted}" : "";
+            var filter = (arguments.GetValue(state) is { } wanted ? $"&state={wanted}" : "")
+                + (arguments.GetValue(owner) is { } whose ? $"&owner={Uri.EscapeDataString(whose)}" : "");
             var runs = await api.GetAsync($"runs?limit={arguments.GetValue(limit)}{filter}", cancel);
-            Console.WriteLine($"{"id",-36}  {"state",-10} {"kind",-14} {"done",6}  name");
+            Console.WriteLine($"{"id",-36}  {"by",-12} {"state",-10} {"kind",-14} {"done",6}  name");
             foreach (var run in runs.Items())
-                Console.WriteLine($"{run.Text("id"),-36}  {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
+                Console.WriteLine($"{run.Text("id"),-36}  {run.Text("owner"),-12} {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
         });
         return command;
     }

@@ -29,9 +29,14 @@ public sealed class PeopleCommandsTests(ApiFixture api) : IClassFixture<ApiFixtu
         Assert.False(File.Exists(Path.Combine(ada, "login")));
         Assert.Equal($"ada (member) at {address}, scopes runs:read, runs:write", await RunAsync(ada, 0, $"login {address}", token + "\n"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(ada, "login")));
-        Assert.Contains("scope", await RunAsync(ada, 1, "users"));
+        Assert.StartsWith("403", await RunAsync(ada, 1, "users"));
         var id = token.Split('_')[1];
         Assert.Matches($"{id} +valid +.* laptop", await RunAsync(ada, 0, "tokens"));
+
+        await File.WriteAllTextAsync(Path.Combine(ada, "run.json"), ApiFixture.Training);
+        var run = await RunAsync(ada, 0, "submit run.json");
+        Assert.Matches($"{run}  ada +queued ", await RunAsync(api.Home, 0, "runs --owner ada"));
+        Assert.DoesNotContain(run, await RunAsync(api.Home, 0, "runs --owner admin"));
 
         Assert.Contains("disabled", await RunAsync(api.Home, 0, "users set ada --role viewer --disabled true"));
         Assert.Contains("./metaopt login", await RunAsync(ada, 1, "whoami"));
