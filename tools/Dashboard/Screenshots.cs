@@ -19,13 +19,13 @@ static class Screenshots
         using var worker = StartWorker(server);
         try
         {
-            var (training, contest, paths) = await ComputeAsync(api);
+            var (contest, paths) = await ComputeAsync(api);
             // Something that runs and something that waits.
             for (var seed = 2; seed < 5; seed++)
                 await SubmitAsync(api, $$"""{"kind":"meta-training","name":"RNNprop on quadratics, seed {{seed}}","spec":{"seed":{{seed}},"task":{"type":"quadratic"},"optimizer":{"type":"rnnprop"},"training":{"metaBatch":64,"metaEpochs":4000} } }""");
             await Task.Delay(3000);
             await ShootAsync(server, folder, ("queue", "/"), ("contest", $"/runs/{contest}"),
-                ("trajectory", $"/trajectory?run={paths}"), ("leaderboard", "/leaderboard"), ("new", $"/new?from={training}"));
+                ("trajectory", $"/trajectory?run={paths}"), ("leaderboard", "/leaderboard"), ("new", "/new?preset=quadratics"));
         }
         finally
         {
@@ -36,7 +36,7 @@ static class Screenshots
     }
 
     /// <summary>An LSTM on quadratics, its contest, and a contest on a valley of two coordinates.</summary>
-    static async Task<(string Training, string Contest, string Paths)> ComputeAsync(HttpClient api)
+    static async Task<(string Contest, string Paths)> ComputeAsync(HttpClient api)
     {
         var training = await SubmitAsync(api, """
             {"kind":"meta-training","name":"LSTM on quadratics","tags":["figure 4"],"spec":{"seed":1,"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},
@@ -57,7 +57,7 @@ static class Screenshots
             """);
         await EndAsync(api, paths);
         await EndAsync(api, contest);
-        return (training, contest, paths);
+        return (contest, paths);
     }
 
     static async Task ShootAsync(Server server, string folder, params (string Name, string Path)[] views)
