@@ -71,7 +71,10 @@ public static partial class SpecReader
             else if (!given.Add(name)) Fail(errors, Join(pointer, name), "is given twice.");
             else if (polymorphic && name == "type") continue;
             else if (!fields.TryGetValue(name, out var field))
-                Fail(errors, Join(pointer, name), $"is not a field; {Suggest(name, fields.Keys)}known: {Choices(polymorphic ? ["type", .. fields.Keys] : fields.Keys)}.");
+            {
+                IEnumerable<string> known = polymorphic ? ["type", .. fields.Keys] : fields.Keys;
+                Fail(errors, Join(pointer, name), $"is not a field; {Suggest(name, fields.Keys)}known: {Choices(known)}.");
+            }
             else if (ReadValue(field, property.Value, Join(pointer, name), errors) is var value && value is not null)
                 field.SetValue(result, value == s_null ? null : value);
         }
@@ -124,11 +127,23 @@ public static partial class SpecReader
     {
         if (type == typeof(int) || type == typeof(long) || type == typeof(double)) return ReadNumber(type, field, json, pointer, errors);
         if (type == typeof(bool))
-            return json.ValueKind is JsonValueKind.True or JsonValueKind.False ? json.GetBoolean() : Fail(errors, pointer, $"must be true or false, got {Quote(json)}.");
+        {
+            return json.ValueKind is JsonValueKind.True or JsonValueKind.False
+                ? json.GetBoolean()
+                : Fail(errors, pointer, $"must be true or false, got {Quote(json)}.");
+        }
         if (type == typeof(Guid))
-            return json.ValueKind == JsonValueKind.String && Guid.TryParseExact(Text(json), "D", out var id) ? id : Fail(errors, pointer, $"must be an id such as 0198c0de-0000-7000-8000-000000000000, got {Quote(json)}.");
+        {
+            return json.ValueKind == JsonValueKind.String && Guid.TryParseExact(Text(json), "D", out var id)
+                ? id
+                : Fail(errors, pointer, $"must be an id such as 0198c0de-0000-7000-8000-000000000000, got {Quote(json)}.");
+        }
         if (type.IsEnum)
-            return json.ValueKind == JsonValueKind.String && SpecTypes.EnumValue(type, Text(json)) is { } choice ? choice : Fail(errors, pointer, $"must be {Choices(SpecTypes.EnumNames(type))}, got {Quote(json)}.");
+        {
+            return json.ValueKind == JsonValueKind.String && SpecTypes.EnumValue(type, Text(json)) is { } choice
+                ? choice
+                : Fail(errors, pointer, $"must be {Choices(SpecTypes.EnumNames(type))}, got {Quote(json)}.");
+        }
         if (type == typeof(string)) return ReadText(field, json, pointer, errors);
         if (type == typeof(JsonElement)) return json.Clone();
         return ReadRecord(type, json, pointer, errors);

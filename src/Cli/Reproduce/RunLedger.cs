@@ -12,10 +12,12 @@ namespace MetaOpt.Cli.Reproduce;
 /// </summary>
 public sealed class RunLedger
 {
-    readonly string file;
-    readonly JsonObject runs;
+    static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
-    RunLedger(string file, JsonObject runs) => (this.file, this.runs) = (file, runs);
+    readonly string _file;
+    readonly JsonObject _runs;
+
+    RunLedger(string file, JsonObject runs) => (_file, _runs) = (file, runs);
 
     /// <summary>The ledger in <paramref name="folder"/>, empty when there is none.</summary>
     public static RunLedger Open(string folder)
@@ -28,10 +30,12 @@ public sealed class RunLedger
     public async Task<string> SubmitAsync(ApiClient api, JsonObject submission, CancellationToken cancel)
     {
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{submission["kind"]} {submission["spec"]!.ToJsonString()}")));
-        if ((string?)runs[key] is { } known && await IsUsableAsync(api, known, cancel)) return known;
+        if ((string?)_runs[key] is { } known && await IsUsableAsync(api, known, cancel)) return known;
         var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
-        runs[key] = id;
-        await File.WriteAllTextAsync(file, runs.ToJsonString(new JsonSerializerOptions { WriteIndented = true }), cancel);
+        _runs[key] = id;
+        // Whoever is killed while writing leaves the old list.
+        await File.WriteAllTextAsync($"{_file}.part", _runs.ToJsonString(s_indented), cancel);
+        File.Move($"{_file}.part", _file, overwrite: true);
         return id;
     }
 

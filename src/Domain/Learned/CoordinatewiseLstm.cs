@@ -65,7 +65,7 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         options.ForgetGates);
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterTensor> MetaParameters { get; } = Tensors(options).ToList();
+    public IReadOnlyList<ParameterTensor> MetaParameters { get; } = Tensors(options);
 
     /// <inheritdoc/>
     public bool IsCoordinatewise => true;
@@ -77,12 +77,11 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     public bool ComputesOnDevices => true;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Shape> State(Layout layout) =>
-        [.. Layers.LstmState(options.Layers, layout)];
+    public IReadOnlyList<Shape> State(Layout layout) => [.. Layers.LstmState(options.Layers, layout)];
 
-    static IEnumerable<ParameterTensor> Tensors(Options options)
+    static IReadOnlyList<ParameterTensor> Tensors(Options options)
     {
-        var inputs = options.Preprocessing == Preprocessing.LogAndSign ? 2 : 1;
+        var inputs = Layers.FeatureCount(options.Preprocessing);
         return
         [
             .. Layers.LstmTensors(inputs, options.Layers, options.ForgetGates ? 4 : 3),
@@ -99,13 +98,13 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
     public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var phi = input.Phi;
-        var x = _shape.PreprocessingExponent > 0 ? Layers.LogAndSign(tape, input.Gradient, _shape.PreprocessingExponent) : input.Gradient;
+        var x = Layers.Features(tape, input.Gradient, options.Preprocessing, options.PreprocessingExponent);
         for (var l = 0; l < 2 * options.Layers.Count; l += 2)
         {
             (state[l], state[l + 1]) = Layers.Lstm(tape, phi[l], phi[l + 1], x, state[l], state[l + 1], options.ForgetGates);
             x = state[l + 1];
         }
-        return tape.Scale(Layers.Dense(tape, phi[^2], phi[^1], x), T.CreateTruncating(_shape.OutputScale));
+        return tape.Scale(Layers.Dense(tape, phi[^2], phi[^1], x), T.CreateTruncating(options.OutputScale));
     }
 
     /// <inheritdoc/>

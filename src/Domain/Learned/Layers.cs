@@ -43,6 +43,14 @@ static class Layers
         return tape.Concat(size, sign, 0);
     }
 
+    /// <summary>What a network sees of the gradient [1, N], [<see cref="FeatureCount"/>, N].</summary>
+    public static Tensor<T> Features<T>(Tape<T> tape, Tensor<T> gradient, Preprocessing preprocessing, double exponent)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        preprocessing == Preprocessing.LogAndSign ? LogAndSign(tape, gradient, exponent) : gradient;
+
+    /// <summary>Rows of <see cref="Features"/>.</summary>
+    public static int FeatureCount(Preprocessing preprocessing) => preprocessing == Preprocessing.LogAndSign ? 2 : 1;
+
     /// <summary>The square root of what is never negative; its derivative at 0 is 0.</summary>
     public static Tensor<T> Root<T>(Tape<T> tape, Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         tape.Sqrt(tape.Maximum(x, T.CreateTruncating(SmallestSquare)));

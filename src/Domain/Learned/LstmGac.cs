@@ -49,7 +49,7 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
     /// <inheritdoc/>
     public IReadOnlyList<ParameterTensor> MetaParameters { get; } =
     [
-        .. Layers.LstmTensors(options.Preprocessing == Preprocessing.None ? 1 : 2, options.Layers),
+        .. Layers.LstmTensors(Layers.FeatureCount(options.Preprocessing), options.Layers),
         new("output.weight", new Shape(1, options.Layers[^1])),
         new("output.bias", new Shape(1)),
     ];
@@ -67,9 +67,7 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
     /// <inheritdoc/>
     public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var x = options.Preprocessing == Preprocessing.None
-            ? input.Gradient
-            : Layers.LogAndSign(tape, input.Gradient, options.PreprocessingExponent);
+        var x = Layers.Features(tape, input.Gradient, options.Preprocessing, options.PreprocessingExponent);
         x = Controller(tape, input.Layout, input.Phi, x, state, options.AveragedUnits);
         return tape.Scale(Layers.Dense(tape, input.Phi[^2], input.Phi[^1], x), T.CreateTruncating(options.OutputScale));
     }

@@ -57,14 +57,13 @@ public static class Bfgs
 
         public void Step(Tensor<float> theta, Tensor<float> gradient)
         {
-            if (theta.Count != _memory.Theta.Count || gradient.Count != _memory.Theta.Count)
-                throw new ArgumentException($"theta {theta.Shape} and gradient {gradient.Shape} must hold {_memory.Theta.Count} elements.");
+            OptimizerStates.Require(_memory.Theta.Count, theta, gradient);
             _kernels.Run(_memory.Theta.Shape.D0, new Job(_memory, theta, gradient, _sizes.At(++_step), _step == 1));
         }
 
         public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
         {
-            ["step"] = [BitConverter.Int32BitsToSingle((int)_step)],
+            ["step"] = OptimizerStates.Saved(_step),
             ["theta"] = _memory.Theta.Span.ToArray(),
             ["gradient"] = _memory.Gradient.Span.ToArray(),
             ["h"] = _memory.H.Span.ToArray(),
@@ -73,7 +72,7 @@ public static class Bfgs
 
         public void Load(IReadOnlyDictionary<string, float[]> saved)
         {
-            _step = BitConverter.SingleToInt32Bits(saved["step"][0]);
+            _step = OptimizerStates.Count(saved["step"]);
             saved["theta"].CopyTo(_memory.Theta.Span);
             saved["gradient"].CopyTo(_memory.Gradient.Span);
             saved["h"].CopyTo(_memory.H.Span);

@@ -55,8 +55,7 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : I
 
         public void Step(Tensor<float> theta, Tensor<float> gradient)
         {
-            if (theta.Count != _count || gradient.Count != _count)
-                throw new ArgumentException($"theta {theta.Shape} and gradient {gradient.Shape} must hold {_count} elements.");
+            OptimizerStates.Require(_count, theta, gradient);
             _step++;
             var rule = _rule.At(_step, _sizes.At(_step));
             var chunks = (_count + ChunkElements - 1) / ChunkElements;
@@ -71,14 +70,14 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : I
 
         public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
         {
-            ["step"] = [BitConverter.Int32BitsToSingle((int)_step)],
+            ["step"] = OptimizerStates.Saved(_step),
             ["first"] = _first.Span.ToArray(),
             ["second"] = _second.Span.ToArray(),
         };
 
         public void Load(IReadOnlyDictionary<string, float[]> saved)
         {
-            _step = BitConverter.SingleToInt32Bits(saved["step"][0]);
+            _step = OptimizerStates.Count(saved["step"]);
             saved["first"].CopyTo(_first.Span);
             saved["second"].CopyTo(_second.Span);
         }

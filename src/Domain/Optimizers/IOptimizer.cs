@@ -60,3 +60,20 @@ public interface IOptimizerState : IDisposable
     /// <summary>The inverse of <see cref="Save"/>.</summary>
     void Load(IReadOnlyDictionary<string, float[]> saved);
 }
+
+/// <summary>What states of optimizers have in common.</summary>
+static class OptimizerStates
+{
+    /// <summary>A count as it is saved: its bits are those of one float.</summary>
+    public static float[] Saved(long count) => [BitConverter.Int32BitsToSingle(checked((int)count))];
+
+    /// <summary>The inverse of <see cref="Saved"/>.</summary>
+    public static long Count(float[] saved) => BitConverter.SingleToInt32Bits(saved[0]);
+
+    /// <summary>Refuses what is not of the state's size.</summary>
+    public static void Require(int count, Tensor<float> theta, Tensor<float> gradient)
+    {
+        if (theta.Count != count || gradient.Count != count)
+            throw new ArgumentException($"theta {theta.Shape} and gradient {gradient.Shape} must hold {count} elements.");
+    }
+}

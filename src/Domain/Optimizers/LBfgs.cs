@@ -58,13 +58,13 @@ public static class LBfgs
 
         public void Step(Tensor<float> theta, Tensor<float> gradient)
         {
-            _history.Require(theta, gradient);
+            OptimizerStates.Require(_history.Theta.Count, theta, gradient);
             _kernels.Run(_history.Theta.Shape.D0, new Job(_history, theta, gradient, _sizes.At(++_step), _step == 1));
         }
 
         public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
         {
-            ["step"] = [BitConverter.Int32BitsToSingle((int)_step)],
+            ["step"] = OptimizerStates.Saved(_step),
             ["theta"] = _history.Theta.Span.ToArray(),
             ["gradient"] = _history.Gradient.Span.ToArray(),
             ["s"] = _history.S.Span.ToArray(),
@@ -75,7 +75,7 @@ public static class LBfgs
 
         public void Load(IReadOnlyDictionary<string, float[]> saved)
         {
-            _step = BitConverter.SingleToInt32Bits(saved["step"][0]);
+            _step = OptimizerStates.Count(saved["step"]);
             saved["theta"].CopyTo(_history.Theta.Span);
             saved["gradient"].CopyTo(_history.Gradient.Span);
             saved["s"].CopyTo(_history.S.Span);
@@ -102,12 +102,6 @@ public static class LBfgs
         public int Slots => Inverse.Shape.D1;
 
         public int Coordinates => Theta.Shape.D1;
-
-        public void Require(Tensor<float> theta, Tensor<float> gradient)
-        {
-            if (theta.Count != Theta.Count || gradient.Count != Theta.Count)
-                throw new ArgumentException($"theta {theta.Shape} and gradient {gradient.Shape} must hold {Theta.Count} elements.");
-        }
     }
 
     /// <summary>One chunk is one instance.</summary>

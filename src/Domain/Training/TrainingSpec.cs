@@ -32,12 +32,13 @@ public sealed record TrainingSpec : RunSpec, IChecked
         if ((long)Training.MetaEpochs * Training.MetaBatch > int.MaxValue)
             yield return new("/training/metaEpochs", $"{Training.MetaEpochs} inner runs of {Training.MetaBatch} instances are more than the "
                 + $"{int.MaxValue} instances there are; at most {int.MaxValue / Training.MetaBatch} here.");
-        foreach (var error in Training.Imitation?.Check(Task.PredictCost().Coordinates + Training.ConvexDimensions) ?? [])
+        var coordinates = Task.PredictCost().Coordinates + Training.ConvexDimensions;
+        foreach (var error in Training.Imitation?.Check(coordinates) ?? [])
             yield return new("/training" + error.Pointer, error.Detail);
         foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
-        if (Task.PredictCost().Coordinates is var coordinates && coordinates > Optimizer.MostCoordinates)
-            yield return new("/task", $"The task has {coordinates} coordinates; the optimizer is made for at most {Optimizer.MostCoordinates}. "
-                + "Choose a smaller task or another optimizer.");
+        if (coordinates > Optimizer.MostCoordinates)
+            yield return new("/task", $"The task has {coordinates} coordinates{(Training.ConvexDimensions > 0 ? " with those of the convex function" : "")}; "
+                + $"the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
         else if (MostInstances(coordinates) is var most && Training.MetaBatch > most)
             yield return new("/training/metaBatch", $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than "
                 + $"{int.MaxValue} elements; at most {most} here{(most == 0 ? ": choose a smaller task, or a shorter unroll" : "")}.");

@@ -124,6 +124,17 @@ public class SpecReaderTests
     }
 
     [Fact]
+    public void The_convex_functions_coordinates_count_too()
+    {
+        var lstm = "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1";
+        string With(int convex) => Training.Replace(lstm, "\"ntm-bfgs\"").Replace("\"horizon\":100", $"\"horizon\":100,\"convexDimensions\":{convex}");
+        Assert.NotNull(SpecReader.Read("meta-training", Element(With(90))));
+        var error = Assert.Single(Errors("meta-training", With(91)));
+        Assert.Equal("/task", error.Pointer);
+        Assert.Contains("101 coordinates with those of the convex function", error.Detail);
+    }
+
+    [Fact]
     public void All_mistakes_are_told_at_once()
     {
         var pointers = Errors("meta-training", """{"seed":-1,"task":{"type":"quadratic","x":1},"training":{"horizon":0,"unroll":"a"}}""").Select(e => e.Pointer);
