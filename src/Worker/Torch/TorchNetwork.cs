@@ -30,7 +30,7 @@ sealed class TorchNetwork : INetwork
         }
         catch (ExternalException wrong)
         {
-            throw Wrong($"is no TorchScript module: {FirstLine(wrong)}");
+            throw Wrong($"is no TorchScript module: {Reason(wrong)}");
         }
         var named = _module.named_parameters().ToList();
         if (named.Count == 0) throw Wrong("has no parameters.");
@@ -87,7 +87,7 @@ sealed class TorchNetwork : INetwork
         }
         catch (ExternalException wrong)
         {
-            throw Wrong($"takes no images [{string.Join(", ", x.shape)}]: {FirstLine(wrong)}");
+            throw Wrong($"takes no images [{string.Join(", ", x.shape)}]: {Reason(wrong)}");
         }
         return logits.shape is [var rows, var columns] && rows == x.shape[0] && columns == classes
             ? logits
@@ -150,5 +150,12 @@ sealed class TorchNetwork : INetwork
 
     static SpecException Wrong(string what) => new("/task/network", "the module " + what);
 
-    static string FirstLine(Exception wrong) => wrong.Message.Trim().Split('\n')[^1].Trim();
+    /// <summary>What libtorch says, without its frames: what the module's own code raised stands last, with the error's type.</summary>
+    static string Reason(Exception wrong)
+    {
+        var lines = wrong.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => !line.StartsWith("frame #", StringComparison.Ordinal)).ToList();
+        var reason = lines.FindLast(line => line.Contains("Error:", StringComparison.Ordinal)) ?? lines.FirstOrDefault() ?? wrong.GetType().Name;
+        return reason.Length <= 300 ? reason : reason[..300];
+    }
 }
