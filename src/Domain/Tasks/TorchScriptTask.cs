@@ -52,7 +52,8 @@ public sealed class TorchScriptTask : ITask
         {
             foreach (var error in base.Check()) yield return error;
             if (!NetworkName.IsValid(Network))
-                yield return new("/network", $"\"{Network}\" is no name of a network: lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit.");
+                yield return new("/network", $"\"{Network}\" is no name of a network: lower-case letters, digits, '.', '_' and '-', "
+                    + "beginning with a letter or digit.");
         }
 
         /// <inheritdoc/>

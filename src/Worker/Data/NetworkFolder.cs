@@ -19,7 +19,11 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
     /// <summary>Those whose files have a name that a specification may give.</summary>
     public IReadOnlyList<string> Names => read is null || !Directory.Exists(folder)
         ? []
-        : [.. Directory.EnumerateFiles(folder, "*" + Ending).Select(path => Path.GetFileNameWithoutExtension(path)).Where(NetworkName.IsValid).Order(StringComparer.Ordinal)];
+        :
+        [
+            .. Directory.EnumerateFiles(folder, "*" + Ending).Select(path => Path.GetFileNameWithoutExtension(path))
+                .Where(NetworkName.IsValid).Order(StringComparer.Ordinal),
+        ];
 
     /// <summary>
     /// For people: each network's <c>name</c>, <c>coordinates</c> and <c>sha256</c>, or the <c>error</c> in its file. A file is read again when it

@@ -36,7 +36,7 @@ sealed class TorchNetwork : INetwork
         if (named.Count == 0) throw Wrong("has no parameters.");
         if (named.Find(p => p.parameter.shape.Length > 4).name is { } deep) throw Wrong($"has a parameter, {deep}, with more than 4 dimensions.");
         _leaves = [.. named.Select(p => (torch.Tensor)p.parameter.requires_grad_(true))];
-        Parameters = [.. named.Select(p => new ParameterTensor(p.name, ShapeOf(p.parameter)) { Group = p.parameter.shape.Length == 4 ? ParameterGroup.Convolution : ParameterGroup.Other })];
+        Parameters = [.. named.Select(p => new ParameterTensor(p.name, ShapeOf(p.parameter)))];
         using var scope = NewDisposeScope();
         Values = Flat(_leaves).data<float>().ToArray();
     }
@@ -67,7 +67,8 @@ sealed class TorchNetwork : INetwork
         {
             Load(thetas[b]);
             random.manual_seed(seeds[b]);
-            var loss = nn.functional.cross_entropy(Logits(x.narrow(0, b * batch, batch), classes).to(ScalarType.Float32), y.narrow(0, b * batch, batch));
+            var logits = Logits(x.narrow(0, b * batch, batch), classes).to(ScalarType.Float32);
+            var loss = nn.functional.cross_entropy(logits, y.narrow(0, b * batch, batch));
             foreach (var leaf in _leaves) leaf.grad = null;
             loss.backward();
             // What has no influence has no slope.
@@ -91,7 +92,8 @@ sealed class TorchNetwork : INetwork
         }
         return logits.shape is [var rows, var columns] && rows == x.shape[0] && columns == classes
             ? logits
-            : throw Wrong($"makes [{string.Join(", ", logits.shape)}] of images [{string.Join(", ", x.shape)}]; it must make logits [{x.shape[0]}, {classes}].");
+            : throw Wrong($"makes [{string.Join(", ", logits.shape)}] of images [{string.Join(", ", x.shape)}]; "
+                + $"it must make logits [{x.shape[0]}, {classes}].");
     }
 
     void MoveTo(Device device)
