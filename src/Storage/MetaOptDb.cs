@@ -24,6 +24,12 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Token> Tokens => Set<Token>();
     /// <summary>Every worker ever seen.</summary>
     public DbSet<Worker> Workers => Set<Worker>();
+    /// <summary>Those that were seen lately, see <see cref="RunQueue.WorkerSilence"/>.</summary>
+    public IQueryable<Worker> LiveWorkers(DateTimeOffset now)
+    {
+        var alive = now - RunQueue.WorkerSilence;
+        return Workers.AsNoTracking().Where(w => w.LastSeenAt > alive);
+    }
     /// <summary>The audit trail.</summary>
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
 

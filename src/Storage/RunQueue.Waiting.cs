@@ -1,3 +1,4 @@
+using MetaOpt.Tasks;
 using Npgsql;
 
 namespace MetaOpt.Storage;
@@ -54,7 +55,7 @@ public sealed partial class RunQueue
             : $"{position - 1} before it in its pool, by priority, share and time");
     }
 
-    static string DatasetReason(string dataset) => dataset.Split('/') is [var images, var network]
+    static string DatasetReason(string dataset) => NetworkName.TrySplit(dataset, out var images, out var network)
         ? $"the dataset '{images}' and the network '{network}'; an administrator puts {network}.pt into the folder networks of the data folder "
             + "of a worker that was built with libtorch (-p:Gpu), which sees it within seconds"
         : $"the dataset '{dataset}'; fetch it on a worker's machine, which sees it within seconds";

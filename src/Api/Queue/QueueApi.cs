@@ -26,8 +26,7 @@ static class QueueApi
         var shown = reasons.Take(Most).Select(r => r.Key).ToList();
         var waiting = await db.Runs.AsNoTracking().Where(r => shown.Contains(r.Id) && r.State == RunState.Queued).ToDictionaryAsync(r => r.Id, cancel);
         var now = TimeProvider.System.GetUtcNow();
-        var alive = now - RunQueue.WorkerSilence;
-        var slots = (await db.Workers.AsNoTracking().Where(w => w.LastSeenAt > alive && !w.Draining).GroupBy(w => w.Pool)
+        var slots = (await db.LiveWorkers(now).Where(w => !w.Draining).GroupBy(w => w.Pool)
             .Select(g => new { g.Key, Slots = g.Sum(w => w.Slots), Workers = g.Count() }).ToListAsync(cancel)).ToDictionary(g => g.Key);
         var starts = new Dictionary<Guid, double>();
         foreach (var pool in slots.Values)

@@ -9,8 +9,8 @@ namespace MetaOpt.Cli.Demo;
 /// <summary>Trains, evaluates and reports; starts the services it needs, unless <c>metaopt up</c> already has.</summary>
 public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home home)
 {
-    readonly PhaseClock clock = PhaseClock.FromEnvironment();
-    UnfinishedRun? unfinished;
+    readonly PhaseClock _clock = PhaseClock.FromEnvironment();
+    UnfinishedRun? _unfinished;
 
     /// <summary>The whole demonstration; returns when it is over, or on Ctrl-C.</summary>
     public async Task RunAsync(CancellationToken cancel)
@@ -19,7 +19,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         if (settings.Name == "mnist")
             await PublicDataset.Mnist.EnsureAsync(home, null, Console.WriteLine, cancel);
         await Server.WithAsync(
-            home, "demo", () => clock.End("start"), address => DriveAsync(address, cancel), cancel,
+            home, "demo", () => _clock.End("start"), address => DriveAsync(address, cancel), cancel,
             serveOn: settings.JsonFile is null && Terminal.IsInteractive);
     }
 
@@ -33,23 +33,23 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
             Console.WriteLine("\nMeta-training");
             var training = await RunToEndAsync(api, plan.Training(settings.Seed), cancel);
             var checkpoint = await FindCheckpointAsync(api, training.Text("id")!, cancel);
-            clock.End("train");
+            _clock.End("train");
 
             Console.WriteLine("\nEvaluation: tuning the baselines, then all on the same fresh instances");
             var evaluation = await RunToEndAsync(api, plan.Evaluation(settings.Seed, checkpoint), cancel);
             var contest = Contest.Read(evaluation.Field("result") ?? default);
-            clock.End("evaluate");
+            _clock.End("evaluate");
 
             Console.WriteLine();
             foreach (var line in ResultTable.Render(contest))
                 Console.WriteLine(line);
-            var seconds = clock.Elapsed;
+            var seconds = _clock.Elapsed;
             Console.WriteLine($"\nTook {ProgressLine.Duration(seconds)} in all.");
 
             await LeaveFilesAsync(api, evaluation.Text("id")!, checkpoint, contest, seconds, cancel);
             PrintAddresses(address, training, evaluation);
         }
-        catch (OperationCanceledException) when (unfinished is { } run)
+        catch (OperationCanceledException) when (_unfinished is { } run)
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, limit.Token);
@@ -59,7 +59,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         }
         finally
         {
-            unfinished?.Dispose();
+            _unfinished?.Dispose();
         }
     }
 
@@ -67,29 +67,30 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
     async Task CancelLeftAsync(ApiClient api, CancellationToken cancel)
     {
         foreach (var run in UnfinishedRun.Left(home))
-            using (run)
-                try
-                {
-                    await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, cancel);
-                    Console.WriteLine($"Cancelled run {run.Id}, which an interrupted demonstration left.");
-                    run.Forget();
-                }
-                catch (ApiException)
-                {
-                    // Deleted, of another server or of somebody else.
-                    run.Forget();
-                }
+        {
+            using var left = run;
+            try
+            {
+                await api.PostAsync($"runs/{left.Id}/cancel", (string?)null, cancel);
+                Console.WriteLine($"Cancelled run {left.Id}, which an interrupted demonstration left.");
+            }
+            catch (ApiException)
+            {
+                // Deleted, of another server or of somebody else.
+            }
+            left.Forget();
+        }
     }
 
     async Task<JsonElement> RunToEndAsync(ApiClient api, JsonNode submission, CancellationToken cancel)
     {
         var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
-        unfinished = UnfinishedRun.Mark(home, id);
+        _unfinished = UnfinishedRun.Mark(home, id);
         Console.WriteLine($"  run {id}");
         var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
-        unfinished.Forget();
-        unfinished.Dispose();
-        unfinished = null;
+        _unfinished.Forget();
+        _unfinished.Dispose();
+        _unfinished = null;
         if (run.Text("state") != "succeeded")
             throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
         return run;
@@ -114,7 +115,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         Console.WriteLine($"Checkpoint  {stem}.safetensors");
         if (settings.JsonFile is { } file)
         {
-            await DemoReport.WriteAsync(file, DemoReport.Summarize(clock, seconds, settings.Seed, contest), cancel);
+            await DemoReport.WriteAsync(file, DemoReport.Summarize(_clock, seconds, settings.Seed, contest), cancel);
             Console.WriteLine($"Summary     {file}");
         }
     }

@@ -34,7 +34,7 @@ public sealed class TorchScriptTask : ITask
         public double InitialDeviation { get; init; } = 0.01;
 
         /// <inheritdoc/>
-        public override string RequiredDataset => $"{Dataset}/{Network}";
+        public override string RequiredDataset => NetworkName.Beside(Dataset, Network);
 
         /// <inheritdoc/>
         public override bool HasSecondDerivatives => false;
@@ -143,6 +143,17 @@ public static partial class NetworkName
 {
     /// <summary>Whether a file may be called so.</summary>
     public static bool IsValid(string name) => Pattern().IsMatch(name);
+
+    /// <summary>What a worker has that can read both, by one name: see <see cref="TaskOptions.RequiredDataset"/>.</summary>
+    public static string Beside(string dataset, string network) => $"{dataset}/{network}";
+
+    /// <summary>The inverse of <see cref="Beside"/>; false for the name of a dataset alone.</summary>
+    public static bool TrySplit(string name, out string dataset, out string network)
+    {
+        var parts = name.Split('/');
+        (dataset, network) = (parts[0], parts[^1]);
+        return parts.Length == 2;
+    }
 
     [System.Text.RegularExpressions.GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,59}\z")]
     private static partial System.Text.RegularExpressions.Regex Pattern();

@@ -25,14 +25,21 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
     /// <summary>
     /// Names of the datasets whose files are all there, and of those that need none; and of each labelled one with each network, "mnist/NAME".
     /// </summary>
-    public IReadOnlyList<string> Names =>
-    [
-        .. Labelled,
-        .. Labelled.SelectMany(dataset => _networks.Names.Select(network => $"{dataset}/{network}")),
-        .. PictureFolder.Names(In("images")),
-        .. TextFile.IsIn(In("text")) ? new[] { "text" } : [],
-        CharacterText.Grammar.Name,
-    ];
+    public IReadOnlyList<string> Names
+    {
+        get
+        {
+            var (labelled, networks) = (KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null).ToList(), _networks.Names);
+            return
+            [
+                .. labelled,
+                .. labelled.SelectMany(dataset => networks.Select(network => NetworkName.Beside(dataset, network))),
+                .. PictureFolder.Names(In("images")),
+                .. TextFile.IsIn(In("text")) ? new[] { "text" } : [],
+                CharacterText.Grammar.Name,
+            ];
+        }
+    }
 
     /// <inheritdoc cref="NetworkFolder.Describe"/>
     public JsonArray Networks() => _networks.Describe();
@@ -45,11 +52,9 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         "images" or "images-vgg" => PictureFolder.Read(In("images"), name),
         "text" => TextFile.Read(In("text")),
         "grammar" => CharacterText.Grammar,
-        _ when name.Split('/') is [var images, var network] => ReadLabelled(images) with { Network = _networks.Read(network) },
+        _ when NetworkName.TrySplit(name, out var images, out var network) => ReadLabelled(images) with { Network = _networks.Read(network) },
         _ => ReadLabelled(name),
     };
-
-    IEnumerable<string> Labelled => KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null);
 
     string In(string name) => Path.Combine(folder, name);
 

@@ -27,15 +27,12 @@ static class GoldenTask
         using var instances = task.Allocate(tape.Kernels, 1);
         instances.Draw(Seed, Split.Train, 0);
         var values = Enumerable.Range(0, task.Coordinates).Select(i => (i * 37 % 101 - 50) / 100.0).ToArray();
-        var theta = tape.Variable(arena.Copy(values, new Shape(1, values.Length)));
-        var loss = instances.Loss(tape, theta, Step);
-        var gradient = new Tensor<double>[1];
-        tape.Gradient(loss, [theta], gradient);
+        var (loss, gradient) = instances.LossAndGradient(tape, arena.Copy(values, new Shape(1, values.Length)), Step);
 
         Assert.Equal(golden.GetProperty("loss").GetDouble(), loss.Span[0], 1e-12);
         var expected = golden.GetProperty("gradient").EnumerateArray().Select(e => e.GetDouble()).ToArray();
         Assert.Equal(expected.Length, values.Length);
-        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], gradient[0].Span[i], 2e-12);
+        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], gradient.Span[i], 2e-12);
     }
 
     /// <summary>Puts the golden's images where the mini-batch's addresses point.</summary>

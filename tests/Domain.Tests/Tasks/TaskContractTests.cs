@@ -229,13 +229,9 @@ public class TaskContractTests
 
         public (T[] Losses, T[] Gradient) Gradient()
         {
-            _tape.Reset();
-            var theta = _tape.Variable(Theta);
-            var losses = Instances.Loss(_tape, theta, Step);
+            var (losses, gradient) = Instances.LossAndGradient(_tape, Theta, Step);
             Assert.Equal(new Shape(Instances.Count), losses.Shape);
-            var gradient = new Tensor<T>[1];
-            _tape.Gradient(losses, [theta], gradient);
-            return (losses.ToArray(), gradient[0].ToArray());
+            return (losses.ToArray(), gradient.ToArray());
         }
 
         public void Dispose()

@@ -94,12 +94,10 @@ public sealed class TorchScriptTaskTests
         using var tape = new Tape<double>(new ScalarKernels<double>());
         using var arena = tape.Kernels.NewArena();
         using var instances = task.Allocate(tape.Kernels, count);
-        var theta = tape.Variable(arena.Zeros(new Shape(count, task.Coordinates)));
+        var theta = arena.Zeros(new Shape(count, task.Coordinates));
         instances.Draw(5, Split.Train, first);
         instances.InitialTheta(theta);
-        var losses = instances.Loss(tape, theta, step);
-        var gradient = new Tensor<double>[1];
-        tape.Gradient(losses, [theta], gradient);
-        return (losses.ToArray(), gradient[0].ToArray());
+        var (losses, gradient) = instances.LossAndGradient(tape, theta, step);
+        return (losses.ToArray(), gradient.ToArray());
     }
 }

@@ -18,10 +18,7 @@ public class HardeningTests
         var theta = arena.Zeros(new Shape(1, task.Coordinates));
         instances.Draw(3, Split.Train, 0);
         instances.InitialTheta(theta);
-        var variable = tape.Variable(theta);
-        var loss = instances.Loss(tape, variable, 0);
-        Tensor<float> gradient = default;
-        tape.Gradient(loss, new(in variable), new(ref gradient));
+        var (loss, gradient) = instances.LossAndGradient(tape, theta, 0);
         return (theta.Span.ToArray(), loss.Span[0], gradient.Span.ToArray());
     }
 

@@ -39,9 +39,8 @@ public sealed class StorageFixture : IAsyncLifetime
     public static WorkerIdentity Worker(string pool, params string[] datasets) => new(Fresh("worker"), pool, datasets, []);
 
     public Task<Guid> SubmitAsync(string pool, string owner = "ada", int priority = 0, int maxDeaths = 3, string? dataset = null,
-        Guid[]? after = null, DateTimeOffset? notBefore = null)
-    {
-        return Queue.SubmitAsync(new NewRun("evaluation", "test", owner, [])
+        Guid[]? after = null, DateTimeOffset? notBefore = null) =>
+        Queue.SubmitAsync(new NewRun("evaluation", "test", owner, [])
         {
             RequiredDataset = dataset,
             Pool = pool,
@@ -50,7 +49,6 @@ public sealed class StorageFixture : IAsyncLifetime
             After = after ?? [],
             NotBefore = notBefore,
         }, default);
-    }
 
     public async Task<Claim> ClaimAsync(string pool) =>
         await Queue.ClaimAsync(Worker(pool), Ttl, default) ?? throw new InvalidOperationException($"nothing to claim in {pool}");

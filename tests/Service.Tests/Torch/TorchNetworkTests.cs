@@ -146,11 +146,9 @@ public sealed class TorchNetworkTests
         using var arena = kernels.NewArena();
         var count = values.Length / task.Coordinates;
         using var instances = task.Allocate(kernels, count);
-        var theta = tape.Variable(arena.Copy(values, new Shape(count, task.Coordinates)));
+        var theta = arena.Copy(values, new Shape(count, task.Coordinates));
         instances.Draw(5, Split.Train, first);
-        var losses = instances.Loss(tape, theta, step);
-        var gradient = new Tensor<float>[1];
-        tape.Gradient(losses, [theta], gradient);
-        return (losses.ToArray(), gradient[0].ToArray());
+        var (losses, gradient) = instances.LossAndGradient(tape, theta, step);
+        return (losses.ToArray(), gradient.ToArray());
     }
 }
