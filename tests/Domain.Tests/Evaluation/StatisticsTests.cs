@@ -1,4 +1,6 @@
+using System.Text.Json;
 using MetaOpt.Compute;
+using MetaOpt.Domain.Tests.Tasks;
 using MetaOpt.Evaluation;
 
 namespace MetaOpt.Domain.Tests.Evaluation;
@@ -59,6 +61,32 @@ public class StatisticsTests
         Assert.Equal((4.0, 4.0), Statistics.Interval95(means));
     }
 
+    [Fact]
+    public void The_central_interval_leaves_a_fortieth_on_either_side() =>
+        Assert.Equal((25.0, 975.0), Statistics.Interval95(Enumerable.Range(0, 1001).Select(i => (double)(i * 8 % 1001))));
+
+    /// <summary>Each of five is drawn a fifth of the time, in every place of a block of four and beyond it.</summary>
+    [Fact]
+    public void Resamples_draw_every_instance_equally_often()
+    {
+        var columns = Enumerable.Range(0, 5).Select(i => Enumerable.Range(0, 5).Select(j => i == j ? 1.0 : 0).ToArray()).ToArray();
+        var means = Statistics.BootstrapMeans(columns, 20_000, 3);
+        Assert.All(means, m => Assert.Equal(1, m.Sum(), 1e-12));
+        // 100,000 draws: a share of 0.2 has a standard deviation of 0.0013.
+        for (var i = 0; i < 5; i++) Assert.InRange(means.Average(m => m[i]), 0.195, 0.205);
+        // All five the same: 5 / 5^5; of two columns that add up, never both.
+        Assert.InRange(means.Count(m => m.Max() == 1) / 20_000.0, 0.0006, 0.0027);
+    }
+
+    [Fact]
+    public void What_is_no_number_scores_worst()
+    {
+        Assert.Equal(double.PositiveInfinity, Statistics.Score(double.NaN));
+        Assert.Equal(double.PositiveInfinity, Statistics.Score(double.NegativeInfinity));
+        Assert.Equal(-3, Statistics.Score(-3));
+        Assert.True(double.IsNaN(Statistics.Quantile([double.NaN, 1, 2], 0.5)));
+    }
+
     /// <summary>About 95 of 100 intervals for the mean of normal samples contain the true mean.</summary>
     [Fact]
     public void Intervals_cover_the_truth_as_often_as_they_say()
@@ -100,6 +128,34 @@ public class StatisticsTests
         Assert.InRange(p, 1e-70, 1e-60); // z = 17.3
     }
 
+    public static TheoryData<string> Pairs
+    {
+        get
+        {
+            using var stream = typeof(StatisticsTests).Assembly.GetManifestResourceStream("signed-rank.json")!;
+            return [.. JsonDocument.Parse(stream).RootElement.GetProperty("cases").EnumerateObject().Select(c => c.Name)];
+        }
+    }
+
+    /// <summary>Above 30 pairs, corrected for ties and continuity: by SciPy's formula (goldens/signed-rank.py). The complementary error function is good to 1.2e-7.</summary>
+    [Theory, MemberData(nameof(Pairs))]
+    public void The_signed_rank_test_of_many_pairs_is_that_of_SciPy(string name)
+    {
+        var golden = GoldenTask.Read("signed-rank.json", name);
+        double[] differences = [.. golden.GetProperty("differences").EnumerateArray().Select(d => d.GetDouble())];
+        var p = golden.GetProperty("p").GetDouble();
+        Assert.Equal(1, Statistics.SignedRank(differences, new double[differences.Length]) / p, 3e-7);
+        Assert.Equal(1, Statistics.SignedRank(new double[differences.Length], differences) / p, 3e-7);
+    }
+
+    /// <summary>30 pairs are still counted: with the smallest 3 ranks on the other side the sums 0 .. 6 are 14 sets of ranks.</summary>
+    [Fact]
+    public void Thirty_pairs_are_exact()
+    {
+        double[] differences = [.. Enumerable.Range(1, 30).Select(i => i <= 3 ? -1.0 * i : i)];
+        Assert.Equal(14, Statistics.SignedRank(differences, new double[30]) / 2 * (1 << 30), 1e-6);
+    }
+
     [Fact]
     public void The_signed_rank_test_raises_as_many_false_alarms_as_it_says()
     {
@@ -119,6 +175,9 @@ public class StatisticsTests
         var adjusted = Statistics.Holm([0.01, 0.04, 0.03, 0.005]);
         Assert.Equal([0.03, 0.06, 0.06, 0.02], adjusted.Select(p => Math.Round(p, 12)));
         Assert.Equal([1, 1], Statistics.Holm([0.9, 0.7]));
+        // 3 x 0.02, then 2 x 0.025 = 0.05 is raised to it; 0.6 stays, and no p exceeds 1.
+        Assert.Equal([0.6, 0.06, 0.06], Statistics.Holm([0.6, 0.02, 0.025]).Select(p => Math.Round(p, 12)));
+        Assert.Equal([0.3], Statistics.Holm([0.3]));
         Assert.Empty(Statistics.Holm([]));
     }
 }
