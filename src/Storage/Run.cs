@@ -9,6 +9,9 @@ namespace MetaOpt.Storage;
 /// </summary>
 public sealed class Run
 {
+    /// <summary>Characters of an id's short form, taken from its end: a UUIDv7 begins with the time and ends with 62 random bits.</summary>
+    public const int ShortIdLength = 8;
+
     /// <summary>UUIDv7: sorts by time of submission.</summary>
     public Guid Id { get; init; }
     /// <summary><c>meta-training</c> or <c>evaluation</c>.</summary>

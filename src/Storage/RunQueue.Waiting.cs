@@ -63,13 +63,12 @@ public sealed partial class RunQueue
     /// <summary>Each is "id state", in which the state of a deleted run is missing.</summary>
     static string AfterReason(string[] after)
     {
-        var stuck = after.FirstOrDefault(a => a.Split(' ')[1] is not ("queued" or "running"))?.Split(' ');
-        return stuck switch
+        var runs = after.Select(a => (Id: a.Split(' ')[0][^Run.ShortIdLength..], State: a.Split(' ')[1])).ToList();
+        return runs.Find(r => r.State is not ("queued" or "running")) switch
         {
-            null => $"waits for {(after.Length == 1 ? "run" : $"{after.Length} runs, first")} {after[0].Split(' ')[0]}, which is {after[0].Split(' ')[1]}",
-            [var id, "deleted"] => $"waits for run {id}, which was deleted; cancel this one",
-            [var id, var state] => $"waits for run {id}, which {(state == "failed" ? "failed" : "was cancelled")}; retry that one, or cancel this one",
-            _ => throw new InvalidOperationException(string.Join(' ', stuck)),
+            (null, _) => $"waits for {(runs.Count == 1 ? "run" : $"{runs.Count} runs, first")} {runs[0].Id}, which is {runs[0].State}",
+            (var id, "deleted") => $"waits for run {id}, which was deleted; cancel this one",
+            var (id, state) => $"waits for run {id}, which {(state == "failed" ? "failed" : "was cancelled")}; retry that one, or cancel this one",
         };
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Problems;
 using MetaOpt.Runs;
@@ -9,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Runs;
 
 /// <summary>Submit, list, look, change.</summary>
-static class RunsApi
+static partial class RunsApi
 {
     const int DefaultPage = 50, LargestPage = 200;
 
@@ -18,7 +19,7 @@ static class RunsApi
         var runs = v1.MapGroup("").WithTags("Runs");
         runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
         runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
-        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: state, kind, tag, owner, createdAfter, createdBefore, batch, limit, cursor.");
+        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: id (an id or its end), state, kind, tag, owner, createdAfter, createdBefore, batch, limit, cursor.");
         runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
         runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes, priority or time limit.");
     }
@@ -46,7 +47,7 @@ static class RunsApi
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
     {
-        request.AllowQuery("state", "kind", "tag", "owner", "createdAfter", "createdBefore", "batch", "limit", "cursor");
+        request.AllowQuery("id", "state", "kind", "tag", "owner", "createdAfter", "createdBefore", "batch", "limit", "cursor");
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
         var runs = db.Runs.AsNoTracking();
         if (request.QueryChoice("state", Enum.GetValues<RunState>().Select(RunDocument.StateName)) is { } state)
@@ -55,6 +56,12 @@ static class RunsApi
             runs = runs.Where(r => r.State == wanted);
         }
         if (request.QueryChoice("kind", SpecReader.Kinds.Keys) is { } kind) runs = runs.Where(r => r.Kind == kind);
+        if (request.QueryText("id") is { } id)
+        {
+            if (!EndOfId().IsMatch(id)) throw ProblemException.BadParameter("id", $"must be a run's id or at least its last 4 characters, got \"{id}\".");
+            var end = id.ToLowerInvariant();
+            runs = runs.Where(r => r.Id.ToString().EndsWith(end));
+        }
         if (request.QueryText("tag") is { } tag) runs = runs.Where(r => r.Tags.Contains(tag));
         if (request.QueryText("owner") is { } owner) runs = runs.Where(r => r.Owner == owner);
         if (request.QueryTime("createdAfter") is { } after) runs = runs.Where(r => r.CreatedAt >= after);
@@ -76,6 +83,9 @@ static class RunsApi
             ["nextCursor"] = page.Count > limit ? Base64Url.EncodeToString(page[limit - 1].Id.ToByteArray()) : null,
         });
     }
+
+    [GeneratedRegex(@"\A[0-9a-fA-F-]{4,36}\z")]
+    private static partial Regex EndOfId();
 
     static Guid ReadCursor(string cursor)
     {

@@ -70,6 +70,25 @@ public sealed class ApiClient : IDisposable
     /// <summary>DELETE.</summary>
     public Task<JsonElement> DeleteAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Delete, path, null, cancel);
 
+    /// <summary>
+    /// The whole id of the run that somebody named by its id or by the end of it, such as the 8 characters that lists and pages show.
+    /// </summary>
+    /// <exception cref="CommandException">No run's id ends so, or several do; the message lists them.</exception>
+    public async Task<string> RunIdAsync(string text, CancellationToken cancel)
+    {
+        if (Guid.TryParseExact(text, "D", out var whole)) return whole.ToString();
+        const int Shown = 5;
+        var runs = (await GetAsync($"runs?id={Uri.EscapeDataString(text)}&limit={Shown + 1}", cancel)).Items().ToList();
+        return runs switch
+        {
+            [var run] => run.Text("id")!,
+            [] => throw new CommandException($"No run has an id that ends in \"{text}\". List runs with ./metaopt runs."),
+            _ => throw new CommandException($"Several runs have an id that ends in \"{text}\"; give more of it:\n"
+                + string.Join('\n', runs.Take(Shown).Select(run => $"  {run.Text("id")}  {run.Text("name")}"))
+                + (runs.Count > Shown ? "\n  and others" : "")),
+        };
+    }
+
     /// <summary>The answer's body as it comes: a download or an event stream. Dispose the response.</summary>
     public async Task<HttpResponseMessage> OpenAsync(
         string path, CancellationToken cancel, string? accept = null, string? lastEventId = null)

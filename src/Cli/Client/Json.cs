@@ -21,6 +21,9 @@ public static class Json
     /// <summary>A text, or a number or boolean as text; null when absent.</summary>
     public static string? Text(this JsonElement parent, string name) => parent.Field(name)?.ToString();
 
+    /// <summary>The short form of a run's id, which every command takes.</summary>
+    public static string ShortId(this JsonElement run) => run.Text("id")![^8..];
+
     /// <summary>A number; null when absent.</summary>
     public static double? Number(this JsonElement parent, string name) =>
         parent.Field(name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;

@@ -10,19 +10,19 @@ public static class ResultCommands
     /// <summary><c>series ID [NAME]</c>: the list of trajectories, or one of them as tab-separated lines.</summary>
     public static Command Series()
     {
-        var id = new Argument<string>("id") { Description = "Id of the run." };
+        var id = new Argument<string>("id") { Description = "Id of the run, or its last 8 characters." };
         var name = new Argument<string?>("name") { Description = "A series, for example meta-loss.", Arity = ArgumentArity.ZeroOrOne };
         var points = new Option<int>("--max-points") { Description = "Longer series are summarised.", DefaultValueFactory = _ => 1000 };
         var command = new Command("series", "List a run's series, or print one: step, value (or min, max, mean).") { id, name, points };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            var path = $"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/series";
+            var run = await api.RunIdAsync(arguments.GetValue(id)!, cancel);
             if (arguments.GetValue(name) is not { } wanted)
-                foreach (var series in (await api.GetAsync(path, cancel)).Items())
+                foreach (var series in (await api.GetAsync($"runs/{run}/series", cancel)).Items())
                     Console.WriteLine($"{series.Text("name"),-30} {series.Text("count"),9} points, last step {series.Text("lastStep")}");
             else
-                Print(await ReadSeriesAsync(api, arguments.GetValue(id)!, wanted, arguments.GetValue(points), cancel));
+                Print(await ReadSeriesAsync(api, run, wanted, arguments.GetValue(points), cancel));
         });
         return command;
     }
@@ -48,12 +48,12 @@ public static class ResultCommands
     /// <summary><c>checkpoints ID</c>.</summary>
     public static Command Checkpoints()
     {
-        var id = new Argument<string>("id") { Description = "Id of the run." };
+        var id = new Argument<string>("id") { Description = "Id of the run, or its last 8 characters." };
         var command = new Command("checkpoints", "List a run's checkpoints.") { id };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            var list = await api.GetAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/checkpoints", cancel);
+            var list = await api.GetAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/checkpoints", cancel);
             foreach (var c in list.Items())
                 Console.WriteLine($"{c.Text("id")}  {c.Text("name"),-12} step {c.Text("step"),-8} {c.Text("size"),10} bytes  sha256 {c.Text("sha256")}");
         });

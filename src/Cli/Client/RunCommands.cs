@@ -9,7 +9,7 @@ namespace MetaOpt.Cli.Client;
 public static class RunCommands
 {
     static Argument<string> Document() => new("file") { Description = "A submission as JSON; - reads standard input." };
-    static Argument<string> Id() => new("id") { Description = "Id of the run." };
+    static Argument<string> Id() => new("id") { Description = "Id of the run, or its last 8 characters." };
 
     /// <summary><c>submit FILE</c>: queues a run and prints its id.</summary>
     public static Command Submit()
@@ -55,9 +55,9 @@ public static class RunCommands
             var filter = (arguments.GetValue(state) is { } wanted ? $"&state={wanted}" : "")
                 + (arguments.GetValue(owner) is { } whose ? $"&owner={Uri.EscapeDataString(whose)}" : "");
             var runs = await api.GetAsync($"runs?limit={arguments.GetValue(limit)}{filter}", cancel);
-            Console.WriteLine($"{"id",-36}  {"by",-12} {"state",-10} {"kind",-14} {"done",6}  name");
+            Console.WriteLine($"{"id",-8}  {"by",-12} {"state",-10} {"kind",-14} {"done",6}  name");
             foreach (var run in runs.Items())
-                Console.WriteLine($"{run.Text("id"),-36}  {run.Text("owner"),-12} {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
+                Console.WriteLine($"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
         });
         return command;
     }
@@ -70,7 +70,7 @@ public static class RunCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            Console.WriteLine((await api.GetAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}", cancel)).Indented());
+            Console.WriteLine((await api.GetAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}", cancel)).Indented());
         });
         return command;
     }
@@ -80,7 +80,7 @@ public static class RunCommands
     {
         var id = Id();
         var command = new Command("watch", "Follow a run live until it ends; exits 0 when it succeeded.") { id };
-        command.SetAction((arguments, cancel) => WithApi(api => FollowAsync(api, arguments.GetValue(id)!, cancel)));
+        command.SetAction((arguments, cancel) => WithApi(async api => await FollowAsync(api, await api.RunIdAsync(arguments.GetValue(id)!, cancel), cancel)));
         return command;
     }
 
@@ -91,7 +91,7 @@ public static class RunCommands
         var command = new Command("cancel", "Ask a run to stop; what it has stored is kept.") { id };
         command.SetAction((arguments, cancel) => WithApi(async api =>
         {
-            var run = await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/cancel", (string?)null, cancel);
+            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/cancel", (string?)null, cancel);
             Console.WriteLine(run.Text("state") is "cancelled" or null ? "cancelled" : $"{run.Text("state")}, will stop at its next step");
             return ExitCode.Success;
         }));
@@ -105,7 +105,7 @@ public static class RunCommands
         var command = new Command("retry", "Queue a failed or cancelled run again; it goes on from where it stood.") { id };
         command.SetAction((arguments, cancel) => WithApi(async api =>
         {
-            await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/retry", (string?)null, cancel);
+            await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/retry", (string?)null, cancel);
             Console.WriteLine("queued");
             return ExitCode.Success;
         }));
@@ -125,7 +125,7 @@ public static class RunCommands
             var body = new JsonObject { ["spec"] = ParseChanges(arguments.GetValue(changes)!) };
             if (arguments.GetValue(name) is { } called) body["name"] = called;
             if (arguments.GetValue(checkpoint) is { } start) body["checkpoint"] = start;
-            Console.WriteLine((await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/fork", body, cancel)).Text("id"));
+            Console.WriteLine((await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/fork", body, cancel)).Text("id"));
             return ExitCode.Success;
         }));
         return command;

@@ -8,7 +8,7 @@ namespace MetaOpt.Cli.Client;
 /// <summary>Sharing a server: the queue, grids of runs, letting others go first, what runs said, and models.</summary>
 public static class SharingCommands
 {
-    static Argument<string> Run() => new("id") { Description = "Id of the run." };
+    static Argument<string> Run() => new("id") { Description = "Id of the run, or its last 8 characters." };
 
     /// <summary><c>queue</c>: what runs and what waits, and why.</summary>
     public static Command Queue()
@@ -18,9 +18,9 @@ public static class SharingCommands
         {
             using var api = ApiClient.FromEnvironment();
             var queue = await api.GetAsync("queue", cancel);
-            Console.WriteLine($"{"id",-36}  {"by",-12} {"pool",-8} {"start",-16}  name, and what it waits for");
+            Console.WriteLine($"{"id",-8}  {"by",-12} {"pool",-8} {"start",-16}  name, and what it waits for");
             foreach (var run in queue.Items())
-                Console.WriteLine($"{run.Text("id"),-36}  {run.Text("owner"),-12} {run.Text("pool"),-8} {Start(run),-16}  {Reason(run)}");
+                Console.WriteLine($"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("pool"),-8} {Start(run),-16}  {Reason(run)}");
         });
         return command;
     }
@@ -61,7 +61,7 @@ public static class SharingCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            var run = await api.PostAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/{verb}", (string?)null, cancel);
+            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/{verb}", (string?)null, cancel);
             Console.WriteLine(run.Text("state") == "running" && verb != "resume" ? "running until its next resume point" : run.Text("state"));
         });
         return command;
@@ -75,9 +75,10 @@ public static class SharingCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
+            var run = await api.RunIdAsync(arguments.GetValue(id)!, cancel);
             for (long after = 0; ;)
             {
-                var page = await api.GetAsync($"runs/{Uri.EscapeDataString(arguments.GetValue(id)!)}/logs?after={after}", cancel);
+                var page = await api.GetAsync($"runs/{run}/logs?after={after}", cancel);
                 if (page.Items().FirstOrDefault().ValueKind == JsonValueKind.Undefined) return;
                 foreach (var line in page.Items()) Console.WriteLine($"{line.Number("attempt")}  {line.Text("at")}  {line.Text("text")}");
                 after = (long)page.Number("last")!.Value;

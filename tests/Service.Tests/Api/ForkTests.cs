@@ -53,7 +53,7 @@ public sealed class ForkTests(ApiFixture api) : IClassFixture<ApiFixture>
         var evaluation = $$$"""{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"run":"{{{fork["id"]}}}"},{"optimizer":{"type":"adam"}}]}}""";
         var waiting = await PostAsync("/api/v1/runs", evaluation);
         Assert.Equal((string?)fork["id"], (string?)waiting["after"]![0]);
-        Assert.Contains($"waits for run {fork["id"]}", (string?)waiting["waitingFor"]!["reason"]);
+        Assert.Contains($"waits for run {((string)fork["id"]!)[^8..]}", (string?)waiting["waitingFor"]!["reason"]);
         Assert.Equal((422, "/spec/contestants/0/run"), await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, Guid.NewGuid().ToString())));
         Assert.Equal((422, "/spec/contestants/0/run"), await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, (string)waiting["id"]!)));
         Assert.Equal((422, "/after/0"), await WrongAsync("/api/v1/runs", ApiFixture.Training.Insert(1, $"\"after\":[\"{Guid.NewGuid()}\"],")));

@@ -80,6 +80,11 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(ids[1..], await Found("createdAfter=2026-01-03T00:00:00Z"));
         Assert.Equal(ids[..1], await Found("createdBefore=2026-01-03"));
         Assert.Equal(ids[1..2], await Found("createdAfter=2026-01-03&createdBefore=2026-01-04T01:00:00%2B02:00"));
+        Assert.Equal(ids[1..2], await Found($"id={ids[1].ToString()[^8..]}"));
+        Assert.Equal(ids[1..2], await Found($"id={ids[1].ToString().ToUpperInvariant()}"));
+        Assert.Empty(await Found($"id={ids[1].ToString()[..8]}"));
+        foreach (var wrong in (string[])["abc", "____", "%25%25%25%25", $"0{ids[1]}"])
+            Assert.Equal("id", (string)JsonNode.Parse(await (await api.Admin.GetAsync($"/api/v1/runs?id={wrong}")).Content.ReadAsStringAsync())!["parameter"]!);
         var refused = await api.Admin.GetAsync("/api/v1/runs?createdAfter=yesterday");
         Assert.Equal("createdAfter", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["parameter"]!);
     }

@@ -24,23 +24,47 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         await File.WriteAllTextAsync(file, $$"""{"run":{{ApiFixture.Training}},"grid":[{"field":"/seed","values":[7,8]}]}""");
         var ids = (await RunAsync($"batch {file}")).Select(line => line[..36]).ToList();
         Assert.Equal(2, ids.Distinct().Count());
+        // Lists show the end of the id, and every command takes it.
+        var (first, second) = (ids[0][^8..], ids[1][^8..]);
         var queue = await RunAsync("queue");
-        Assert.All(ids, id => Assert.Contains("no live worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)), StringComparison.OrdinalIgnoreCase));
+        Assert.All([first, second], id => Assert.Contains("no live worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)), StringComparison.OrdinalIgnoreCase));
+        Assert.Single(await RunAsync("runs"), line => line.StartsWith(first + " ", StringComparison.Ordinal));
+        Assert.Contains(await RunAsync($"show {first}"), line => line.Contains(ids[0], StringComparison.Ordinal));
 
-        Assert.Equal(["queued"], await RunAsync($"pause {ids[0]}"));
-        Assert.Contains("paused", (await RunAsync("queue")).Single(line => line.StartsWith(ids[0], StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Equal(["queued"], await RunAsync($"pause {first}"));
+        Assert.Contains("paused", (await RunAsync("queue")).Single(line => line.StartsWith(first, StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Equal(["queued"], await RunAsync($"pause {ids[1]}"));
-        Assert.Equal(["queued"], await RunAsync($"resume {ids[0]}"));
+        Assert.Equal(["queued"], await RunAsync($"resume {first}"));
 
         var run = await api.ClaimAsync(Guid.Parse(ids[0]));
-        Assert.Equal(["running until its next resume point"], await RunAsync($"yield {ids[0]}"));
+        Assert.Equal(["running until its next resume point"], await RunAsync($"yield {first}"));
         await run.AppendLogAsync(1, ["hello", "there"], default);
         await run.SaveCheckpointAsync("final", 5, new byte[100], default);
         await run.FinishAsync(RunState.Succeeded, null, null, default);
-        var checkpoint = (await RunAsync($"checkpoints {ids[0]}")).Single(line => line.Contains("final", StringComparison.Ordinal))[..36];
+        var checkpoint = (await RunAsync($"checkpoints {first}")).Single(line => line.Contains("final", StringComparison.Ordinal))[..36];
         Assert.Equal(["mine@1"], await RunAsync($"promote {checkpoint} mine"));
         Assert.StartsWith("mine@1 ", Assert.Single(await RunAsync("models")));
-        Assert.Equal([""], await RunAsync($"said {ids[1]}"));
-        Assert.Equal(["hello", "there"], (await RunAsync($"said {ids[0]}")).Select(line => line.Split(' ')[^1]));
+        Assert.Equal([""], await RunAsync($"said {second}"));
+        Assert.Equal(["hello", "there"], (await RunAsync($"said {first}")).Select(line => line.Split(' ')[^1]));
+        Assert.Equal(36, (await RunAsync($"fork {first} --name again"))[0].Length);
+    }
+
+    [Fact]
+    public async Task The_end_of_an_id_that_several_runs_share_or_none_has_is_told_with_the_candidates()
+    {
+        await RunAsync($"login {api.App.Urls.First()}", api.AdminToken);
+        foreach (var id in (string[])["00000000-0000-7000-8000-0000deadbeef", "00000000-0000-7000-8000-0001deadbeef"])
+        {
+            var submitted = await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, ",\"pool\":\"elsewhere\""));
+            await using var renamed = api.Database.CreateCommand($"update runs set id = '{id}' where id = '{submitted}'");
+            await renamed.ExecuteNonQueryAsync();
+        }
+        var (code, output) = await CommandLine.RunAsync(home, "", "cancel deadbeef");
+        Assert.Equal(1, code);
+        Assert.Equal(["Several runs have an id that ends in \"deadbeef\"; give more of it:", "00000000-0000-7000-8000-0000deadbeef", "00000000-0000-7000-8000-0001deadbeef"],
+            output.Split('\n').Take(3).Select((line, i) => i == 0 ? line : line.Trim().Split(' ')[0]).Order(StringComparer.Ordinal).OrderBy(line => line[0] == '0'));
+        Assert.Equal(["cancelled"], await RunAsync("cancel 1DEADBEEF"));
+        Assert.Contains("No run has an id that ends in \"abcdabcd\"", (await CommandLine.RunAsync(home, "", "watch abcdabcd")).Output, StringComparison.Ordinal);
+        Assert.Contains("must be a run's id or at least its last 4 characters", (await CommandLine.RunAsync(home, "", "said xyz")).Output, StringComparison.Ordinal);
     }
 }

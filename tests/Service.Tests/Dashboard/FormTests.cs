@@ -76,7 +76,7 @@ public sealed class FormTests(BrowserFixture browser)
         Assert.True(JsonNode.DeepEquals(
             JsonNode.Parse($$"""{"seed":null,"start":"{{checkpoint}}","training":{"metaEpochs":6} }"""), (await ShownJsonAsync(page))["spec"]));
         await Button(page, "Submit").ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "run " + id.ToString()[^6..] })).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "run " + id.ToString()[^8..] })).ToBeVisibleAsync();
         await Expect(page.Locator(".state").First).ToHaveTextAsync("succeeded");
         var forked = (await browser.Api.GetAsync($"/api/v1/runs/{page.Url.Split('/')[^1]}"))["spec"]!;
         Assert.Equal((0, 6, 20, checkpoint),

@@ -5,7 +5,7 @@ import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { Curves, banded, chartsOf, contestants } from '../app/curves.js';
 import { follow } from '../app/live.js';
-import { duration, progress, secondsBetween } from '../app/format.js';
+import { duration, progress, secondsBetween, short } from '../app/format.js';
 import { head } from '../app/run-head.js';
 
 export const title = 'Run';
@@ -115,7 +115,7 @@ function facts(run) {
       'Id',
       h(
         'span.row',
-        h('code', run.id.slice(0, 8)),
+        h('code', { title: run.id }, short(run.id)),
         copyButton(() => run.id, ''),
       ),
     ),

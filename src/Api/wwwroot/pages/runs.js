@@ -1,10 +1,10 @@
 /** Every run, newest first, with filters that are in the address; chosen ones can be compared. */
 import { fill, h, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
-import { ago, duration, progress, runLink, secondsBetween, state } from '../app/format.js';
+import { ago, duration, progress, runId, runLink, secondsBetween, state } from '../app/format.js';
 
 export const title = 'Runs';
-const filters = ['state', 'kind', 'owner', 'tag', 'batch'];
+const filters = ['id', 'state', 'kind', 'owner', 'tag', 'batch'];
 const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
 const mostCompared = 8;
@@ -58,6 +58,7 @@ export async function show(view, { signal, query, go }) {
     },
     field('State', pick('state', states)),
     field('Kind', pick('kind', kinds)),
+    field('Id', type('id')),
     field('By', type('owner')),
     field('Tag', type('tag')),
     query.get('batch') && field('Grid', type('batch')),
@@ -92,7 +93,7 @@ export async function show(view, { signal, query, go }) {
       list,
       table(
         'Runs',
-        ['', 'Run', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'],
+        ['', 'Run', 'Id', 'State', 'Kind', 'By', 'Tags', 'Progress', 'Took', 'Submitted'],
         items.map(run => [
           h('input', {
             type: 'checkbox',
@@ -102,6 +103,7 @@ export async function show(view, { signal, query, go }) {
             onchange: event => choose(run, event.target.checked),
           }),
           runLink(run),
+          runId(run),
           state(run),
           run.kind,
           run.owner,
@@ -110,7 +112,7 @@ export async function show(view, { signal, query, go }) {
           run.startedAt ? duration(secondsBetween(run.startedAt, run.finishedAt)) : '–',
           ago(run.createdAt),
         ]),
-        'No run is like that.',
+        ['No runs match these filters. ', query.size > 0 && h('a', { href: '/runs' }, 'Clear filters')],
       ),
     );
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
