@@ -25,6 +25,7 @@ static class RunDocument
         ["attempt"] = run.Attempt,
         ["progress"] = Node(run.Progress),
         ["error"] = run.ErrorCode is null ? null : new JsonObject { ["code"] = run.ErrorCode, ["detail"] = run.ErrorDetail },
+        ["headline"] = Headline.Of(run.Result),
         ["paused"] = run.Paused,
         ["batch"] = run.Batch?.ToString(),
         ["forkedFrom"] = run.ForkedFrom?.ToString(),

@@ -1,7 +1,7 @@
 /** What runs, what waits and why, and who works. */
 import { action, fill, h, panel, table } from '../app/dom.js';
 import { api, mayChange, poll } from '../app/api.js';
-import { ago, count, duration, number, progress, runLink, secondsBetween, size, state } from '../app/format.js';
+import { ago, count, duration, number, progress, runId, runLink, secondsBetween, size, state } from '../app/format.js';
 import { isAwake, workerTable } from '../app/workers.js';
 
 export const title = 'Queue';
@@ -48,8 +48,8 @@ export async function show(view, { signal, me }) {
           running,
           table(
             'Running runs',
-            ['Run', 'By', 'Kind', 'Progress', 'Worker', 'Since'],
-            active.map(run => [runLink(run), run.owner, run.kind, progress(run), run.worker ?? '–', ago(run.startedAt)]),
+            ['Run', 'Id', 'By', 'Kind', 'Progress', 'Worker', 'Since'],
+            active.map(run => [runLink(run), runId(run), run.owner, run.kind, progress(run), run.worker ?? '–', ago(run.startedAt)]),
             ['Nothing runs now. ', h('a', { href: '/new?preset=quadratics' }, 'Start with a preset'), '.'],
           ),
         );
@@ -57,10 +57,11 @@ export async function show(view, { signal, me }) {
           waiting,
           table(
             'Waiting runs',
-            ['#', 'Run', 'By', 'Priority', 'Pool', 'Why it waits', 'Start', ''],
+            ['#', 'Run', 'Id', 'By', 'Priority', 'Pool', 'Why it waits', 'Start', ''],
             queued.map(run => [
               run.waitingFor?.position ?? '–',
               runLink(run),
+              runId(run),
               run.owner,
               run.priority,
               run.pool,
@@ -76,14 +77,16 @@ export async function show(view, { signal, me }) {
           recent,
           table(
             'Runs that finished lately',
-            ['Run', 'State', 'By', 'Result', 'Took', 'Finished'],
+            ['Run', 'Id', 'Kind', 'State', 'By', 'Result', 'Took', 'Finished'],
             done
               .slice(0, 8)
               .map(run => [
                 runLink(run),
+                runId(run),
+                run.kind,
                 state(run),
                 run.owner,
-                h('span.muted', run.error?.detail ?? run.kind),
+                outcome(run),
                 duration(run.startedAt && secondsBetween(run.startedAt, run.finishedAt)),
                 ago(run.finishedAt),
               ]),
@@ -98,6 +101,10 @@ export async function show(view, { signal, me }) {
     },
   );
 }
+
+/** What came out of a run in one number, or why nothing did. */
+const outcome = ({ error, headline }) =>
+  error ? h('span.muted', error.detail) : headline ? [`${headline.name}: `, h('strong', number(headline.value))] : '–';
 
 /** Who used how much lately: shares as bars, halved each day, in slot-seconds for each unit of weight. */
 function usageTable(items) {
