@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using MetaOpt.Service.Tests.Workers;
 using MetaOpt.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,15 +19,14 @@ public sealed class AdminTests(BrowserFixture browser)
     [Fact]
     public async Task Limits_are_set_and_lifted_and_the_trail_says_so()
     {
-        var name = "q" + Guid.NewGuid().ToString("N")[..8];
-        await browser.Api.Admin.PostAsync("/api/v1/users", MetaOpt.Service.Tests.Api.ApiFixture.Json($$"""{"name":"{{name}}","role":"member"}"""));
+        var name = await UserAsync();
         await using var opened = await browser.SignInAsync("/admin");
         var page = opened.Page;
         async Task SetAsync(string limit, string value)
         {
             await page.GetByLabel($"{limit}: {name}").FillAsync(value);
             await page.Keyboard.PressAsync("Tab");
-            await Expect(page.GetByText("The limit holds from now on.").Last).ToBeVisibleAsync();
+            await Expect(page.GetByText("Limit saved.").Last).ToBeVisibleAsync();
         }
         async Task<JsonNode?> LimitsAsync() => (await browser.Api.GetAsync("/api/v1/quotas"))["items"]!.AsArray().FirstOrDefault(q => (string?)q!["name"] == name)?["limits"];
 
@@ -36,14 +36,71 @@ public sealed class AdminTests(BrowserFixture browser)
         Assert.Equal(2, (int?)(await LimitsAsync())!["running"]);
         await SetAsync("Running at once", "");
         await WorkerFixture.UntilAsync(async () => (await LimitsAsync())?["running"] is null, "the limit to be lifted");
-        await page.GetByLabel("Running at once: everybody").FillAsync("many");
+        // What is wrong is told at its field, which keeps what was typed.
+        var everybody = page.GetByLabel("Running at once: everybody");
+        await everybody.FillAsync("many");
         await page.Keyboard.PressAsync("Tab");
-        await Expect(page.Locator(".toast.bad")).ToContainTextAsync("must be");
+        await Expect(everybody).ToHaveAttributeAsync("aria-invalid", "true");
+        await Expect(everybody).ToHaveAccessibleDescriptionAsync(new Regex("must be"));
+        await Expect(everybody).ToHaveValueAsync("many");
 
         await page.GetByLabel("What").FillAsync("quota.set");
         await page.GetByLabel("Of", new() { Exact = true }).FillAsync(name);
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Audit trail" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(4);
+    }
+
+    [Theory]
+    [InlineData("abc", "abc")]
+    [InlineData("", "")]
+    [InlineData("0x10", "0x10")]
+    [InlineData("0.0009", "between 0.001 and 1000")]
+    public async Task A_weight_or_a_lifetime_that_is_no_number_is_refused_at_its_field_and_nothing_is_stored(string typed, string said)
+    {
+        var name = await UserAsync();
+        await using var opened = await browser.SignInAsync($"/admin?user={name}");
+        var page = opened.Page;
+        var weight = page.GetByLabel($"Weight of {name}");
+        await weight.FillAsync(typed);
+        await page.Keyboard.PressAsync("Tab");
+        await Expect(weight).ToHaveAttributeAsync("aria-invalid", "true");
+        await Expect(weight).ToHaveAccessibleDescriptionAsync(new Regex($"must be.*{Regex.Escape(said)}"));
+        await Expect(weight).ToHaveValueAsync(typed);
+        Assert.Equal(1, (double)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["weight"]!);
+        Assert.DoesNotContain((await browser.Api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray(), entry => (string)entry!["action"]! == "user.change");
+
+        if (typed == "") return; // A lifetime may be empty: it is unlimited then.
+        var tokens = page.Locator("section", new() { HasText = $"Tokens of {name}" });
+        await tokens.GetByLabel("Name").FillAsync("short");
+        await tokens.GetByLabel("Days until it expires").FillAsync(typed);
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(tokens.GetByLabel("Days until it expires")).ToHaveAccessibleDescriptionAsync(new Regex("must be"));
+        Assert.Empty((await browser.Api.GetAsync($"/api/v1/users/{name}/tokens"))["items"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task A_role_is_changed_only_after_a_confirmation()
+    {
+        var name = await UserAsync();
+        await using var opened = await browser.SignInAsync("/admin");
+        var page = opened.Page;
+        var role = page.GetByLabel($"Role of {name}");
+        await role.SelectOptionAsync("admin");
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToContainTextAsync($"Change {name} from member to admin?");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Keep member" }).ClickAsync();
+        await Expect(role).ToHaveValueAsync("member");
+        Assert.Equal("member", (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["role"]);
+        await role.SelectOptionAsync("viewer");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Change the role" }).ClickAsync();
+        await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["role"] == "viewer", "the role");
+        await Expect(role).ToHaveValueAsync("viewer");
+    }
+
+    async Task<string> UserAsync()
+    {
+        var name = "q" + Guid.NewGuid().ToString("N")[..8];
+        (await browser.Api.Admin.PostAsync("/api/v1/users", MetaOpt.Service.Tests.Api.ApiFixture.Json($$"""{"name":"{{name}}","role":"member"}"""))).EnsureSuccessStatusCode();
+        return name;
     }
 
     [Fact]

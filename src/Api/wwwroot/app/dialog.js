@@ -1,5 +1,6 @@
 /** Small forms in a dialog: what the server finds wrong is said beside the field. */
 import { fill, h } from './dom.js';
+import { field, mark } from './fields.js';
 
 /**
  * Asks for some values. Fields are {name, label, value, hint, rows (makes it a text area), and attributes of the input};
@@ -9,17 +10,14 @@ export function ask(heading, label, fields, work) {
   return new Promise(resolve => {
     let done = false;
     const wrong = h('p.wrong', { role: 'alert' });
-    const parts = fields.map(field => ({ name: field.name, ...input(field) }));
+    const parts = fields.map(({ label: words, hint, rows, ...attributes }) =>
+      field(words, h(rows ? 'textarea' : 'input', { rows, autocomplete: 'off', ...attributes }), hint),
+    );
+    const found = new Map(parts.map(part => [`/${part.input.name}`, part]));
     const submit = h('button.primary', label);
     const say = error => {
-      const errors = error.errors ?? [];
-      for (const { name, box, message } of parts) {
-        const mine = errors.find(e => e.pointer?.split('/')[1] === name);
-        box.setAttribute('aria-invalid', String(Boolean(mine)));
-        message.hidden = !mine;
-        fill(message, mine?.detail);
-      }
-      fill(wrong, errors.length ? '' : error.message);
+      const left = mark(found, error.errors ?? []);
+      fill(wrong, left.length || !error.errors?.length ? [error.message, ...left.map(e => e.detail)].join(' ') : '');
     };
     const dialog = h(
       'dialog.form',
@@ -31,7 +29,7 @@ export function ask(heading, label, fields, work) {
             event.preventDefault();
             submit.disabled = true;
             try {
-              await work(Object.fromEntries(parts.map(({ name, box }) => [name, box.value])));
+              await work(Object.fromEntries(parts.map(({ input }) => [input.name, input.value])));
               done = true;
               dialog.close();
             } catch (error) {
@@ -54,10 +52,4 @@ export function ask(heading, label, fields, work) {
     document.body.append(dialog);
     dialog.showModal();
   });
-}
-
-function input({ name, label, hint, rows, ...attributes }) {
-  const box = h(rows ? 'textarea' : 'input', { name, rows, autocomplete: 'off', 'aria-label': label, ...attributes });
-  const message = h('span.wrong.small', { hidden: true });
-  return { box, message, element: h('label.field', h('span', label), box, hint && h('span.small.muted', hint), message) };
 }

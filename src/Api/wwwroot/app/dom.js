@@ -72,8 +72,8 @@ export function toast(text, kind = 'plain') {
   setTimeout(() => box.remove(), kind === 'bad' ? 12_000 : 5_000);
 }
 
-/** Asks before something that cannot be undone. */
-export function confirmed(question, action) {
+/** Asks before something that has consequences; true when the answer is the action. */
+export function confirmed(question, action, otherwise = 'No, keep it') {
   return new Promise(resolve => {
     const dialog = h(
       'dialog',
@@ -82,7 +82,7 @@ export function confirmed(question, action) {
       h(
         'form.row.end',
         { method: 'dialog' },
-        h('button', { value: '' }, 'No, keep it'),
+        h('button', { value: '' }, otherwise),
         h('button.danger', { value: 'yes' }, action),
       ),
     );

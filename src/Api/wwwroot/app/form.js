@@ -258,25 +258,6 @@ export class Form {
   }
 }
 
-/** Marks the inputs that errors point at; gives back those that point at none. */
-export function mark(found, errors) {
-  for (const { input, message } of found.values()) {
-    message.hidden = true;
-    input?.removeAttribute('aria-invalid');
-  }
-  return errors.filter(error => {
-    let at = error.pointer;
-    while (at && !found.has(at)) at = at.slice(0, at.lastIndexOf('/'));
-    const place = found.get(at);
-    if (!place) return true;
-    fill(place.message, error.detail);
-    place.message.hidden = false;
-    place.input?.setAttribute('aria-invalid', 'true');
-    place.message.closest('details')?.setAttribute('open', '');
-    return false;
-  });
-}
-
 /** "metaBatch" as "Meta batch". */
 export const title = name =>
   name

@@ -1,7 +1,7 @@
 /** Fields that vary: every combination of their values becomes a run. */
 import { fill, h } from './dom.js';
-
-const most = 500;
+import { field } from './fields.js';
+import { most, runsOf, valuesOf } from './grid-values.js';
 
 export class Grid {
   /** changed() is called after each edit; fields() gives pointers of the specification to choose from. */
@@ -25,16 +25,12 @@ export class Grid {
     ];
   }
 
-  add(field, values) {
+  add(pointer, values) {
     const oninput = () => this.edited();
     const attributes = { oninput, spellcheck: 'false', autocomplete: 'off' };
-    const one = (label, input, more) => {
-      const message = h('span.wrong.small', { hidden: true });
-      return { input, message, element: h(`label.field${more}`, h('span', label), input, message) };
-    };
     const row = {
-      field: one('Field', h('input', { value: field, list: 'varied', placeholder: '/training/unroll', ...attributes }), ''),
-      values: one('Values', h('input', { value: values, placeholder: '0.001, 0.003, 0.01', ...attributes }), '.wide'),
+      field: field('Field', h('input', { value: pointer, list: 'varied', placeholder: '/training/unroll', ...attributes })),
+      values: field('Values', h('input', { value: values, placeholder: '0.001, 0.003, 0.01', ...attributes }), null, '.wide'),
     };
     row.element = h(
       'div.vary',
@@ -56,7 +52,7 @@ export class Grid {
     this.rows.push(row);
     this.place.append(row.element);
     this.edited();
-    (field ? row.values : row.field).input.focus();
+    (pointer ? row.values : row.field).input.focus();
   }
 
   edited() {
@@ -64,7 +60,7 @@ export class Grid {
       this.known,
       this.fields().map(value => h('option', { value })),
     );
-    const runs = this.read().reduce((product, axis) => product * axis.values.length, 1);
+    const runs = runsOf(this.read());
     fill(this.total, this.rows.length === 0 ? '' : runs > most ? `${runs} runs; a grid has ${most} at most.` : `${runs} runs`);
     this.changed();
   }
@@ -80,31 +76,4 @@ export class Grid {
       found.set(`${at}/${i}/field`, row.field).set(`${at}/${i}/values`, row.values);
     });
   }
-}
-
-/** "1..3, 10, adam" as [1, 2, 3, 10, "adam"]. */
-export function valuesOf(text) {
-  return parts(text).flatMap(part => {
-    const range = /^(-?\d+)\.\.(-?\d+)$/.exec(part)?.slice(1).map(Number);
-    if (range && range[1] >= range[0] && range[1] - range[0] < most)
-      return Array.from({ length: range[1] - range[0] + 1 }, (_, i) => range[0] + i);
-    try {
-      return [JSON.parse(part)];
-    } catch {
-      return [part];
-    }
-  });
-}
-
-/** At the commas that are not within brackets: a value may be a list such as [20, 20], or an object. */
-function parts(text) {
-  let depth = 0;
-  const found = [''];
-  for (const c of text) {
-    if ('[{'.includes(c)) depth++;
-    else if (']}'.includes(c)) depth--;
-    if (c === ',' && depth <= 0) found.push('');
-    else found[found.length - 1] += c;
-  }
-  return found.map(part => part.trim()).filter(Boolean);
 }

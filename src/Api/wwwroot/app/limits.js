@@ -1,6 +1,7 @@
 /** What users may have at most, for administrators to change. */
 import { fill, h, table, toast } from './dom.js';
 import { api } from './api.js';
+import { attempt, bare } from './fields.js';
 import { count, number, size, typed } from './format.js';
 
 const gib = 2 ** 30;
@@ -24,32 +25,30 @@ export function limits(signal) {
     const [{ everybody, items }, queue] = await Promise.all([api.get('/quotas', signal), api.get('/queue', signal)]);
     const own = new Map(items.map(item => [item.name, item.limits]));
     const used = new Map(queue.usage.map(user => [user.name, user]));
-    const set = async (path, before, kind, text) => {
-      const next = { ...before, [kind.name]: limitOf(text.trim(), kind) };
-      // At once: the next field may be set before this one is stored.
-      Object.assign(before, next);
-      try {
-        await api.put(path, Object.fromEntries(Object.entries(next).filter(([, v]) => v !== null)));
-        toast('The limit holds from now on.');
-        // Others' fields say what everybody may have.
-        if (path === '/quotas') await refresh(users);
-      } catch (error) {
-        toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-        await refresh(users);
-      }
+    const cells = (path, who, mine, otherwise, usage) => {
+      const places = kinds.map(kind =>
+        bare(
+          h('input', {
+            'aria-label': `${kind.label}: ${who}`,
+            value: mine[kind.name] == null ? '' : mine[kind.name] / kind.factor,
+            placeholder: otherwise?.[kind.name] == null ? 'no limit' : String(otherwise[kind.name] / kind.factor),
+            inputmode: 'decimal',
+            size: 9,
+            onchange: () => set(path, places),
+          }),
+        ),
+      );
+      return kinds.map((kind, i) => [places[i].element, usage && h('div.small.muted', `${kind.text(usage[kind.name])} used`)]);
     };
-    const cells = (path, who, mine, otherwise, usage) =>
-      kinds.map(kind => [
-        h('input', {
-          'aria-label': `${kind.label}: ${who}`,
-          value: mine[kind.name] == null ? '' : mine[kind.name] / kind.factor,
-          placeholder: otherwise?.[kind.name] == null ? 'no limit' : String(otherwise[kind.name] / kind.factor),
-          inputmode: 'decimal',
-          size: 9,
-          onchange: event => set(path, mine, kind, event.target.value),
-        }),
-        usage && h('div.small.muted', `${kind.text(usage[kind.name])} used`),
-      ]);
+    // The row as it stands: a field that is wrong keeps what was typed, and the row is not stored until all of it is right.
+    const set = async (path, places) => {
+      const limits = kinds.map((kind, i) => [kind.name, limitOf(places[i].input.value.trim(), kind)]);
+      const found = new Map(kinds.map((kind, i) => [`/${kind.name}`, places[i]]));
+      if (!(await attempt(found, () => api.put(path, Object.fromEntries(limits.filter(([, v]) => v !== null)))))) return;
+      toast('Limit saved.');
+      // Others' fields show the default.
+      if (path === '/quotas') await refresh(users);
+    };
     fill(
       element,
       table(
@@ -65,7 +64,7 @@ export function limits(signal) {
       ),
       h(
         'p.small.muted',
-        'What is left empty for a user is everybody’s. A run over a limit waits and says so; nothing is cancelled.',
+        'An empty field uses the default limit. A run over a limit waits; nothing is cancelled.',
       ),
     );
   };

@@ -1,7 +1,8 @@
 /** Tokens of oneself or, for administrators, of somebody: listed, made, revoked. */
-import { action, confirmed, copyButton, fill, h, table, toast } from './dom.js';
+import { action, confirmed, copyButton, fill, h, table } from './dom.js';
 import { api } from './api.js';
-import { ago } from './format.js';
+import { attempt, field } from './fields.js';
+import { ago, typed } from './format.js';
 
 const scopes = { 'runs:read': 'see everything', 'runs:write': 'submit and change runs', admin: 'administer' };
 
@@ -33,41 +34,42 @@ export function tokens(path, possible, signal) {
       ),
     );
   };
+  const name = field('Name', h('input', { name: 'name', required: true, maxlength: 100 }));
+  const days = field('Days until it expires', h('input', { name: 'days', inputmode: 'numeric', placeholder: 'never', size: 10 }));
+  const found = new Map([
+    ['/name', name],
+    ['/expiresInDays', days],
+  ]);
+  const create = async () => {
+    const lifetime = days.input.value.trim();
+    const token = await api.post(path, {
+      name: name.input.value,
+      scopes: possible.filter(scope => form.elements[scope].checked),
+      ...(lifetime ? { expiresInDays: typed(lifetime) } : {}),
+    });
+    fill(
+      made,
+      h(
+        'div.banner',
+        h('p', 'Copy the token now and keep it safe: it is not shown again.'),
+        h('code.secret', token.token),
+        ' ',
+        copyButton(() => token.token),
+      ),
+    );
+    form.reset();
+    await refresh();
+  };
   const form = h(
     'form.filters',
     {
-      onsubmit: async event => {
+      onsubmit: event => {
         event.preventDefault();
-        const { name, days } = form.elements;
-        try {
-          const token = await api.post(path, {
-            name: name.value,
-            scopes: possible.filter(scope => form.elements[scope].checked),
-            ...(days.value ? { expiresInDays: Number(days.value) } : {}),
-          });
-          fill(
-            made,
-            h(
-              'div.banner',
-              h('p', 'This is the token. It is shown this once: keep it somewhere safe.'),
-              h('code.secret', token.token),
-              ' ',
-              copyButton(() => token.token),
-            ),
-          );
-          form.reset();
-          await refresh();
-        } catch (error) {
-          toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-        }
+        attempt(found, create);
       },
     },
-    h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 100 })),
-    h(
-      'label.field',
-      h('span', 'Days until it expires'),
-      h('input', { name: 'days', type: 'number', min: 1, max: 3650, placeholder: 'never' }),
-    ),
+    name.element,
+    days.element,
     possible.map(scope =>
       h('label.row', { title: scopes[scope] }, h('input', { type: 'checkbox', name: scope, checked: scope !== 'admin' }), scope),
     ),

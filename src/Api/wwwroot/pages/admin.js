@@ -1,8 +1,9 @@
 /** For administrators: everybody, their tokens, workers, and who changed what. */
-import { action, fill, h, panel, table, toast } from '../app/dom.js';
+import { action, confirmed, fill, h, panel, table, toast } from '../app/dom.js';
 import { api } from '../app/api.js';
 import { audit } from '../app/audit.js';
-import { ago } from '../app/format.js';
+import { attempt, bare, field } from '../app/fields.js';
+import { ago, typed } from '../app/format.js';
 import { limits } from '../app/limits.js';
 import { tokens } from '../app/tokens.js';
 import { workerTable } from '../app/workers.js';
@@ -31,24 +32,15 @@ export async function show(view, { me, query, signal, go }) {
         ['Name', 'Role', 'Weight', 'Joined', 'State', ''],
         items.map(user => [
           user.name,
-          h(
-            'select',
-            { 'aria-label': `Role of ${user.name}`, onchange: event => change(user, { role: event.target.value }) },
-            roles.map(role => h('option', { value: role, selected: role === user.role }, role)),
-          ),
-          h('input', {
-            'aria-label': `Weight of ${user.name}`,
-            value: user.weight,
-            size: 5,
-            inputmode: 'decimal',
-            onchange: event => change(user, { weight: Number(event.target.value) }),
-          }),
+          roleOf(user),
+          weightOf(user),
           ago(user.createdAt),
           user.disabledAt ? h('span.muted', 'disabled') : 'active',
           h(
             'span.row',
-            h('a', { href: `/admin?user=${user.name}` }, 'Tokens'),
+            h('a', { href: `/admin?user=${encodeURIComponent(user.name)}` }, 'Tokens'),
             action(user.disabledAt ? 'Enable' : 'Disable', '.quiet', () => change(user, { disabled: !user.disabledAt })),
+            action('Delete', '.quiet', () => remove(user)),
           ),
         ]),
       ),
@@ -56,38 +48,79 @@ export async function show(view, { me, query, signal, go }) {
     await bounds.refresh(items);
     await trail.refresh();
   };
+  const path = user => `/users/${encodeURIComponent(user.name)}`;
   const change = async (user, edit) => {
-    try {
-      await api.patch(`/users/${user.name}`, edit);
-    } catch (error) {
-      toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-    }
+    await api.patch(path(user), edit);
     await refresh();
+  };
+  const roleOf = user => {
+    const place = bare(
+      h(
+        'select',
+        {
+          'aria-label': `Role of ${user.name}`,
+          onchange: async () => {
+            const role = place.input.value;
+            const question = `Change ${user.name} from ${user.role} to ${role}? Scopes: ${scopesOf[role].join(', ')}.`;
+            const done =
+              (await confirmed(question, 'Change the role', `Keep ${user.role}`)) &&
+              (await attempt(new Map([['/role', place]]), () => change(user, { role })));
+            if (!done) place.input.value = user.role;
+          },
+        },
+        roles.map(role => h('option', { value: role, selected: role === user.role }, role)),
+      ),
+    );
+    return place.element;
+  };
+  const weightOf = user => {
+    const place = bare(
+      h('input', {
+        'aria-label': `Weight of ${user.name}`,
+        value: user.weight,
+        size: 5,
+        inputmode: 'decimal',
+        onchange: () => attempt(new Map([['/weight', place]]), () => change(user, { weight: typed(place.input.value.trim()) })),
+      }),
+    );
+    return place.element;
+  };
+  const remove = async user => {
+    const question = `Delete ${user.name} with all tokens and limits? Runs and models of ${user.name} stay. This cannot be undone.`;
+    if (!(await confirmed(question, 'Delete the user', 'Cancel'))) return;
+    await api.delete(path(user));
+    toast(`User ${user.name} deleted.`);
+    if (query.get('user') === user.name) await go('/admin');
+    else await refresh();
+  };
+  const name = field('Name', h('input', { name: 'name', required: true, maxlength: 40 }));
+  const role = field(
+    'Role',
+    h(
+      'select',
+      { name: 'role' },
+      roles.map(word => h('option', { value: word, selected: word === 'member' }, word)),
+    ),
+  );
+  const create = async () => {
+    const user = await api.post('/users', { name: name.input.value.trim(), role: role.input.value });
+    toast(`User ${user.name} created. Create a token.`);
+    await go(`/admin?user=${encodeURIComponent(user.name)}`);
   };
   const form = h(
     'form.filters',
     {
-      onsubmit: async event => {
+      onsubmit: event => {
         event.preventDefault();
-        try {
-          const user = await api.post('/users', { name: form.elements.name.value.trim(), role: form.elements.role.value });
-          toast(`${user.name} is there now; make a first token.`);
-          await go(`/admin?user=${user.name}`);
-        } catch (error) {
-          toast([error.message, ...(error.errors ?? []).map(e => e.detail)].join(' '), 'bad');
-        }
+        const found = new Map([
+          ['/name', name],
+          ['/role', role],
+        ]);
+        attempt(found, create);
       },
     },
-    h('label.field', h('span', 'Name'), h('input', { name: 'name', required: true, maxlength: 40 })),
-    h(
-      'label.field',
-      h('span', 'Role'),
-      h(
-        'select',
-        { name: 'role' },
-        roles.map(role => h('option', { value: role, selected: role === 'member' }, role)),
-      ),
-    ),
+    name.element,
+    role.element,
     h('button', 'Add a user'),
   );
   fill(
@@ -101,8 +134,8 @@ export async function show(view, { me, query, signal, go }) {
   );
   await Promise.all([refresh(), work()]);
   if (!query.get('user')) return;
-  const user = await api.get(`/users/${query.get('user')}`, signal);
-  const theirs = tokens(`/users/${user.name}/tokens`, scopesOf[user.role], signal);
+  const user = await api.get(`/users/${encodeURIComponent(query.get('user'))}`, signal);
+  const theirs = tokens(`/users/${encodeURIComponent(user.name)}/tokens`, scopesOf[user.role], signal);
   fill(chosen, panel(`Tokens of ${user.name}`, theirs.element));
   await theirs.refresh();
 }

@@ -4,9 +4,11 @@
  */
 import { copyButton, fill, h, panel, toast } from '../app/dom.js';
 import { api, optional, Problem } from '../app/api.js';
-import { Form, mark, title as words } from '../app/form.js';
+import { mark } from '../app/fields.js';
+import { Form, title as words } from '../app/form.js';
 import { Grid } from '../app/grid.js';
-import { chooser, mergePatch, start } from '../app/start.js';
+import { mergePatch } from '../app/merge-patch.js';
+import { chooser, start } from '../app/start.js';
 import { duration, size } from '../app/format.js';
 
 export const title = 'New run';
