@@ -129,6 +129,34 @@ public sealed class PageTests(BrowserFixture browser)
     }
 
     [Fact]
+    public async Task A_page_whose_first_request_fails_says_why_and_leads_on()
+    {
+        await using var opened = await browser.SignInAsync("/runs?state=wrong");
+        var page = opened.Page;
+        var alert = page.GetByRole(AriaRole.Alert);
+        await Expect(alert).ToContainTextAsync("must be queued, running, succeeded, failed, cancelled, got \"wrong\"");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Clear filters" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Runs", Exact = true })).ToBeVisibleAsync();
+        foreach (var path in (string[])[$"/runs/{Guid.Empty}", $"/compare?runs={Guid.Empty}", "/leaderboard?board=none", "/trajectory?run=x", "/new?from=x", "/new?evaluate=no@1", "/new?preset=none", "/admin?user=nobody-here"])
+        {
+            await page.GotoAsync(path);
+            await Expect(alert.Or(page.GetByText("is not there"))).ToBeVisibleAsync();
+        }
+        // The server answers 503 at first, as while its database starts, and then is there.
+        foreach (var path in (string[])["/", "/runs", "/compare", "/leaderboard", "/trajectory", "/models", "/new", "/account", "/admin"])
+        {
+            const string Unavailable = """{"status":503,"code":"database-unavailable","detail":"The database does not answer; try again shortly."}""";
+            await page.RouteAsync("**/api/v1/**", route => route.FulfillAsync(new() { Status = 503, ContentType = "application/problem+json", Body = Unavailable }));
+            await page.GotoAsync(path);
+            await Expect(alert).ToHaveTextAsync("The database does not answer; try again shortly.");
+            await page.UnrouteAsync("**/api/v1/**");
+            await page.GetByRole(AriaRole.Button, new() { Name = "Try again" }).ClickAsync();
+            await Expect(alert).ToBeHiddenAsync();
+            await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+        }
+    }
+
+    [Fact]
     public async Task Leaderboard_and_trajectory_show_what_an_evaluation_measured()
     {
         var id = await EvaluationAsync();
@@ -140,6 +168,17 @@ public sealed class PageTests(BrowserFixture browser)
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = new("after 3 gradients") })).ToBeVisibleAsync();
         Assert.Contains("step=3", page.Url);
+        // The end of the id is what lists show, and an address that has only it leads to the run.
+        await page.GotoAsync($"/runs?id={id[^8..]}");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Runs" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(2);
+        await Expect(page.GetByRole(AriaRole.Cell, new() { Name = id[^8..], Exact = true })).ToBeVisibleAsync();
+        await page.GotoAsync($"/runs/{id[^8..]}");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "two rules" })).ToBeVisibleAsync();
+        Assert.EndsWith($"/runs/{id}", page.Url);
+        await Expect(page.Locator(".facts code")).ToHaveTextAsync(id[^8..]);
+        await page.GotoAsync("/");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Runs that finished lately" }).GetByRole(AriaRole.Row, new() { NameRegex = new(id[^8..]) }))
+            .ToHaveTextAsync(new Regex("two rules.*evaluation.*(adam|sgd)[^:]*: \\d"));
         await page.GetByRole(AriaRole.Link, new() { Name = "Leaderboard" }).ClickAsync();
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Optimizers" })).ToContainTextAsync("adam");
     }

@@ -60,22 +60,31 @@ export async function optional(answer) {
   }
 }
 
+/** Does some work now and every few seconds. The first failure is the page's, which has nothing to show; see repeat for later ones. */
+export async function poll(seconds, signal, work, lost) {
+  await work();
+  repeat(seconds, signal, work, lost);
+}
+
 /**
- * Calls back now and every few seconds while the page is looked at; says once when the server is lost and when it is back.
+ * Does some work every few seconds while the page is visible; calls lost(true) when the server does not answer and lost(false)
+ * when it does again.
  */
-export function poll(seconds, signal, work, lost = () => {}) {
+export function repeat(seconds, signal, work, lost = () => {}) {
   let timer;
+  const wait = () => {
+    if (!signal.aborted) timer = setTimeout(turn, seconds * 1000);
+  };
   const turn = async () => {
     clearTimeout(timer);
     try {
       if (!document.hidden) await work();
       lost(false);
     } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof Problem && error.status === 401) return;
+      if (signal.aborted || (error instanceof Problem && error.status === 401)) return;
       lost(true);
     }
-    if (!signal.aborted) timer = setTimeout(turn, seconds * 1000);
+    wait();
   };
   document.addEventListener(
     'visibilitychange',
@@ -85,5 +94,5 @@ export function poll(seconds, signal, work, lost = () => {}) {
     { signal },
   );
   signal.addEventListener('abort', () => clearTimeout(timer));
-  return turn();
+  wait();
 }

@@ -3,14 +3,20 @@ import { svg } from './dom.js';
 import { ticks } from './curve.js';
 import { tick } from './chart.js';
 import { number } from './format.js';
-import { chrome, colour, dash } from './palette.js';
+import { chrome, colour, dash, isNarrow } from './palette.js';
 
-const [width, height, left, top, right, bottom] = [900, 620, 64, 16, 190, 44];
+const row = 24;
 const levels = 14;
 
 /** Data of the API's trajectory: a grid of losses with its extent, and paths. */
 export function contours({ grid, x, y, loss, paths }) {
   const paint = chrome();
+  // On a telephone the names are below the map.
+  const narrow = isNarrow();
+  const [width, height, left, top, right, bottom] = narrow
+    ? [360, 380 + row * paths.length, 48, 10, 10, 44 + row * paths.length]
+    : [900, 620, 64, 16, 190, 44];
+  const legend = index => (narrow ? [left, height - bottom + 52 + row * index] : [width - right + 20, top + 18 + row * index]);
   const px = v => left + ((v - x[0]) / (x[1] - x[0])) * (width - left - right),
     py = v => height - bottom - ((v - y[0]) / (y[1] - y[0])) * (height - top - bottom);
   const shown = v => v !== null && v >= -1e30;
@@ -53,8 +59,8 @@ export function contours({ grid, x, y, loss, paths }) {
       stroke: paint.grid,
     }),
     svg('g', { 'clip-path': 'url(#map)' }, lines),
-    ticks(x[0], x[1], false, 7).map(v =>
-      svg('text', { x: px(v), y: height - 22, fill: paint.muted, 'font-size': 12, 'text-anchor': 'middle' }, tick(v)),
+    ticks(x[0], x[1], false, narrow ? 4 : 7).map(v =>
+      svg('text', { x: px(v), y: height - bottom + 22, fill: paint.muted, 'font-size': 12, 'text-anchor': 'middle' }, tick(v)),
     ),
     ticks(y[0], y[1], false, 7).map(v =>
       svg('text', { x: left - 8, y: py(v) + 4, fill: paint.muted, 'font-size': 12, 'text-anchor': 'end' }, tick(v)),
@@ -67,7 +73,7 @@ export function contours({ grid, x, y, loss, paths }) {
       .map((v, k) => (v === null || path.y[k] === null ? null : [px(v), py(path.y[k])]))
       .filter(p => p !== null)
       .map(([a, b]) => [clamp(a), clamp(b)]);
-    const ly = top + 18 + 24 * index;
+    const [lx, ly] = legend(index);
     picture.append(
       svg(
         'g',
@@ -84,8 +90,8 @@ export function contours({ grid, x, y, loss, paths }) {
         svg('circle', { cx: points.at(-1)[0], cy: points.at(-1)[1], r: 4.5, fill: stroke, stroke: paint.paper }),
       ),
       svg('line', {
-        x1: width - right + 20,
-        x2: width - right + 48,
+        x1: lx,
+        x2: lx + 28,
         y1: ly - 4,
         y2: ly - 4,
         stroke,
@@ -94,8 +100,8 @@ export function contours({ grid, x, y, loss, paths }) {
       }),
       svg(
         'text',
-        { x: width - right + 56, y: ly, fill: paint.ink, 'font-size': 13 },
-        `${path.name.slice(0, 12)} ${number(path.loss.at(-1), 2)}`,
+        { x: lx + 36, y: ly, fill: paint.ink, 'font-size': 13 },
+        `${path.name.slice(0, narrow ? 32 : 12)} ${number(path.loss.at(-1), 2)}`,
       ),
     );
   });

@@ -1,11 +1,12 @@
 /** Addresses, the bar on the left, signing in and out, light and dark. A page is a module with a title and show(). */
-import { api, Problem, session } from './api.js';
-import { fill, h, icon, toast } from './dom.js';
+import { api, session } from './api.js';
+import { fill, h, icon } from './dom.js';
 
 const pages = [
   [/^\/$/, 'queue'],
   [/^\/runs$/, 'runs'],
   [/^\/runs\/(?<id>[0-9a-f-]{36})$/, 'run'],
+  [/^\/runs\/(?<end>[0-9a-f-]{4,35})$/i, 'find'],
   [/^\/compare$/, 'compare'],
   [/^\/leaderboard$/, 'leaderboard'],
   [/^\/trajectory$/, 'trajectory'],
@@ -52,28 +53,46 @@ async function show() {
   arriving
     .then(({ loaded }) => [loaded, ...Object.values(loaded ?? {})].forEach(part => part?.catch?.(() => {})))
     .catch(() => {});
-  if (name !== 'sign-in' && !me) {
-    me = await api.get('/me').catch(error => {
-      if (!(error instanceof Problem) || error.status !== 401) toast(error.message, 'bad');
-      return null;
-    });
-    if (!me) return go(`/sign-in?to=${encodeURIComponent(pathname + search)}`, true);
-  }
-  drawBar(pathname);
   try {
+    if (name !== 'sign-in') me ??= await api.get('/me');
+    if (signal.aborted) return;
+    drawBar(pathname);
     const { view, loaded } = await arriving;
     if (signal.aborted) return;
     document.title = `${view.title} – MetaOpt`;
     const place = h('div.view');
     fill(page, place);
     await view.show(place, { ...parameters, loaded, me, go, entered });
-    if (!signal.aborted) page.focus({ preventScroll: true });
+    // Not from somebody who is typing already.
+    if (!signal.aborted && !page.contains(document.activeElement)) page.focus({ preventScroll: true });
   } catch (error) {
     if (signal.aborted) return;
+    if (error.status === 401) return go(`/sign-in?to=${encodeURIComponent(pathname + search)}`, true);
     // After an update of the server the scripts of this document are gone.
     if (error instanceof TypeError && performance.now() > 10_000 && (await isThere())) return location.reload();
-    fill(page, h('h1', 'This does not work'), h('p.empty', error.message));
+    leaving.abort();
+    fill(page, failure(error, pathname, search));
   }
+}
+
+/** In place of a page whose first request failed: what is wrong, and what can be done. */
+function failure(error, pathname, search) {
+  document.title = 'Error – MetaOpt';
+  return h(
+    'div.view',
+    h('h1', 'This page cannot be shown'),
+    h('p.banner.bad', { role: 'alert' }, error.message),
+    error.errors?.length > 0 &&
+      h(
+        'ul',
+        error.errors.map(e => h('li', h('code', e.pointer), ' ', e.detail)),
+      ),
+    h(
+      'div.actions',
+      h('button', { type: 'button', onclick: show }, 'Try again'),
+      search && h('a.button', { href: pathname }, 'Clear filters'),
+    ),
+  );
 }
 
 const isThere = () =>

@@ -1,6 +1,6 @@
 /** Several runs side by side: one curve of each, how they ended, and what is different in what they were asked to do. */
 import { fill, h, panel, table } from '../app/dom.js';
-import { api, poll } from '../app/api.js';
+import { api, repeat } from '../app/api.js';
 import { Chart, swatch } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { count, number, runLink, short, state } from '../app/format.js';
@@ -116,8 +116,7 @@ export async function show(view, { query, signal, loaded, go }) {
   };
   const growing = await refresh(loaded);
   await drawPicker();
-  const timer = growing && setTimeout(() => poll(pollSeconds, signal, () => refresh()), pollSeconds * 1000);
-  signal.addEventListener('abort', () => clearTimeout(timer));
+  if (growing) repeat(pollSeconds, signal, () => refresh());
 }
 
 /** Names, told apart by the end of the id where they are the same. */

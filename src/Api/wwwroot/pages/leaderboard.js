@@ -1,10 +1,11 @@
 /** Who is best at what, task by task: losses with their intervals, and how long it takes to a target loss. */
 import { fill, h, panel, svg, table } from '../app/dom.js';
 import { api } from '../app/api.js';
-import { chrome, colour } from '../app/palette.js';
+import { chrome, colour, isNarrow, onTheme } from '../app/palette.js';
 import { ticks } from '../app/curve.js';
 import { tick } from '../app/chart.js';
-import { count, duration, number, runLink } from '../app/format.js';
+import { field, mark } from '../app/fields.js';
+import { count, duration, number, runLink, typed } from '../app/format.js';
 import { withInterval } from '../app/result.js';
 import { quoted, svgMenu } from '../app/save.js';
 
@@ -25,7 +26,10 @@ export async function show(view, { query, signal, go }) {
   const board = await api.get(`/leaderboards/${id}${target ? `?target=${encodeURIComponent(target)}` : ''}`, signal);
   const address = changes =>
     `/leaderboard?${new URLSearchParams(Object.entries({ board: id, target, ...changes }).filter(([, v]) => v))}`;
-  const picture = intervals(board.entries);
+  const goal = field(
+    'Target loss',
+    h('input', { value: target ?? '', placeholder: number(board.target), inputmode: 'decimal', size: 10 }),
+  );
   const csv = () =>
     [
       'optimizer,learned,finalMean,low,high,average,stepsToTarget,secondsToTarget,secondsPerStep,run',
@@ -43,6 +47,13 @@ export async function show(view, { query, signal, go }) {
         ].join(','),
       ),
     ].join('\n') + '\n';
+  const place = h('div');
+  const draw = () => {
+    const picture = intervals(board.entries);
+    fill(place, panel([h('h2', 'Final loss with its 95 % interval'), h('div.tools', svgMenu('leaderboard', picture, csv))], picture));
+  };
+  draw();
+  onTheme(draw, signal);
   fill(
     view,
     h(
@@ -53,7 +64,9 @@ export async function show(view, { query, signal, go }) {
         {
           onsubmit: event => {
             event.preventDefault();
-            go(address({ target: event.target.elements.target.value.trim() }));
+            const text = goal.input.value.trim();
+            if (text === '' || typeof typed(text) === 'number') go(address({ target: text }));
+            else mark(new Map([['', goal]]), [{ pointer: '', detail: `The target loss must be a number, got "${text}".` }]);
           },
         },
         h(
@@ -65,15 +78,11 @@ export async function show(view, { query, signal, go }) {
             items.map(item => h('option', { value: item.id, selected: item.id === id }, name(item))),
           ),
         ),
-        h(
-          'label.field',
-          h('span', 'Target loss'),
-          h('input', { name: 'target', value: target ?? '', placeholder: number(board.target), inputmode: 'decimal', size: 10 }),
-        ),
+        goal.element,
       ),
     ),
     h('p.lead', describe(board.task)),
-    panel([h('h2', 'Final loss with its 95 % interval'), h('div.tools', svgMenu('leaderboard', picture, csv))], picture),
+    place,
     panel(
       'Optimizers',
       table(
@@ -123,7 +132,8 @@ const describe = (task, parts = 99) =>
 function intervals(entries) {
   const paint = chrome(),
     shown = entries.filter(e => e.finalMean !== null);
-  const [width, row, left, top] = [900, 28, 170, 8],
+  // Drawn for its width, so that labels stay readable on a telephone.
+  const [width, row, left, top] = isNarrow() ? [360, 28, 112, 8] : [900, 28, 170, 8],
     height = top + row * shown.length + 34;
   const ends = shown.flatMap(e => [e.finalMean, ...(e.finalMeanCi95 ?? [])]).filter(v => v !== null);
   const log = Math.min(...ends) > 0 && Math.max(...ends) / Math.min(...ends) > 8;
@@ -141,7 +151,7 @@ function intervals(entries) {
       'font-family': 'Inter, system-ui, sans-serif',
       'aria-label': `Final losses: ${shown.map(e => `${e.name} ${number(e.finalMean, 3)}`).join(', ')}`,
     },
-    ticks(from, to, log, 7).map(v => [
+    ticks(from, to, log, isNarrow() ? 4 : 7).map(v => [
       svg('line', { x1: x(v), x2: x(v), y1: top, y2: height - 28, stroke: paint.grid }),
       svg('text', { x: x(v), y: height - 10, 'text-anchor': 'middle', 'font-size': 12, fill: paint.muted }, tick(v)),
     ]),
@@ -152,7 +162,7 @@ function intervals(entries) {
       return svg(
         'g',
         { fill: stroke },
-        svg('text', { x: left - 12, y: y + 4, 'text-anchor': 'end', 'font-size': 13, fill: paint.ink }, e.name.slice(0, 22)),
+        svg('text', { x: left - 12, y: y + 4, 'text-anchor': 'end', 'font-size': 13, fill: paint.ink }, e.name.slice(0, left / 7.5)),
         svg('line', { x1: x(Math.max(a, from)), x2: x(b), y1: y, y2: y, stroke, 'stroke-width': 2.5, 'stroke-linecap': 'round' }),
         e.learned
           ? svg('circle', { cx: x(e.finalMean), cy: y, r: 5.5 })

@@ -8,6 +8,7 @@ import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { contours } from '../app/contours.js';
 import { short } from '../app/format.js';
+import { onTheme } from '../app/palette.js';
 import { quoted, svgMenu } from '../app/save.js';
 
 export const title = 'Trajectory';
@@ -39,6 +40,7 @@ export async function show(view, { query, signal, go }) {
         name,
         min: 0,
         max,
+        required: true,
         value: query.get(name) ?? fallback,
         onchange: () => form.requestSubmit(),
       }),
@@ -130,21 +132,25 @@ export async function show(view, { query, signal, go }) {
     },
   ]);
   if (!data.path) return;
-  const picture = contours(data.path);
   const csv = () =>
     [
       'optimizer,step,x,y,loss',
       ...data.path.paths.flatMap(p => p.x.map((x, k) => [quoted(p.name), k, x, p.y[k], p.loss[k]].join(','))),
     ].join('\n') + '\n';
-  fill(
-    path,
-    panel(
-      [h('h2', `Paths over the loss of test instance ${data.instance}`), h('div.tools', svgMenu('paths', picture, csv))],
-      picture,
-      h(
-        'p.small.muted',
-        'Lines join points of equal loss, closer where it is steeper. A ring is the start, a dot where the optimizer ended.',
+  const draw = () => {
+    const picture = contours(data.path);
+    fill(
+      path,
+      panel(
+        [h('h2', `Paths over the loss of test instance ${data.instance}`), h('div.tools', svgMenu('paths', picture, csv))],
+        picture,
+        h(
+          'p.small.muted',
+          'Lines join points of equal loss, closer where it is steeper. A ring is the start, a dot where the optimizer ended.',
+        ),
       ),
-    ),
-  );
+    );
+  };
+  draw();
+  onTheme(draw, signal);
 }
