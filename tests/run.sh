@@ -7,7 +7,14 @@ passed=0 failed=0
 
 attribute() { sed -n "s/.*<Counters [^>]*\b$1=\"\([0-9]*\)\".*/\1/p" "$2"; }
 
-# suite TITLE PROJECT [dotnet test arguments]: a suite in which nothing ran, or that broke off, counts as one failure.
+# tally PASSED FAILED STATUS: adds what a suite came to; one in which nothing ran, or that broke off, counts as one failure.
+tally() {
+  local ok=${1:-0} bad=${2:-0}
+  if [[ $((ok + bad)) -eq 0 || ($3 -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
+  passed=$((passed + ok)) failed=$((failed + bad))
+}
+
+# suite TITLE PROJECT [dotnet test arguments]
 suite() {
   local title=$1 project=$2 status=0 report=$results/report.trx
   shift 2
@@ -17,8 +24,16 @@ suite() {
     --logger "trx;LogFileName=$report" --logger 'console;verbosity=minimal' "$@" || status=$?
   local ok=0 bad=0
   if [[ -e $report ]]; then ok=$(attribute passed "$report") total=$(attribute executed "$report") bad=$((total - ok)); fi
-  if [[ $((ok + bad)) -eq 0 || ($status -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
-  passed=$((passed + ok)) failed=$((failed + bad))
+  tally "$ok" "$bad" "$status"
+}
+
+# node_suite TITLE FILES: the same for tests that Node.js runs.
+node_suite() {
+  local status=0 report=$results/report.tap
+  printf '\n== %s\n' "$1"
+  node --test --test-reporter=tap "${@:2}" >"$report" || status=$?
+  [[ $status -eq 0 ]] || grep -v '^ *\(ok\|1\.\.\)' "$report" >&2 || true
+  tally "$(sed -n 's/^# pass //p' "$report")" "$(sed -n 's/^# fail //p' "$report")" "$status"
 }
 
 # check TITLE COMMAND: counts as one test.
@@ -50,6 +65,11 @@ if [[ $failed -eq 0 ]]; then
       --filter 'FullyQualifiedName~.Embedded.|FullyQualifiedName~.SchemaTests|FullyQualifiedName~.ClaimTests|FullyQualifiedName~.SeriesTests'
   else
     say "Without npm there is only the system's PostgreSQL to test with."
+  fi
+  if command -v node >/dev/null || { apt_install nodejs && command -v node >/dev/null; }; then
+    node_suite "The dashboard's scripts" "$root"/tests/Dashboard.Tests/*.test.js
+  else
+    say "Without Node.js the dashboard's scripts are tested in the browser only."
   fi
   if python_with_numpy || { apt_install python3-numpy && python_with_numpy; }; then
     check "The checkpoint format's NumPy reader" numpy_reader

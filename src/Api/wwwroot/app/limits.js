@@ -62,10 +62,7 @@ export function limits(signal) {
           ]),
         ],
       ),
-      h(
-        'p.small.muted',
-        'An empty field uses the default limit. A run over a limit waits; nothing is cancelled.',
-      ),
+      h('p.small.muted', 'An empty field uses the default limit. A run over a limit waits; nothing is cancelled.'),
     );
   };
   return { element, refresh };

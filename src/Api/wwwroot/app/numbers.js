@@ -54,8 +54,7 @@ export function size(bytes) {
 export const secondsBetween = (from, to) => ((to ? Date.parse(to) : Date.now()) - Date.parse(from)) / 1000;
 
 /** How long ago something was, or in how long it will be. */
-export const relative = seconds =>
-  seconds < 0 ? `in ${coarse(-seconds)}` : seconds < 5 ? 'just now' : `${coarse(seconds)} ago`;
+export const relative = seconds => (seconds < 0 ? `in ${coarse(-seconds)}` : seconds < 5 ? 'just now' : `${coarse(seconds)} ago`);
 
 const coarse = s =>
   s < 90

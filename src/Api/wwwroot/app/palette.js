@@ -6,7 +6,9 @@ const light = ['#0b63b0', '#c2500a', '#007a5a', '#a8437f', '#8a6a00', '#2a8db5',
 const dark = ['#6db3ff', '#ff9a5c', '#3fd0a4', '#f08cc7', '#e3bd4a', '#8fdcf7', '#b9bec7', '#bda2ff'];
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 3], [12, 4, 2, 4, 2, 4], [1, 4], [14, 5]];
 
-const [systemDark, print, narrow] = ['(prefers-color-scheme: dark)', 'print', 'screen and (max-width: 700px)'].map(query => matchMedia(query));
+const [systemDark, print, narrow] = ['(prefers-color-scheme: dark)', 'print', 'screen and (max-width: 700px)'].map(query =>
+  matchMedia(query),
+);
 
 export const isDark = () => {
   if (print.matches) return false;

@@ -50,7 +50,10 @@ export async function show(view, { query, signal, go }) {
   const place = h('div');
   const draw = () => {
     const picture = intervals(board.entries);
-    fill(place, panel([h('h2', 'Final loss with its 95 % interval'), h('div.tools', svgMenu('leaderboard', picture, csv))], picture));
+    fill(
+      place,
+      panel([h('h2', 'Final loss with its 95 % interval'), h('div.tools', svgMenu('leaderboard', picture, csv))], picture),
+    );
   };
   draw();
   onTheme(draw, signal);
@@ -162,7 +165,11 @@ function intervals(entries) {
       return svg(
         'g',
         { fill: stroke },
-        svg('text', { x: left - 12, y: y + 4, 'text-anchor': 'end', 'font-size': 13, fill: paint.ink }, e.name.slice(0, left / 7.5)),
+        svg(
+          'text',
+          { x: left - 12, y: y + 4, 'text-anchor': 'end', 'font-size': 13, fill: paint.ink },
+          e.name.slice(0, left / 7.5),
+        ),
         svg('line', { x1: x(Math.max(a, from)), x2: x(b), y1: y, y2: y, stroke, 'stroke-width': 2.5, 'stroke-linecap': 'round' }),
         e.learned
           ? svg('circle', { cx: x(e.finalMean), cy: y, r: 5.5 })

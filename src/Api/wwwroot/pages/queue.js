@@ -49,7 +49,15 @@ export async function show(view, { signal, me }) {
           table(
             'Running runs',
             ['Run', 'Id', 'By', 'Kind', 'Progress', 'Worker', 'Since'],
-            active.map(run => [runLink(run), runId(run), run.owner, run.kind, progress(run), run.worker ?? '–', ago(run.startedAt)]),
+            active.map(run => [
+              runLink(run),
+              runId(run),
+              run.owner,
+              run.kind,
+              progress(run),
+              run.worker ?? '–',
+              ago(run.startedAt),
+            ]),
             ['Nothing runs now. ', h('a', { href: '/new?preset=quadratics' }, 'Start with a preset'), '.'],
           ),
         );
