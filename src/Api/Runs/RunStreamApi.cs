@@ -12,7 +12,9 @@ namespace MetaOpt.Api.Runs;
 /// <summary>
 /// A run, live, as server-sent events: <c>state</c>, <c>progress</c>, <c>point</c> (new points of one series, downsampled when
 /// they are many), <c>end</c>. The id of an event says how far each series was sent, so that Last-Event-ID continues without gap
-/// or repetition, whatever process answers.
+/// or repetition, whatever process answers. Parameters of the query for clients that may not keep a connection:
+/// <c>lastEventId</c> stands for the header where there is none, and with <c>once=true</c> the answer ends when everything new
+/// was sent.
 /// </summary>
 static class RunStreamApi
 {
@@ -21,13 +23,16 @@ static class RunStreamApi
     static int s_streams;
 
     public static void MapRunStream(this RouteGroupBuilder v1) =>
-        v1.MapGet("/runs/{id:guid}/stream", StreamAsync).WithTags("Runs").WithSummary("The run as server-sent events; Last-Event-ID continues a lost stream.");
+        v1.MapGet("/runs/{id:guid}/stream", StreamAsync).WithTags("Runs")
+            .WithSummary("The run as server-sent events; Last-Event-ID continues a lost stream. Query: lastEventId (instead of the header), once (true: ends when everything new was sent).");
 
     static async Task StreamAsync(
         Guid id, HttpContext context, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases,
         IHostApplicationLifetime lifetime, CancellationToken aborted)
     {
-        context.Request.AllowQuery();
+        context.Request.AllowQuery("lastEventId", "once");
+        var once = context.Request.QueryChoice("once", ["true", "false"]) == "true";
+        var lastId = context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } header ? header : context.Request.Query["lastEventId"].ToString();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
         if (await FindAsync(databases, id, stop.Token) is null) throw ProblemException.NotFound($"run {id}");
         if (Interlocked.Increment(ref s_streams) > MostStreams)
@@ -39,7 +44,7 @@ static class RunStreamApi
         {
             context.Response.ContentType = "text/event-stream";
             context.Response.Headers["X-Accel-Buffering"] = "no";
-            await FollowAsync(new Writer(context.Response, ReadId(context.Request.Headers["Last-Event-ID"].ToString())), id, changes, series, databases, stop.Token);
+            await FollowAsync(new Writer(context.Response, ReadId(lastId)), id, once, changes, series, databases, stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -52,7 +57,7 @@ static class RunStreamApi
     }
 
     static async Task FollowAsync(
-        Writer writer, Guid id, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases, CancellationToken stop)
+        Writer writer, Guid id, bool once, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases, CancellationToken stop)
     {
         (string? State, string? Progress) sent = default;
         var quiet = TimeProvider.System.GetTimestamp();
@@ -76,6 +81,7 @@ static class RunStreamApi
                 await writer.WriteAsync("end", state, stop);
                 return;
             }
+            if (once) return;
             if (wrote) quiet = TimeProvider.System.GetTimestamp();
             else if (TimeProvider.System.GetElapsedTime(quiet) > s_heartbeat)
             {

@@ -127,6 +127,25 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     [Fact]
+    public async Task A_stream_that_is_asked_for_once_ends_with_what_is_new_and_the_next_one_continues()
+    {
+        await DrainAsync();
+        var id = await api.SubmitAsync();
+        var run = await api.ClaimAsync(id);
+        await run.AppendPointsAsync([new RunEvent.Point("meta-loss", 1, 3), new RunEvent.Point("meta-loss", 2, 2)], default);
+        var first = await api.Admin.GetStringAsync($"/api/v1/runs/{id}/stream?once=true");
+        Assert.Contains("\"step\":2", first);
+        var seen = first.Split('\n').Last(line => line.StartsWith("id: ", StringComparison.Ordinal))[4..];
+        await run.AppendPointsAsync([new RunEvent.Point("meta-loss", 3, 1)], default);
+        var next = await api.Admin.GetStringAsync($"/api/v1/runs/{id}/stream?once=true&lastEventId={seen}");
+        Assert.Contains("\"step\":3", next);
+        Assert.DoesNotContain("\"step\":2", next);
+        await run.FinishAsync(RunState.Succeeded, [], null, default);
+        Assert.Contains("event: end", await api.Admin.GetStringAsync($"/api/v1/runs/{id}/stream?once=true&lastEventId={seen}"));
+        Assert.Equal(HttpStatusCode.BadRequest, (await api.Admin.GetAsync($"/api/v1/runs/{id}/stream?once=perhaps")).StatusCode);
+    }
+
+    [Fact]
     public async Task Series_names_may_hold_a_slash_and_long_series_are_summarised()
     {
         await DrainAsync();

@@ -79,7 +79,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     }
 }
 
-/// <summary>A page, and what went wrong in it: errors of scripts and everything that the content security policy stopped.</summary>
+/// <summary>A page, and what went wrong in it and its like: errors of scripts and everything that the content security policy stopped.</summary>
 public sealed class BrowserPage : IAsyncDisposable
 {
     readonly IBrowserContext _context;
@@ -87,16 +87,29 @@ public sealed class BrowserPage : IAsyncDisposable
 
     public BrowserPage(IBrowserContext context, IPage page)
     {
-        (_context, Page) = (context, page);
+        (_context, Page) = (context, Watched(page));
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>Another tab of the same browser, at an address.</summary>
+    public async Task<IPage> OpenTabAsync(string path)
+    {
+        var page = Watched(await _context.NewPageAsync());
+        await page.GotoAsync(path);
+        return page;
+    }
+
+    IPage Watched(IPage page)
+    {
         page.PageError += (_, error) => _errors.Add(error);
         page.Console += (_, message) =>
         {
             // An answer that is an error is logged too, and is for the page to handle.
             if (message.Type is "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _errors.Add(message.Text);
         };
+        return page;
     }
-
-    public IPage Page { get; }
 
     public async ValueTask DisposeAsync()
     {

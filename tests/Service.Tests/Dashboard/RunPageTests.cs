@@ -80,6 +80,35 @@ public sealed partial class RunPageTests(BrowserFixture browser)
     }
 
     [Fact]
+    public async Task Eight_tabs_show_a_run_as_it_grows_though_a_browser_has_six_connections()
+    {
+        const string SeesStep = "step => document.querySelector('.plot')?.chart?.plot?.data[0].at(-1) === step";
+        var pool = WorkerFixture.Fresh("tabs");
+        var id = await browser.Api.SubmitAsync(Training(pool, 1000, "in eight tabs"));
+        var run = await browser.Api.ClaimAsync(id, pool);
+        Task AppendAsync(int step) => run.AppendPointsAsync([new RunEvent.Point("meta-loss", step, 1.0 / step)], default);
+        await AppendAsync(1);
+        await AppendAsync(2);
+        await using var opened = await browser.SignInAsync($"/runs/{id}");
+        var tabs = new List<IPage> { opened.Page };
+        while (tabs.Count < 8) tabs.Add(await opened.OpenTabAsync($"/runs/{id}"));
+        foreach (var tab in tabs) await tab.WaitForFunctionAsync(SeesStep, 2);
+        await AppendAsync(3);
+        foreach (var tab in tabs) await tab.WaitForFunctionAsync(SeesStep, 3);
+
+        // The first tabs hold the streams; others take them over.
+        foreach (var tab in tabs[..3]) await tab.CloseAsync();
+        await AppendAsync(4);
+        foreach (var tab in tabs[3..]) await tab.WaitForFunctionAsync(SeesStep, 4);
+        await tabs[^1].WaitForFunctionAsync("async () => (await navigator.locks.query()).held.length === 3");
+
+        await tabs[^1].GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        foreach (var tab in tabs[3..]) await Expect(tab.GetByLabel("Your token")).ToBeVisibleAsync();
+        await tabs[^1].WaitForFunctionAsync("async () => (await navigator.locks.query()).held.length === 0");
+        await run.FinishAsync(RunState.Cancelled, null, null, default);
+    }
+
+    [Fact]
     public async Task A_long_run_stays_below_two_thousand_points_and_zooming_reads_its_details()
     {
         var id = await browser.Api.SubmitAsync(Training("nobody", 1000, "long"));
