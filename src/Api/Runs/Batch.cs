@@ -27,6 +27,14 @@ public sealed record Batch : IChecked
             if (Grid.Take(i).Any(a => a.Field == Grid[i].Field)) yield return new($"/grid/{i}/field", $"{Grid[i].Field} varies twice.");
     }
 
+    /// <summary>Fields of the specification that a body which may be wrong lets vary.</summary>
+    public static IEnumerable<string> Varied(JsonElement body) =>
+        body.TryGetProperty("grid", out var grid) && grid.ValueKind == JsonValueKind.Array
+            ? from axis in grid.EnumerateArray()
+              where axis.ValueKind == JsonValueKind.Object && axis.TryGetProperty("field", out var field) && field.ValueKind == JsonValueKind.String
+              select axis.GetProperty("field").GetString()!
+            : [];
+
     /// <summary>The submissions it stands for, each with the number of its value on every axis.</summary>
     public IEnumerable<(Submission Submission, IReadOnlyList<int> At)> Submissions()
     {

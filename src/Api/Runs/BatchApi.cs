@@ -21,7 +21,7 @@ static class BatchApi
     static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var body = await context.Request.ReadAsync<Batch>();
+        var body = await intake.ReadAsync<Batch>(context, "/run", Batch.Varied, cancel);
         var (id, key, runs) = (Guid.CreateVersion7(), Intake.IdempotencyKey(context.Request), new List<NewRun>());
         await foreach (var (submission, spec, _) in ResolveAsync(context, body, intake, cancel))
             runs.Add(Intake.RunOf(submission, spec, context.CallerName()) with { Batch = id, IdempotencyKey = key is null ? null : $"{key}#{runs.Count}" });
@@ -36,7 +36,7 @@ static class BatchApi
     static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var body = await context.Request.ReadAsync<Batch>();
+        var body = await intake.ReadAsync<Batch>(context, "/run", Batch.Varied, cancel);
         var (runs, bytes, seconds) = (0, 0L, 0.0);
         await foreach (var (_, _, cost) in ResolveAsync(context, body, intake, cancel))
             (runs, bytes, seconds) = (runs + 1, Math.Max(bytes, cost.Bytes), seconds + cost.Seconds);

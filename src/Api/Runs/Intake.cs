@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Models;
 using MetaOpt.Api.Problems;
@@ -10,27 +11,66 @@ namespace MetaOpt.Api.Runs;
 /// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
 sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
 {
-    /// <summary>The validated specification, within the limits and the caller's rights, and what it names is there.</summary>
-    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(HttpContext context, Submission submission, CancellationToken cancel)
+    /// <summary>
+    /// The body as a submission, or as a record that has one at <paramref name="at"/>. An error names everything that is wrong, in
+    /// the specification too where the fields around it are wrong. Fields of it that <paramref name="varied"/> names are set later.
+    /// </summary>
+    public async Task<T> ReadAsync<T>(HttpContext context, string at, Func<JsonElement, IEnumerable<string>>? varied, CancellationToken cancel) where T : class
     {
-        RequirePriority(context, submission.Priority);
-        RunSpec spec;
+        using var document = await context.Request.ReadJsonAsync();
+        var body = document.RootElement;
         try
         {
-            spec = SpecReader.Read(submission.Kind, await ModelNames.ResolveAsync(submission.Spec, Models, cancel));
+            return SpecReader.Read<T>(body);
+        }
+        catch (SpecException around)
+        {
+            var run = at == "" ? body : Member(body, at[1..]);
+            if (Member(run, "kind")?.ValueKind != JsonValueKind.String || Member(run, "spec") is not { } spec) throw;
+            if (Member(run, "kind")!.Value.GetString() is not { } kind || !SpecReader.Kinds.ContainsKey(kind)) throw;
+            var later = varied?.Invoke(body).ToList() ?? [];
+            var (_, errors) = await ReadSpecAsync(kind, spec, cancel);
+            throw ProblemException.Invalid(new SpecException([.. around.Errors, .. errors.Where(e => !IsLater(e)).Select(e => e with { Pointer = at + e.Pointer })]));
+
+            bool IsLater(SpecError error) => later.Any(field => $"/spec{field}/".StartsWith(error.Pointer + "/", StringComparison.Ordinal));
+        }
+
+        static JsonElement? Member(JsonElement? parent, string name) =>
+            parent is { ValueKind: JsonValueKind.Object } known && known.TryGetProperty(name, out var member) ? member : null;
+    }
+
+    /// <summary>The specification, or everything that is wrong with it; pointers begin with /spec.</summary>
+    async Task<(RunSpec? Spec, IReadOnlyList<SpecError> Errors)> ReadSpecAsync(string kind, JsonElement spec, CancellationToken cancel)
+    {
+        try
+        {
+            return (SpecReader.Read(kind, await ModelNames.ResolveAsync(spec, Models, cancel)), []);
         }
         catch (SpecException error)
         {
-            throw ProblemException.Invalid(error, "/spec");
+            return (null, [.. error.Errors.Select(e => e with { Pointer = "/spec" + e.Pointer })]);
         }
-        var (cost, errors) = (spec.PredictCost(), new List<SpecError>());
+        catch (ProblemException unknownModel) when (unknownModel.Errors.Count > 0)
+        {
+            return (null, unknownModel.Errors);
+        }
+    }
+
+    /// <summary>The validated specification, within the limits and the caller's rights, and what it names is there.</summary>
+    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(HttpContext context, Submission submission, CancellationToken cancel)
+    {
+        var errors = new List<SpecError>();
+        if (PriorityError(context, submission.Priority) is { } refused) errors.Add(refused);
+        for (var i = 0; i < submission.After.Count; i++)
+            if (submission.After[i] is var id && !await Db.Runs.AnyAsync(r => r.Id == id, cancel)) errors.Add(new($"/after/{i}", $"there is no run {id}."));
+        var (spec, wrong) = await ReadSpecAsync(submission.Kind, submission.Spec, cancel);
+        if (spec is null) throw ProblemException.Invalid(new SpecException([.. errors, .. wrong]));
+        var cost = spec.PredictCost();
         foreach (var (pointer, id) in spec.RequiredCheckpoints)
             if (await Checkpoints.FindAsync(id, cancel) is null) errors.Add(new("/spec" + pointer, $"there is no checkpoint {id}."));
         foreach (var (pointer, id) in spec.RequiredRuns)
             if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is var kind and not "meta-training")
                 errors.Add(new("/spec" + pointer, kind is null ? $"there is no run {id}." : $"run {id} learns nothing: it is of kind {kind}; name a meta-training."));
-        for (var i = 0; i < submission.After.Count; i++)
-            if (submission.After[i] is var id && !await Db.Runs.AnyAsync(r => r.Id == id, cancel)) errors.Add(new($"/after/{i}", $"there is no run {id}."));
         if (cost.Bytes > Limits.MaxRunBytes)
             errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would need about {cost.Bytes >> 20} MiB, allowed are {Limits.MaxRunBytes >> 20} MiB; lower this.")));
         if (cost.Seconds > Limits.MaxRunSeconds)
@@ -87,9 +127,12 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
     /// <summary>Priority beats everybody's share, so one's own runs may be made less urgent than others' only.</summary>
     public static void RequirePriority(HttpContext context, int? priority)
     {
-        if (priority > 0 && !context.IsAdmin())
-            throw ProblemException.Invalid(new SpecException("/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0."));
+        if (PriorityError(context, priority) is { } error) throw ProblemException.Invalid(new SpecException([error]));
     }
+
+    static SpecError? PriorityError(HttpContext context, int? priority) => priority > 0 && !context.IsAdmin()
+        ? new("/priority", $"may be above 0 for administrators only, got {priority}; give less urgent runs one below 0.")
+        : null;
 
     public static string? IdempotencyKey(HttpRequest request)
     {

@@ -27,14 +27,14 @@ static partial class RunsApi
     static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var id = await intake.QueueAsync(context, await context.Request.ReadAsync<Submission>(), null, cancel);
+        var id = await intake.QueueAsync(context, await intake.ReadAsync<Submission>(context, "", null, cancel), null, cancel);
         return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, intake.Db, intake.Queue, id, cancel));
     }
 
     static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var submission = await context.Request.ReadAsync<Submission>();
+        var submission = await intake.ReadAsync<Submission>(context, "", null, cancel);
         var (spec, cost) = await intake.ResolveAsync(context, submission, cancel);
         return Results.Json(new JsonObject
         {

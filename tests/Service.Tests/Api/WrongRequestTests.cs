@@ -100,6 +100,19 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
         var problem = await ProblemAsync(await api.Admin.PostAsync("/api/v1/runs", ApiFixture.Json(
             """{"kind":"meta-training","spec":{"seed":-1,"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm","size":3}}}""")), 422);
         Assert.Equal(["/spec/optimizer/size", "/spec/seed", "/spec/task/dimensions"], problem["errors"]!.AsArray().Select(e => (string)e!["pointer"]!).Order());
+
+        // Fields around the specification together with those in it, and in a grid but for those that vary.
+        const string run = """{"kind":"meta-training","tags":[""],"priority":1000,"spec":{"seed":-1,"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm"} } }""";
+        foreach (var (path, body, expected) in ((string, string, string[])[])
+            [
+                ("runs:validate", run, ["/priority", "/spec/seed", "/spec/task/dimensions", "/tags/0"]),
+                ("runs:batch", $$"""{"run":{{run}},"grid":[{"field":"/seed","values":[1,2] }] }""", ["/run/priority", "/run/spec/task/dimensions", "/run/tags/0"]),
+                ("runs:validate", run.Replace("[\"\"]", "[]").Replace("1000", "0").Insert(1, $"\"after\":[\"{Unknown}\"],"), ["/after/0", "/spec/seed", "/spec/task/dimensions"]),
+            ])
+        {
+            problem = await ProblemAsync(await api.Admin.PostAsync($"/api/v1/{path}", ApiFixture.Json(body)), 422);
+            Assert.Equal(expected, problem["errors"]!.AsArray().Select(e => (string)e!["pointer"]!).Order());
+        }
     }
 
     [Fact]

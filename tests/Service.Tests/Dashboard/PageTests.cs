@@ -22,15 +22,26 @@ public sealed class PageTests(BrowserFixture browser)
         var page = opened.Page;
         await page.GetByLabel("Name", new() { Exact = true }).FillAsync("from the form");
         await page.GetByLabel("Pool").FillAsync(pool);
+        // Empty tags are left out; wrong fields are all told at once, those of the specification too.
+        await page.GetByLabel("Tags").FillAsync("one, , two,");
+        await page.GetByLabel("Priority").FillAsync("1000");
         await page.GetByLabel("Meta epochs").FillAsync("0");
-        await Expect(page.GetByText("must be between 1 and").First).ToBeVisibleAsync();
+        await Expect(page.GetByText("2 fields are wrong.")).ToBeVisibleAsync();
         await Expect(Button(page, "Submit")).ToBeDisabledAsync();
-        await Expect(page.GetByLabel("Meta epochs")).ToHaveAttributeAsync("aria-invalid", "true");
+        foreach (var wrong in (string[])["Priority", "Meta epochs"]) await Expect(page.GetByLabel(wrong)).ToHaveAttributeAsync("aria-invalid", "true");
 
+        // What was typed is still there after another page.
+        await page.GetByRole(AriaRole.Link, new() { Name = "Models" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Models" })).ToBeVisibleAsync();
+        await page.GoBackAsync();
+        await Expect(page.GetByLabel("Name", new() { Exact = true })).ToHaveValueAsync("from the form");
+        await Expect(page.GetByLabel("Meta epochs")).ToHaveValueAsync("0");
+        await page.GetByLabel("Priority").FillAsync("");
         await page.GetByLabel("Meta epochs").FillAsync("3");
         await Expect(page.GetByText("Valid. It takes about")).ToBeVisibleAsync();
         var json = JsonNode.Parse(await page.GetByLabel("The submission as JSON").TextContentAsync() ?? "")!;
         Assert.Equal((pool, 3), ((string?)json["pool"], (int)json["spec"]!["training"]!["metaEpochs"]!));
+        Assert.Equal("""["one","two"]""", json["tags"]!.ToJsonString());
         await Expect(page.GetByLabel("The submission as a command")).ToContainTextAsync("curl http://127.0.0.1");
         await Button(page, "Submit").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "from the form" })).ToBeVisibleAsync();

@@ -227,7 +227,7 @@ export class Form {
         input.value.trim() === ''
           ? undefined
           : field.list
-            ? input.value.split(',').map(part => parsed(field.type, part.trim()))
+            ? listed(field.type, input.value)
             : parsed(field.type, input.value.trim()),
       pointers: (at, found) => found.set(at, labelled),
     };
@@ -265,6 +265,13 @@ export const title = name =>
     .replace(/^./, c => c.toUpperCase())
     .toLowerCase()
     .replace(/^./, c => c.toUpperCase());
+
+/** What somebody typed as a list, without empty entries; none where nothing is left. */
+function listed(type, text) {
+  const parts = text.split(',').map(part => part.trim());
+  const entries = parts.filter(Boolean).map(part => parsed(type, part));
+  return entries.length ? entries : undefined;
+}
 
 /** What somebody typed as JSON. */
 function parsed(type, text) {

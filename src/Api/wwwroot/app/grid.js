@@ -4,8 +4,8 @@ import { field } from './fields.js';
 import { most, runsOf, valuesOf } from './grid-values.js';
 
 export class Grid {
-  /** changed() is called after each edit; fields() gives pointers of the specification to choose from. */
-  constructor(changed, fields) {
+  /** changed() is called after each edit; fields() gives pointers of the specification to choose from; typed is of typed(). */
+  constructor(changed, fields, typed = []) {
     Object.assign(this, { changed, fields, rows: [] });
     this.place = h('div');
     this.total = h('p.small.muted', { role: 'status' });
@@ -23,9 +23,17 @@ export class Grid {
         this.total,
       ),
     ];
+    for (const [field, values] of typed) this.append(field, values);
+    this.count();
   }
 
   add(pointer, values) {
+    const row = this.append(pointer, values);
+    this.edited();
+    (pointer ? row.values : row.field).input.focus();
+  }
+
+  append(pointer, values) {
     const oninput = () => this.edited();
     const attributes = { oninput, spellcheck: 'false', autocomplete: 'off' };
     const row = {
@@ -51,18 +59,26 @@ export class Grid {
     );
     this.rows.push(row);
     this.place.append(row.element);
-    this.edited();
-    (pointer ? row.values : row.field).input.focus();
+    return row;
   }
 
   edited() {
+    this.count();
+    this.changed();
+  }
+
+  count() {
     fill(
       this.known,
       this.fields().map(value => h('option', { value })),
     );
     const runs = runsOf(this.read());
     fill(this.total, this.rows.length === 0 ? '' : runs > most ? `${runs} runs; a grid has ${most} at most.` : `${runs} runs`);
-    this.changed();
+  }
+
+  /** What is in the fields, to make the same grid again. */
+  typed() {
+    return this.rows.map(row => [row.field.input.value, row.values.input.value]);
   }
 
   /** The axes as the API takes them; none when nothing varies. */

@@ -1,6 +1,7 @@
 /** Addresses, the bar on the left, signing in and out, light and dark. A page is a module with a title and show(). */
 import { api, session } from './api.js';
 import { fill, h, icon } from './dom.js';
+import { keepScroll, remember, restoreScroll } from './place.js';
 
 const pages = [
   [/^\/$/, 'queue'],
@@ -35,6 +36,7 @@ let leaving = new AbortController();
 
 /** Goes to an address of ours without loading the document again. */
 export function go(address, replace = false) {
+  if (!replace) remember({ scroll: scrollY });
   history[replace ? 'replaceState' : 'pushState'](null, '', address);
   return show();
 }
@@ -63,8 +65,10 @@ async function show() {
     const place = h('div.view');
     fill(page, place);
     await view.show(place, { ...parameters, loaded, me, go, entered });
+    if (signal.aborted) return;
     // Not from somebody who is typing already.
-    if (!signal.aborted && !page.contains(document.activeElement)) page.focus({ preventScroll: true });
+    if (!page.contains(document.activeElement)) page.focus({ preventScroll: true });
+    restoreScroll(place, signal);
   } catch (error) {
     if (signal.aborted) return;
     if (error.status === 401) return go(`/sign-in?to=${encodeURIComponent(pathname + search)}`, true);
@@ -172,4 +176,5 @@ document.addEventListener('click', event => {
 });
 addEventListener('popstate', show);
 applyTheme();
+keepScroll();
 show();

@@ -2,6 +2,8 @@
 import { h } from './dom.js';
 import { api } from './api.js';
 
+const longestName = 200;
+
 /**
  * A submission {kind, name, spec, ..} to fill the form with; origin is the run that is forked, before what the old
  * specification says otherwise, plan the preset that it comes from.
@@ -11,7 +13,7 @@ export async function start(query, signal) {
   if (from) {
     const origin = await api.get(`/runs/${from}`, signal);
     const given = query.get('start');
-    const name = `${origin.name}, ${given ? 'trained on' : 'forked'}`;
+    const name = named(origin.name, given ? ', trained on' : ', forked');
     if (!given) return { ...origin, name, origin };
     return { ...origin, name, origin, spec: { ...origin.spec, start: given }, before: { start: origin.spec.start ?? undefined } };
   }
@@ -21,6 +23,9 @@ export async function start(query, signal) {
   return { ...fromPreset(plan, query.get('run')), plan };
 }
 
+/** A name of the length that the server takes. */
+const named = (base, end) => `${base.slice(0, longestName - end.length)}${end}`;
+
 /** A checkpoint, or a model's name@version, against Adam on what it was trained on. */
 async function evaluation(learned, signal) {
   const id = learned.includes('@') ? (await api.get(`/models/${learned}`, signal)).checkpoint : learned;
@@ -29,7 +34,7 @@ async function evaluation(learned, signal) {
   const contestants = [{ checkpoint: learned }, { optimizer: { type: 'adam' } }];
   return {
     kind: 'evaluation',
-    name: `${learned.includes('@') ? learned : name} against Adam`,
+    name: named(learned.includes('@') ? learned : name, ' against Adam'),
     spec: { task: spec.task, horizon: spec.training?.horizon, contestants },
   };
 }

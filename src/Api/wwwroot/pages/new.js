@@ -8,6 +8,7 @@ import { mark } from '../app/fields.js';
 import { Form, title as words } from '../app/form.js';
 import { Grid } from '../app/grid.js';
 import { mergePatch } from '../app/merge-patch.js';
+import { remember, remembered } from '../app/place.js';
 import { chooser, start } from '../app/start.js';
 import { duration, size } from '../app/format.js';
 
@@ -31,8 +32,10 @@ export async function show(view, { query, signal, go, me }) {
   ]);
   const form = new Form(catalogue, () => changed(), 'checkpoints');
   const kind = catalogue.kinds.find(k => k.name === given.kind) ?? catalogue.kinds[0];
-  const top = form.record(general, given);
-  const spec = form.record(kind.fields, given.spec);
+  // What was typed before somebody left the page and came back.
+  const { draft } = remembered();
+  const top = form.record(general, draft?.run ?? given);
+  const spec = form.record(kind.fields, draft ? draft.run.spec : given.spec);
   const found = prefix => {
     const pointers = new Map();
     top.pointers(prefix, pointers);
@@ -43,15 +46,16 @@ export async function show(view, { query, signal, go, me }) {
   const grid = new Grid(
     () => changed(),
     () => [...found('')].filter(([at, place]) => at.startsWith('/spec/') && place.input).map(([at]) => at.slice('/spec'.length)),
+    draft?.grid,
   );
   const read = () => ({ kind: kind.name, ...top.read(), spec: spec.read() ?? {} });
-  const fork = given.origin && { id: given.origin.id, spec: { ...spec.read(), ...given.before } };
+  const fork = given.origin && { id: given.origin.id, spec: { ...form.record(kind.fields, given.spec).read(), ...given.before } };
 
   const verdict = h('div', { role: 'status', 'aria-live': 'polite' });
   const code = h('pre', { tabindex: 0, 'aria-label': 'The submission as JSON' });
   const command = h('pre', { tabindex: 0, 'aria-label': 'The submission as a command' });
   const submit = h('button.primary', { disabled: true }, 'Submit');
-  let key = crypto.randomUUID(),
+  let key = unique(),
     timer,
     turn = 0;
 
@@ -60,7 +64,8 @@ export async function show(view, { query, signal, go, me }) {
     fill(code, JSON.stringify(body, null, 2));
     fill(command, curl(path, body));
     submit.disabled = true;
-    key = crypto.randomUUID();
+    key = unique();
+    remember({ draft: { run: read(), grid: grid.typed() } });
     clearTimeout(timer);
     timer = setTimeout(check, checkAfterMs);
   };
@@ -170,6 +175,9 @@ async function storedCheckpoints(signal) {
     ),
   ];
 }
+
+/** A key of 128 random bits; randomUUID() is missing on pages over plain HTTP from another machine. */
+const unique = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
 
 const curl = (path, body) => `curl ${location.origin}/api/v1${path} \\
   -H "Authorization: Bearer $METAOPT_TOKEN" \\

@@ -1,7 +1,8 @@
 /** What runs, what waits and why, and who works. */
-import { action, fill, h, panel, table } from '../app/dom.js';
-import { api, mayChange, poll } from '../app/api.js';
+import { fill, h, panel, table } from '../app/dom.js';
+import { api, poll } from '../app/api.js';
 import { ago, count, duration, number, progress, runId, runLink, secondsBetween, size, state } from '../app/format.js';
+import { perBatch, Waiting } from '../app/waiting.js';
 import { isAwake, workerTable } from '../app/workers.js';
 
 export const title = 'Queue';
@@ -9,9 +10,10 @@ export const title = 'Queue';
 export async function show(view, { signal, me }) {
   const lost = h('p.banner', { role: 'status', hidden: true }, 'The server does not answer; trying again …');
   const summary = h('p.lead');
-  const [running, waiting, workers, usage, recent] = ['Running', 'Waiting', 'Workers', 'Usage', 'Finished lately'].map(title =>
+  const [running, workers, usage, recent] = ['Running', 'Workers', 'Usage', 'Finished lately'].map(title =>
     panel(title, h('div')),
   );
+  const waiting = new Waiting(me, signal);
   const put = (place, content) => place.lastElementChild.replaceChildren(content);
   fill(
     view,
@@ -19,7 +21,7 @@ export async function show(view, { signal, me }) {
     lost,
     summary,
     running,
-    waiting,
+    panel('Waiting', waiting.element),
     recent,
     workers,
     usage,
@@ -30,12 +32,12 @@ export async function show(view, { signal, me }) {
     signal,
     async () => {
       const [queue, crew, ...ended] = await Promise.all([
-        api.get('/queue', signal),
+        api.get(`/queue?perBatch=${perBatch}`, signal),
         api.get('/workers', signal),
         ...['succeeded', 'failed', 'cancelled'].map(word => api.get(`/runs?state=${word}&limit=8`, signal)),
       ]);
       const done = ended.flatMap(page => page.items).sort((a, b) => Date.parse(b.finishedAt) - Date.parse(a.finishedAt));
-      const [active, queued] = ['running', 'queued'].map(word => queue.items.filter(run => run.state === word));
+      const active = queue.items.filter(run => run.state === 'running');
       const awake = crew.items.filter(isAwake);
       fill(
         summary,
@@ -61,25 +63,7 @@ export async function show(view, { signal, me }) {
             ['Nothing runs now. ', h('a', { href: '/new?preset=quadratics' }, 'Start with a preset'), '.'],
           ),
         );
-        put(
-          waiting,
-          table(
-            'Waiting runs',
-            ['#', 'Run', 'Id', 'By', 'Priority', 'Pool', 'Why it waits', 'Start', ''],
-            queued.map(run => [
-              run.waitingFor?.position ?? '–',
-              runLink(run),
-              runId(run),
-              run.owner,
-              run.priority,
-              run.pool,
-              h('span.reason', run.waitingFor?.reason ?? '–'),
-              run.estimatedStart ? ago(run.estimatedStart) : '–',
-              mayChange(run, me) ? action('Cancel', '.quiet', () => api.post(`/runs/${run.id}/cancel`)) : '',
-            ]),
-            'Nothing waits.',
-          ),
-        );
+        waiting.draw(queue);
         put(workers, workerTable(crew.items, me));
         put(
           recent,

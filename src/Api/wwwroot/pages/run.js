@@ -6,6 +6,7 @@ import { Curve } from '../app/curve.js';
 import { Curves, banded, chartsOf, contestants } from '../app/curves.js';
 import { follow } from '../app/live.js';
 import { duration, progress, secondsBetween, short } from '../app/format.js';
+import { remember } from '../app/place.js';
 import { head } from '../app/run-head.js';
 
 export const title = 'Run';
@@ -154,7 +155,7 @@ function chart(key, host, run, query, signal, curves, redraw) {
       const address = new URLSearchParams(location.search);
       if (made.statistic === 'median') address.set('statistic', 'median');
       else address.delete('statistic');
-      history.replaceState(null, '', `${location.pathname}${address.size ? `?${address}` : ''}`);
+      remember({}, `${location.pathname}${address.size ? `?${address}` : ''}`);
       made.plot?.destroy();
       made.plot = null;
       redraw();

@@ -2,15 +2,18 @@
 import { fill, h, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
 import { ago, duration, progress, runId, runLink, secondsBetween, state } from '../app/format.js';
+import { remember, remembered } from '../app/place.js';
 
 export const title = 'Runs';
 const filters = ['id', 'state', 'kind', 'owner', 'tag', 'batch'];
 const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
 const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
 const mostCompared = 8;
+const pageSize = 50,
+  largestPage = 200;
 
 export async function show(view, { signal, query, go }) {
-  const chosen = new Set();
+  const chosen = new Set(remembered().chosen);
   const list = h('div');
   const compare = h(
     'button.primary',
@@ -23,15 +26,19 @@ export async function show(view, { signal, query, go }) {
       type: 'button',
       hidden: true,
       onclick: () => {
-        pages++;
+        remember({ pages: ++pages });
         refresh();
       },
     },
     'Show more',
   );
-  let pages = 1;
+  let pages = remembered().pages ?? 1;
   const choose = (run, on) => {
     chosen[on ? 'add' : 'delete'](run.id);
+    remember({ chosen: [...chosen] });
+    drawChosen();
+  };
+  const drawChosen = () => {
     compare.disabled = chosen.size < 2 || chosen.size > mostCompared;
     fill(compare, chosen.size > mostCompared ? `At most ${mostCompared}` : chosen.size ? `Compare ${chosen.size}` : 'Compare');
   };
@@ -71,20 +78,22 @@ export async function show(view, { signal, query, go }) {
     more,
   );
 
+  drawChosen();
   const refresh = async () => {
     const items = [];
     let cursor = null;
-    for (let page = 0; page < pages; page++) {
+    const wanted = pages * pageSize;
+    do {
+      const limit = String(Math.min(largestPage, wanted - items.length));
       const part = new URLSearchParams(
-        [...query, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])].filter(([name]) =>
+        [...query, ['limit', limit], ...(cursor ? [['cursor', cursor]] : [])].filter(([name]) =>
           [...filters, 'limit', 'cursor'].includes(name),
         ),
       );
       const answer = await api.get(`/runs?${part}`, signal);
       items.push(...answer.items);
       cursor = answer.nextCursor;
-      if (!cursor) break;
-    }
+    } while (cursor && items.length < wanted);
     more.hidden = !cursor;
     if (list.contains(document.activeElement) && pages === 1 && list.dataset.seen === JSON.stringify(items)) return;
     list.dataset.seen = JSON.stringify(items);
