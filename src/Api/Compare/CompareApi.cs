@@ -6,7 +6,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Compare;
 
-/// <summary>Several runs side by side: one series of each, what is different in their specifications, and how they ended.</summary>
+/// <summary>
+/// Several runs side by side: one series of each, what is different in their specifications, and how they ended. Runs that are
+/// deleted are listed as missing, so that the others are still compared.
+/// </summary>
 static class CompareApi
 {
     const int MostRuns = 8, DefaultPoints = 1000, MostPoints = 2000;
@@ -21,7 +24,9 @@ static class CompareApi
         var most = (int)(request.QueryNumber("maxPoints", 1, MostPoints) ?? DefaultPoints);
         var wanted = request.QueryText("series");
         var found = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).ToListAsync(cancel);
-        var runs = ids.Select(id => found.Find(r => r.Id == id) ?? throw ProblemException.NotFound($"run {id}")).ToList();
+        var runs = ids.Select(id => found.Find(r => r.Id == id)).OfType<Run>().ToList();
+        var missing = ids.Except(runs.Select(r => r.Id)).ToList();
+        if (runs.Count == 0) throw ProblemException.NotFound(ids.Count == 1 ? $"run {ids[0]}" : $"run with any of the ids {string.Join(", ", ids)}");
         var series = await Task.WhenAll(runs.Select(r => store.ListAsync(r.Id, cancel)));
         var name = wanted ?? Shared(series);
         var data = await Task.WhenAll(runs.Select(async (run, i) =>
@@ -31,6 +36,7 @@ static class CompareApi
             ["series"] = name,
             ["names"] = new JsonArray([.. series.SelectMany(s => s).Select(s => s.Name).Distinct().Order(StringComparer.Ordinal).Select(n => (JsonNode)n)]),
             ["runs"] = new JsonArray([.. runs.Select((run, i) => Column(run, data[i], series[i].FirstOrDefault(s => s.Name == name)))]),
+            ["missing"] = new JsonArray([.. missing.Select(id => (JsonNode)id.ToString())]),
             ["differences"] = new JsonArray([.. SpecDifference.Of([.. runs.Select(r => JsonNode.Parse(r.Spec.GetRawText()))]).Select(d => new JsonObject
             {
                 ["pointer"] = d.Pointer,

@@ -256,15 +256,15 @@ sealed class Trainer : IDisposable
     }
 
     /// <summary>Counts inner runs without any meta-gradient that could be used, and leaves the phi that makes them.</summary>
-    /// <exception cref="SpecException">Too many in a row.</exception>
+    /// <exception cref="DivergedException">Too many in a row.</exception>
     void EndInnerRun()
     {
         _state.LostRuns = _state.RunHasGradient ? 0 : _state.LostRuns + 1;
         _state.RunHasGradient = false;
         if (_state.LostRuns == MostLostRuns)
-            throw new SpecException("/training/metaOptimizer/learningRate",
-                $"No meta-gradient of the last {MostLostRuns} inner runs was finite and below {LargestElement:G2}, at meta-step {_state.MetaStep}; "
-                + $"lower the learning rate from {_options.MetaOptimizer.LearningRate} or set clipNorm.");
+            throw new DivergedException(
+                $"The training diverged: no meta-gradient of the last {MostLostRuns} inner runs, up to meta-step {_state.MetaStep}, was finite and below "
+                + $"{LargestElement:G2}. Lower /training/metaOptimizer/learningRate from {_options.MetaOptimizer.LearningRate} or set /training/metaOptimizer/clipNorm.");
         if (_state.LostRuns == 0 || _state.LostRuns % LostRunsBeforeReturn != 0) return;
         _state.BestPhi.CopyTo(_phi.Span);
         _state.Returns++;

@@ -77,6 +77,11 @@ static class ChildProgram
             outbox.Fail(FailureKind.User, wrong.Message);
             return ChildExit.Done;
         }
+        catch (DivergedException diverged)
+        {
+            outbox.Fail(FailureKind.Diverged, diverged.Message);
+            return ChildExit.Done;
+        }
         catch (Exception fault)
         {
             // When it is the pipe that broke, the next write says so, and the caller knows what that means.

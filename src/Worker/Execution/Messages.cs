@@ -5,11 +5,13 @@ using MetaOpt.Runs;
 
 namespace MetaOpt.Workers.Execution;
 
-/// <summary>Whose mistake ended an execution.</summary>
+/// <summary>Why an execution ended without a result.</summary>
 enum FailureKind
 {
     /// <summary>The specification asks for something impossible: not retried.</summary>
     User,
+    /// <summary>The run's values are no longer finite: not retried.</summary>
+    Diverged,
     /// <summary>Ours or the machine's: a death.</summary>
     Fault,
 }

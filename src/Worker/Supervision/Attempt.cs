@@ -116,6 +116,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
     {
         if (recorder.Result is { } result && exitCode == ChildExit.Done) return new Ending.Succeeded(result);
         if (recorder.Failure is { Kind: FailureKind.User } wrong) return new Ending.Failed(new("invalid-spec", wrong.Detail));
+        if (recorder.Failure is { Kind: FailureKind.Diverged } diverged) return new Ending.Failed(new("diverged", diverged.Detail));
         // A child that was asked to stop may have needed SIGKILL, or SIGTERM met it before it listened: it stopped all the same.
         if (heartbeat.CancelRequested.IsCancellationRequested) return new Ending.Cancelled();
         if (heartbeat.OutOfTime.IsCancellationRequested)

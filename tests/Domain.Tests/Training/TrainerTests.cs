@@ -82,7 +82,7 @@ public class TrainerTests
     public void A_task_on_which_nothing_is_ever_finite_fails_with_what_to_change()
     {
         var hopeless = Overshooting with { Optimizer = new LearnableSgd.Options { InitialLearningRate = 100 } };
-        var error = Assert.Throws<SpecException>(() => Run(hopeless));
+        var error = Assert.Throws<DivergedException>(() => Run(hopeless));
         Assert.Contains("20 inner runs", error.Message);
     }
 
@@ -97,7 +97,7 @@ public class TrainerTests
     [Fact]
     public void A_meta_gradient_that_would_stop_Adam_for_ever_is_skipped()
     {
-        var error = Assert.Throws<SpecException>(() => Run(Steep));
+        var error = Assert.Throws<DivergedException>(() => Run(Steep));
         Assert.Contains("clipNorm", error.Message);
     }
 

@@ -66,6 +66,20 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     [Fact]
+    public async Task A_training_whose_values_all_diverge_fails_as_diverged_and_not_for_its_specification()
+    {
+        using var worker = fixture.Start(_pool);
+        var id = await fixture.SubmitAsync(_pool, 0, spec: """
+            {"seed":1,"task":{"type":"quadratic"},"optimizer":{"type":"learnable-sgd","initialLearningRate":100},
+             "training":{"horizon":20,"unroll":20,"metaBatch":4,"metaEpochs":60} }
+            """);
+        var run = await fixture.EndAsync(id);
+        Assert.Equal((RunState.Failed, "diverged"), (run.State, run.ErrorCode));
+        Assert.Contains("Lower /training/metaOptimizer/learningRate", run.ErrorDetail);
+        Assert.Single(run.Attempts);
+    }
+
+    [Fact]
     public async Task A_run_whose_dataset_no_worker_has_waits()
     {
         using var worker = fixture.Start(_pool, "--data", TestFolders.New("no-data"));

@@ -3,9 +3,11 @@
  * around it is ours. What a viewer chose (axes, zoom, hidden curves) is in the page's address.
  */
 import { fill, h, svg } from './dom.js';
-import { number, superscript } from './format.js';
-import { indexAt, smooth, ticks } from './curve.js';
+import { extent, labels, xRange, yRange } from './axis.js';
+import { count, number } from './format.js';
+import { indexAt, lone, smooth, ticks } from './curve.js';
 import { chrome, colour, dash, faint, onTheme } from './palette.js';
+import { remember } from './place.js';
 import { saveMenu } from './save.js';
 
 let library;
@@ -150,7 +152,7 @@ export class Chart {
     const { x, y, low, high } = line.curve;
     const floor = this.yLog ? smallestPositive(y) / 10 : 0;
     const first = this.xLog ? x.findIndex(step => step > 0) : 0;
-    const cut = list => (first > 0 ? list.slice(first) : list);
+    const cut = list => (first === 0 ? list : first < 0 ? [] : list.slice(first));
     return {
       x: cut(x),
       y: cut(smooth(y, this.weight).map(fits)),
@@ -159,17 +161,35 @@ export class Chart {
     };
   }
 
+  /** Columns of steps and of values, those of curves without points as well; null where there is nothing to draw. */
   data() {
-    const tables = this.visible
-      .map(line => {
-        const { x, y, low, high } = this.values(line);
-        return this.showsBand(line) ? [x, y, high, low] : [x, y];
-      })
-      .filter(t => t[0].length > 0);
-    if (tables.length !== this.visible.length || tables.length === 0) return null;
+    const tables = this.visible.map(line => {
+      const { x, y, low, high } = this.values(line);
+      return this.showsBand(line) ? [x, y, high, low] : [x, y];
+    });
+    if (
+      !extent(
+        tables.flatMap(t => t.slice(1)),
+        this.yLog,
+      )
+    )
+      return null;
     if (tables.length === 1 || tables.every(t => sameSteps(t[0], tables[0][0])))
       return [tables[0][0], ...tables.flatMap(t => t.slice(1))];
     return this.uPlot.join(tables);
+  }
+
+  /** Why there is nothing to draw. */
+  reason() {
+    const curves = this.visible.map(line => line.curve);
+    if (curves.length === 0) return this.lines.length === 0 ? 'No points yet.' : 'No curve is chosen.';
+    const points = curves.reduce((sum, curve) => sum + curve.x.length, 0);
+    if (points === 0) return 'No points yet.';
+    if (curves.every(curve => curve.last === null))
+      return `All values diverged: none of ${count(curves.reduce((sum, curve) => sum + curve.diverged, 0))} is a finite number.`;
+    return this.xLog && curves.every(curve => !(curve.x.at(-1) > 0))
+      ? `No ${this.options.xLabel} is above 0, as a logarithmic axis needs. Switch off “log x”.`
+      : 'No value is above 0, as a logarithmic axis needs. Switch off “log y”.';
   }
 
   async rebuild() {
@@ -194,12 +214,12 @@ export class Chart {
     }
     const data = this.data();
     if (!data) {
-      fill(this.canvas, h('p.empty', this.lines.length === 0 ? 'No points yet.' : 'No curve is chosen.'));
+      fill(this.canvas, h('p.empty', this.reason()));
       return;
     }
     fill(this.canvas);
     this.plot = new uPlot(this.layout(uPlot), data, this.canvas);
-    if (this.zoom) this.plot.setScale('x', { min: this.zoom[0], max: this.zoom[1] });
+    this.scaleToZoom();
     this.describe();
   }
 
@@ -222,7 +242,7 @@ export class Chart {
         stroke,
         width: 1.75,
         dash: dash(line.index),
-        points: { show: line.curve.x.length < 2, size: 6 },
+        points: { show: false, filter: (u, k) => lone(u.data[k]), size: 6 },
         spanGaps: false,
       });
       if (!this.showsBand(line)) continue;
@@ -243,7 +263,9 @@ export class Chart {
       label,
       splits: (_, __, min, max) => ticks(min, max, log, wanted),
       filter: (_, marks) => marks,
-      values: (_, marks) => marks.map(tick),
+      values: (_, marks) => labels(marks),
+      // The library's own steps end at 10 to the 17th, and without one it draws no marks.
+      incrs: () => [Infinity],
       ...more,
     });
     return {
@@ -254,11 +276,18 @@ export class Chart {
       cursor: { points: { size: 7, fill: paint.paper }, drag: { x: true, y: false, dist: 8 }, focus: { prox: -1 } },
       scales: {
         x: { time: false, distr: this.xLog ? 3 : 1, range: (_, min, max) => xRange(min, max) },
-        y: { distr: this.yLog ? 3 : 1, range: (_, min, max) => yRange(uPlot, min, max, this.yLog) },
+        y: {
+          distr: this.yLog ? 3 : 1,
+          // Where a zoomed range has no values the axis stays that of all of them.
+          range: (u, min, max) => yRange(...(min == null ? extent(u.data.slice(1), this.yLog) : [min, max]), this.yLog),
+        },
       },
       axes: [
         axis(this.options.xLabel, this.xLog, this.canvas.clientWidth < 600 ? 5 : 10, { size: 30, labelSize: 20 }),
-        axis(this.options.yLabel, this.yLog, 6, { size: 54, labelSize: 22 }),
+        axis(this.options.yLabel, this.yLog, 6, {
+          size: (_, words) => Math.max(54, 20 + 7 * Math.max(0, ...(words ?? []).map(w => w.length))),
+          labelSize: 22,
+        }),
       ],
       hooks: {
         // For whoever measures how long it took.
@@ -287,10 +316,17 @@ export class Chart {
   zoomTo(range) {
     this.zoom = range && (this.options.continuous ? range : [Math.max(0, Math.floor(range[0])), Math.ceil(range[1])]);
     this.reset.hidden = !this.zoom;
-    if (this.zoom) this.plot?.setScale('x', { min: this.zoom[0], max: this.zoom[1] });
+    if (this.zoom) this.scaleToZoom();
     else this.refresh();
     this.options.zoomed?.(this.zoom?.[0] ?? null, this.zoom?.[1] ?? null);
     this.remember();
+  }
+
+  scaleToZoom() {
+    if (!this.zoom || !this.plot) return;
+    const [from, to] = this.zoom;
+    // A logarithmic axis cannot begin at 0.
+    this.plot.setScale('x', { min: this.xLog && from <= 0 ? Math.min(this.plot.data[0][0], to / 2) : from, max: to });
   }
 
   /** Arrow keys move the cursor, plus and minus zoom around it, 0 or Escape shows everything. */
@@ -339,24 +375,42 @@ export class Chart {
     this.writeValues(null);
   }
 
-  /** Values at x, or the last ones. */
+  /** Values at x, or the last finite ones. A value of another step than the one that is named says so. */
   writeValues(x) {
-    let step = null;
-    for (const line of this.lines) {
-      const { x: xs, y, low, high, diverged } = line.curve;
-      const i = x === null ? xs.length - 1 : indexAt(xs, this.options.continuous ? x : x + 0.5);
-      const value = i < 0 ? null : x === null ? line.curve.last : y[i];
-      const band = this.showsBand(line) && i >= 0 && low[i] !== high[i] ? ` (${number(low[i], 3)} to ${number(high[i], 3)})` : '';
-      if (i >= 0) step = Math.max(step ?? -Infinity, xs[i]);
-      fill(this.outputs?.get(line.key), value === null && diverged ? 'diverged' : number(value) + band);
-    }
-    if (this.at)
+    const at = this.lines.map(({ curve }) =>
+      x === null ? curve.x.length - 1 : indexAt(curve.x, this.options.continuous ? x : x + 0.5),
+    );
+    const step = Math.max(...this.lines.map(({ curve }, k) => curve.x[at[k]] ?? -Infinity));
+    const place = value => (this.options.continuous ? number(value) : count(value));
+    this.lines.forEach((line, k) => {
+      const { curve } = line;
+      const i = x === null ? curve.lastIndex : at[k];
+      const value = curve.y[i] ?? null;
+      const [low, high] = [curve.low[i], curve.high[i]];
+      const band = this.showsBand(line) && value !== null && low !== high ? ` (${number(low, 3)} to ${number(high, 3)})` : '';
+      const elsewhere = value !== null && curve.x[i] < step && (x === null || i === curve.x.length - 1);
       fill(
-        this.at,
-        step === null
-          ? ''
-          : `${x === null ? 'last, ' : ''}${this.options.xLabel} ${this.options.continuous ? number(step) : step.toLocaleString('en')}`,
+        this.outputs?.get(line.key),
+        value !== null
+          ? number(value) + band
+          : curve.x.length === 0
+            ? 'no points'
+            : curve.diverged && (x === null || curve.lost[i])
+              ? 'diverged'
+              : '–',
+        elsewhere && ` at ${place(curve.x[i])}`,
+        x === null && value !== null && curve.y.at(-1) === null && ', then diverged',
       );
+    });
+    const width = Math.max(1, ...this.lines.map(({ curve }) => curve.width));
+    fill(
+      this.at,
+      Number.isFinite(step) && [
+        x === null && 'last, ',
+        width > 1 && `mean of ${count(width)} steps to `,
+        `${this.options.xLabel} ${place(step)}`,
+      ],
+    );
   }
 
   describe() {
@@ -381,7 +435,7 @@ export class Chart {
     put('bands', this.bands);
     put('hide', [...this.hiddenLines].join('~'));
     put('zoom', this.zoom ? this.zoom.join('~') : null);
-    history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+    remember({}, `${location.pathname}${query.size ? `?${query}` : ''}`);
   }
 }
 
@@ -401,25 +455,6 @@ export const swatch = index =>
     }),
   );
 
-export function tick(value) {
-  if (value === null || value === undefined) return '';
-  const size = Math.abs(value),
-    exponent = Math.log10(size);
-  if (value !== 0 && (size < 1e-3 || size >= 1e6))
-    return Math.abs(exponent - Math.round(exponent)) < 1e-9 ? `10${superscript(Math.round(exponent))}` : number(value, 3);
-  return size >= 10_000 ? `${Number((value / 1000).toPrecision(5))}k` : String(Number(value.toPrecision(6)));
-}
-
 const sameSteps = (a, b) => a === b || (a.length === b.length && a.every((x, i) => x === b[i]));
 
 const smallestPositive = values => values.reduce((least, v) => (v !== null && v > 0 && v < least ? v : least), Infinity) ?? 1;
-
-const xRange = (min, max) => (min == null ? [0, 1] : min === max ? [min * 0.9, max * 1.1 || 1] : [min, max]);
-
-/** Not less than half a decade on a logarithmic axis, so that what hardly changes looks so. */
-function yRange(uPlot, min, max, log) {
-  if (min == null || max == null) return log ? [0.1, 10] : [0, 1];
-  if (!log) return uPlot.rangeNum(min, max, 0.06, true);
-  const room = Math.max(1.06, (max / min) ** 0.04, Math.sqrt((3 * min) / max));
-  return [min / room, max * room];
-}

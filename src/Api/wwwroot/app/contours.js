@@ -1,7 +1,7 @@
 /** Paths over a loss of two coordinates, drawn as a map. */
 import { svg } from './dom.js';
 import { ticks } from './curve.js';
-import { tick } from './chart.js';
+import { tick } from './axis.js';
 import { number } from './format.js';
 import { chrome, colour, dash, isNarrow } from './palette.js';
 

@@ -10,7 +10,8 @@ export class Curve {
     this.y = [];
     this.low = [];
     this.high = [];
-    this.diverged = 0;
+    // Values of each entry that are no finite numbers.
+    this.lost = [];
     this.buckets = false;
     // Steps of a bucket, and the newest one's first step and number of points.
     this.width = 1;
@@ -22,16 +23,16 @@ export class Curve {
     if (points.length === 0) return this;
     const from = points[0].step;
     while (this.x.length > 0 && this.x[this.x.length - 1] >= from)
-      for (const list of [this.x, this.y, this.low, this.high]) list.pop();
+      for (const list of [this.x, this.y, this.low, this.high, this.lost]) list.pop();
     for (const point of points) {
       const single = point.value !== undefined;
-      this.diverged += Number(point.diverged ?? 0);
       if (single && this.width > 1 && point.step < this.newest.from + this.width && this.x.length > 0) this.join(point);
       else {
         this.x.push(single ? point.step : point.lastStep);
         this.y.push(single ? point.value : point.mean);
         this.low.push(single ? point.value : point.min);
         this.high.push(single ? point.value : point.max);
+        this.lost.push(Number(point.diverged ?? 0));
         this.newest = { from: point.step, count: single ? 1 : point.count };
       }
       this.buckets ||= !single && point.count > 1;
@@ -46,17 +47,30 @@ export class Curve {
       { count } = this.newest;
     this.x[i] = step;
     this.newest.count++;
-    if (value === null) return;
+    if (value === null) {
+      this.lost[i]++;
+      return;
+    }
     if (this.y[i] === null) [this.y[i], this.low[i], this.high[i]] = [value, value, value];
     else {
-      this.y[i] += (value - this.y[i]) / (count + 1);
+      this.y[i] += (value - this.y[i]) / (count - this.lost[i] + 1);
       this.low[i] = Math.min(this.low[i], value);
       this.high[i] = Math.max(this.high[i], value);
     }
   }
 
+  /** Index of the last finite value; -1 where there is none. */
+  get lastIndex() {
+    return this.y.findLastIndex(value => value !== null);
+  }
+
   get last() {
-    return this.y.findLast(value => value !== null) ?? null;
+    return this.y[this.lastIndex] ?? null;
+  }
+
+  /** How many values are no finite numbers. */
+  get diverged() {
+    return this.lost.reduce((sum, lost) => sum + lost, 0);
   }
 
   get lowest() {
@@ -77,6 +91,13 @@ export function indexAt(xs, x) {
   return low - 1;
 }
 
+/** Indices of values between two gaps, which no line shows. An undefined value is one that the curve does not have. */
+export function lone(values) {
+  const own = [...values.keys()].filter(i => values[i] !== undefined);
+  const isGap = k => (values[own[k]] ?? null) === null;
+  return own.filter((_, k) => !isGap(k) && isGap(k - 1) && isGap(k + 1));
+}
+
 /** Exponential smoothing that leaves gaps alone. */
 export function smooth(values, weight) {
   if (weight === 0) return values;
@@ -94,9 +115,9 @@ export function ticks(low, high, log, wanted = 6) {
   if (!(high > low)) return [low];
   // Within a third of a decade a logarithm looks straight.
   if (log && high / low > 2.2) {
-    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))],
-      decades = Math.log10(high / low);
+    const decades = Math.log10(high) - Math.log10(low);
     const every = Math.max(1, Math.ceil(decades / (wanted + 1)));
+    const [first, last] = [Math.floor(Math.log10(low) / every) * every, Math.ceil(Math.log10(high))];
     const within = decades > 3.5 ? [1] : decades > 2 ? [1, 3] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 5, 7];
     const marks = [];
     for (let e = first; e <= last; e += every) for (const m of within) marks.push(Number((m * 10 ** e).toPrecision(12)));
@@ -105,8 +126,10 @@ export function ticks(low, high, log, wanted = 6) {
   const rough = (high - low) / wanted,
     power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
-  const marks = [];
-  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step)
-    marks.push(Math.abs(value) < step / 2 ? 0 : Number(value.toPrecision(12)));
-  return marks;
+  const first = Math.ceil(low / step - 1e-9),
+    marks = new Set();
+  // Counted: where a step is less than a number's last digit, adding it again and again would not end.
+  for (let i = 0; i <= 2 * wanted && (first + i) * step <= high + step * 1e-9; i++)
+    marks.add(first + i === 0 ? 0 : Number(((first + i) * step).toPrecision(15)));
+  return [...marks];
 }

@@ -72,6 +72,6 @@ export function banded(get, contestant, kind) {
   const [middle, low, high] = [kind, 'p10', 'p90'].map(part => get(`${contestant}/${part}`));
   const curve = middle ?? new Curve();
   if (low?.x.length === curve.x.length && high?.x.length === curve.x.length)
-    return Object.assign(new Curve(), { x: curve.x, y: curve.y, low: low.y, high: high.y, diverged: curve.diverged });
+    return Object.assign(new Curve(), { x: curve.x, y: curve.y, low: low.y, high: high.y, lost: curve.lost, width: curve.width });
   return curve;
 }

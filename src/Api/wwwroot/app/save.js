@@ -2,7 +2,7 @@
 import { h, icon, svg, toast } from './dom.js';
 import { ticks } from './curve.js';
 import { chrome, colour, dash, faint } from './palette.js';
-import { tick } from './chart.js';
+import { labels } from './axis.js';
 
 /** Offers a file to the browser. */
 export function download(name, content) {
@@ -107,6 +107,7 @@ export function toSvg(chart) {
   const px = v => (left + place(sx, chart.xLog, v) * (width - left - right)).toFixed(2);
   const py = v => (height - bottom - place(sy, chart.yLog, v) * (height - top - bottom)).toFixed(2);
   const label = (x, y, words, more = {}) => svg('text', { x, y, fill: paint.muted, 'font-size': 13, ...more }, words);
+  const marks = values => labels(values).map((words, i) => [values[i], words]);
   const path = (xs, ys) => {
     let pen = false;
     return xs
@@ -134,13 +135,13 @@ export function toSvg(chart) {
       svg('rect', { x: left, y: top, width: width - left - right, height: height - top - bottom }),
     ),
     label(left, 30, chart.options.title, { fill: paint.ink, 'font-size': 18, 'font-weight': 600 }),
-    ticks(sy.min, sy.max, chart.yLog).map(v => [
+    marks(ticks(sy.min, sy.max, chart.yLog)).map(([v, words]) => [
       svg('line', { x1: left, x2: width - right, y1: py(v), y2: py(v), stroke: paint.grid }),
-      label(left - 8, Number(py(v)) + 4, tick(v), { 'text-anchor': 'end' }),
+      label(left - 8, Number(py(v)) + 4, words, { 'text-anchor': 'end' }),
     ]),
-    ticks(sx.min, sx.max, chart.xLog, 8).map(v => [
+    marks(ticks(sx.min, sx.max, chart.xLog, 8)).map(([v, words]) => [
       svg('line', { y1: top, y2: height - bottom, x1: px(v), x2: px(v), stroke: paint.grid }),
-      label(px(v), height - bottom + 20, tick(v), { 'text-anchor': 'middle' }),
+      label(px(v), height - bottom + 20, words, { 'text-anchor': 'middle' }),
     ]),
     label((left + width - right) / 2, height - bottom + 42, chart.options.xLabel, { 'text-anchor': 'middle' }),
     label(0, 0, chart.options.yLabel, {

@@ -1,6 +1,6 @@
 /** Several runs side by side: one curve of each, how they ended, and what is different in what they were asked to do. */
 import { fill, h, panel, table } from '../app/dom.js';
-import { api, repeat } from '../app/api.js';
+import { api, Problem, repeat } from '../app/api.js';
 import { Chart, swatch } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { count, number, runLink, short, state } from '../app/format.js';
@@ -9,27 +9,59 @@ export const title = 'Compare';
 const most = 8,
   pollSeconds = 5;
 
-const idsOf = query => (query.get('runs') ?? '').split(',').filter(Boolean);
+/** Ids of the address, at most as many as are compared; what is no id, or too many, is left over. */
+function idsOf(query) {
+  const parts = [...new Set((query.get('runs') ?? '').split(',').filter(Boolean))];
+  const ids = parts.filter(part => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(part));
+  return { ids: ids.slice(0, most), wrong: parts.filter(part => !ids.includes(part)), tooMany: ids.slice(most) };
+}
 
-const read = (query, signal) => {
+/** The runs that are there; those that are deleted are named as missing, even when all of them are. */
+async function read(query, signal) {
+  const { ids } = idsOf(query);
   const part = query.get('series') ? `&series=${encodeURIComponent(query.get('series'))}` : '';
-  // About as many as there are pixels. The document asks for the same address, see src/Api/Pages.cs.
-  return api.get(`/compare?runs=${idsOf(query).join(',')}&maxPoints=600${part}`, signal);
-};
+  try {
+    // About as many as there are pixels. The document asks for the same address, see src/Api/Pages.cs.
+    return await api.get(`/compare?runs=${ids.join(',')}&maxPoints=600${part}`, signal);
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404)
+      return { runs: [], names: [], differences: [], series: null, missing: ids };
+    throw error;
+  }
+}
 
 /** What the curves need is asked for before anything is drawn. */
-export const load = ({ query, signal }) => (idsOf(query).length ? read(query, signal) : null);
+export const load = ({ query, signal }) => (idsOf(query).ids.length ? read(query, signal) : null);
 
 export async function show(view, { query, signal, loaded, go }) {
-  const ids = idsOf(query);
+  const { ids, wrong, tooMany } = idsOf(query);
   const address = (runs, series) =>
     `/compare?${new URLSearchParams([['runs', runs.join(',')], ...(series ? [['series', series]] : [])])}`;
-  const picker = h('div.actions');
-  const drawPicker = async () => fill(picker, await choose(ids, signal, id => go(address([...ids, id], query.get('series')))));
-  const head = h('div.page-head', h('h1', 'Compare'), picker);
-  if (ids.length === 0) {
+  const picker = h('div.actions'),
+    left = h('div');
+  const drawPicker = async shown =>
+    fill(picker, await choose(shown, signal, id => go(address([...shown, id], query.get('series')))));
+  const drawLeft = missing => {
+    const found = ids.filter(id => !missing.includes(id));
+    const sentence = (list, one, many) => list.length > 0 && `${list.length === 1 ? one : many}: ${list.join(', ')}. `;
+    left.className = missing.length + wrong.length + tooMany.length ? 'banner' : '';
+    fill(
+      left,
+      left.className && [
+        sentence(missing, 'Run not found, it may be deleted', 'Runs not found, they may be deleted'),
+        sentence(wrong, 'Not the id of a run', 'Not ids of runs'),
+        sentence(tooMany, `Only ${most} runs are compared, left out`, `Only ${most} runs are compared, left out`),
+        h('a', { href: address(found, query.get('series')) }, 'Remove from the address'),
+      ],
+    );
+    return found;
+  };
+  const head = [h('div.page-head', h('h1', 'Compare'), picker), left];
+  const given = ids.length > 0 ? await loaded : null;
+  const shown = drawLeft(given?.missing ?? []);
+  if (shown.length === 0) {
     fill(view, head, h('p.empty', 'Choose runs here, or tick them in the list of ', h('a', { href: '/runs' }, 'all runs'), '.'));
-    return drawPicker();
+    return drawPicker([]);
   }
   const curves = h('section.panel'),
     series = h('span'),
@@ -38,7 +70,8 @@ export async function show(view, { query, signal, loaded, go }) {
   fill(view, head, curves, panel('How they ended', numbers), panel('What is different', differences));
   let chart;
   const refresh = async given => {
-    const data = await (given ?? read(query, signal));
+    const data = given ?? (await read(query, signal));
+    const ids = drawLeft(data.missing);
     const names = labels(data.runs);
     if (!chart) {
       chart = new Chart(curves, {
@@ -102,11 +135,13 @@ export async function show(view, { query, signal, loaded, go }) {
       differences,
       table(
         'Differences of the specifications',
-        ['Field', ...names],
+        ['Field', ...names.map(name => h('th', { scope: 'col' }, h('span.name', name)))],
         data.differences.map(d => [
           h('code', d.pointer.slice(1).replaceAll('/', '.')),
           ...d.values.map(value =>
-            value === null ? h('span.muted', '–') : typeof value === 'object' ? JSON.stringify(value) : String(value),
+            value === null
+              ? h('span.muted', '–')
+              : h('span.name', typeof value === 'object' ? JSON.stringify(value) : String(value)),
           ),
         ]),
         data.runs.length < 2 ? 'Choose a second run.' : 'The specifications are the same.',
@@ -114,8 +149,8 @@ export async function show(view, { query, signal, loaded, go }) {
     );
     return data.runs.some(run => !run.finishedAt);
   };
-  const growing = await refresh(loaded);
-  await drawPicker();
+  const growing = await refresh(given);
+  await drawPicker(shown);
   if (growing) repeat(pollSeconds, signal, () => refresh());
 }
 

@@ -3,7 +3,7 @@ import { fill, h, panel, svg, table } from '../app/dom.js';
 import { api } from '../app/api.js';
 import { chrome, colour, isNarrow, onTheme } from '../app/palette.js';
 import { ticks } from '../app/curve.js';
-import { tick } from '../app/chart.js';
+import { tick } from '../app/axis.js';
 import { field, mark } from '../app/fields.js';
 import { count, duration, number, runLink, typed } from '../app/format.js';
 import { withInterval } from '../app/result.js';
@@ -103,7 +103,7 @@ export async function show(view, { query, signal, go }) {
         ],
         board.entries.map((e, i) => [
           i + 1,
-          h('span.row', h('strong', e.name), e.learned && h('span.tag', 'learned')),
+          h('span.row', h('strong.name', e.name), e.learned && h('span.tag', 'learned')),
           e.learningRate === null ? '–' : number(e.learningRate, 3),
           withInterval(e.finalMean, e.finalMeanCi95),
           withInterval(e.averageLoss, e.averageLossCi95),
@@ -168,7 +168,7 @@ function intervals(entries) {
         svg(
           'text',
           { x: left - 12, y: y + 4, 'text-anchor': 'end', 'font-size': 13, fill: paint.ink },
-          e.name.slice(0, left / 7.5),
+          e.name.length > left / 7.5 ? `${e.name.slice(0, left / 7.5 - 2)}…` : e.name,
         ),
         svg('line', { x1: x(Math.max(a, from)), x2: x(b), y1: y, y2: y, stroke, 'stroke-width': 2.5, 'stroke-linecap': 'round' }),
         e.learned
