@@ -36,6 +36,11 @@ public sealed class CompareTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal([(3000, 1, 1500.5, 0), (5, 2, 5, 1)], statistics);
         var differences = answer["differences"]!.AsArray().ToDictionary(d => (string)d!["pointer"]!, d => d!["values"]!.ToJsonString());
         Assert.Equal(new Dictionary<string, string> { ["/seed"] = "[1,2]", ["/optimizer/layers"] = "[[5],[7]]" }, differences);
+
+        var deleted = Guid.NewGuid();
+        var rest = await api.GetAsync($"/api/v1/compare?runs={a},{deleted},{b}");
+        Assert.Equal($"[\"{deleted}\"]", rest["missing"]!.ToJsonString());
+        Assert.Equal([a.ToString(), b.ToString()], rest["runs"]!.AsArray().Select(r => (string)r!["id"]!));
     }
 
     [Theory]
@@ -72,6 +77,32 @@ public sealed class CompareTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(("/training/unroll", 10, 20), ((string?)difference["pointer"], (int)difference["run"]!, (int)difference["preset"]!));
         var other = await api.SubmitAsync("""{"kind":"meta-training","spec":{"task":{"type":"ackley"},"optimizer":{"type":"lstm"}}}""");
         Assert.Null((await api.GetAsync($"/api/v1/runs/{other}/preset"))["nearest"]);
+    }
+
+    [Fact]
+    public async Task An_evaluation_is_measured_against_its_preset_with_its_contestants()
+    {
+        var preset = await api.GetAsync("/api/v1/presets/learnable");
+        var spec = preset["evaluations"]![0]!["spec"]!;
+        var learned = preset["trainings"]!.AsArray().SelectMany(t => t!["seeds"]!.AsArray().Select(seed => $"{t["name"]}/{seed}")).ToList();
+        var training = await api.SubmitAsync();
+        async Task<List<string>> DifferencesAsync(IEnumerable<JsonNode?> contestants)
+        {
+            var changed = spec.DeepClone();
+            (changed["seed"], changed["contestants"]) = (9, new JsonArray([.. contestants.Select(c => c!.DeepClone())]));
+            var id = await api.SubmitAsync(new JsonObject { ["kind"] = "evaluation", ["pool"] = "nobody", ["spec"] = changed }.ToJsonString());
+            var nearest = (await api.GetAsync($"/api/v1/runs/{id}/preset"))["nearest"]!;
+            Assert.Equal("learnable", (string?)nearest["preset"]);
+            return [.. nearest["differences"]!.AsArray().Select(d => (string)d!["pointer"]!)];
+        }
+        // What ./metaopt reproduce submits; which checkpoints the learned ones have, no preset can say.
+        IEnumerable<JsonNode?> baselines = spec["contestants"]!.AsArray();
+        IEnumerable<JsonNode?> all = [.. learned.Select(name => new JsonObject { ["name"] = name, ["run"] = training.ToString() }), .. baselines];
+        Assert.Empty(await DifferencesAsync(all));
+        var slower = baselines.Last()!.DeepClone();
+        slower["optimizer"]!["learningRate"] = 0.125;
+        Assert.Equal([$"/contestants/{learned.Count + 1}/optimizer/learningRate"], await DifferencesAsync([.. all.SkipLast(1), slower]));
+        Assert.Equal(learned.Select((_, i) => $"/contestants/{i + 2}/name"), await DifferencesAsync(baselines));
     }
 
     static JsonObject Contestant(string name, double final, double rate) => new()

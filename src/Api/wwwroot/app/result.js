@@ -1,5 +1,6 @@
 /** What came out of a run. */
-import { h, panel, table } from './dom.js';
+import { documentPanel, everything } from './document.js';
+import { h, table } from './dom.js';
 import { swatch } from './chart.js';
 import { count, duration, number } from './format.js';
 
@@ -9,29 +10,15 @@ export const withInterval = (value, interval) => [
   interval?.length === 2 && h('span.small.muted', ` (${number(interval[0], 3)} to ${number(interval[1], 3)})`),
 ];
 
-export const result = run => (run.result.contestants ? contest(run.result) : plain(run.result));
-
-function plain(document) {
-  const words = key => key.replace(/([A-Z])/g, ' $1').toLowerCase();
-  const facts = Object.entries(document).filter(
-    ([key, value]) => key !== 'kind' && (value === null || typeof value !== 'object'),
-  );
-  return panel(
-    'Result',
-    h(
-      'dl.facts',
-      facts.map(([key, value]) => h('div', h('dt', words(key)), h('dd', plainValue(value)))),
-    ),
-  );
+export function result(run) {
+  const { kind, ...rest } = run.result;
+  return documentPanel('Result', run.result, () => (rest.contestants ? contest(rest) : everything(rest)));
 }
-
-const plainValue = value =>
-  typeof value === 'number' ? number(value, 5) : value === null ? '–' : value === true ? 'yes' : value === false ? 'no' : value;
 
 function contest(document) {
   const best = Math.min(...document.contestants.map(c => c.finalMean ?? Infinity));
   const rows = document.contestants.map((c, index) => [
-    h('span.row', swatch(index), h('strong', c.name), c.learned && h('span.tag', 'learned')),
+    h('span.row', swatch(index), h('strong.name', c.name), c.learned && h('span.tag', 'learned')),
     c.learningRate === null ? '–' : number(c.learningRate, 3),
     h(c.finalMean === best ? 'strong.best' : 'span', withInterval(c.finalMean, c.finalMeanCi95)),
     number(c.finalMedian, 3),
@@ -41,8 +28,7 @@ function contest(document) {
     c.diverged || '–',
   ]);
   const target = document.contestants[0]?.targets[0]?.loss;
-  return panel(
-    'Result',
+  return [
     table(
       'Contestants',
       [
@@ -63,7 +49,7 @@ function contest(document) {
         'Comparisons',
         ['Against', 'Final loss (95 % interval)', 'p', 'Average loss (95 % interval)', 'p', 'Wins'],
         document.comparisons.map(c => [
-          `${c.a} / ${c.b}`,
+          h('span.name', `${c.a} / ${c.b}`),
           ratio(c.finalRatio, c.finalRatioCi95),
           number(c.finalPHolm, 2),
           ratio(c.averageRatio, c.averageRatioCi95),
@@ -77,7 +63,7 @@ function contest(document) {
       `${count(document.instances)} instances that nobody was tuned on, the same for all; ${count(document.horizon)} steps. `,
       'Intervals are paired bootstraps; p values are signed-rank tests, corrected after Holm.',
     ),
-  );
+  ];
 }
 
 const ratio = (value, interval) =>

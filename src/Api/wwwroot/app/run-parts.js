@@ -1,6 +1,7 @@
 /** Parts of a run's page that are drawn once a change: timeline, attempts, checkpoints, specification. */
-import { action, copyButton, fill, h, panel, table, toast } from './dom.js';
+import { action, copyButton, h, table, toast } from './dom.js';
 import { api } from './api.js';
+import { documentPanel } from './document.js';
 import { ask } from './dialog.js';
 import { ago, count, duration, secondsBetween, size } from './format.js';
 
@@ -33,7 +34,7 @@ export const attempts = run =>
     ['Attempt', 'Worker', 'Outcome', 'From step', 'Took', 'With'],
     run.attempts.map(attempt => [
       attempt.number,
-      h('span.nowrap', attempt.worker),
+      h('span.name', attempt.worker),
       [attempt.outcome ?? 'running', attempt.detail && h('div.small.muted', attempt.detail)],
       attempt.resumedFromStep == null ? 'the start' : count(attempt.resumedFromStep),
       duration(secondsBetween(attempt.startedAt, attempt.endedAt)),
@@ -110,47 +111,44 @@ async function promote(item, run, changed) {
 /** The specification, with what is different from the nearest preset where that is known. */
 export function specification(run, near) {
   const changed = new Map((near?.differences ?? []).map(d => [d.pointer, d]));
-  const json = JSON.stringify(run.spec, null, 2);
-  const view = h('div');
-  const draw = raw =>
-    fill(view, raw ? h('pre', { tabindex: 0, 'aria-label': 'Specification as JSON' }, json) : tree(run.spec, '', changed));
-  const asJson = h(
-    'button.toggle',
-    {
-      type: 'button',
-      'aria-pressed': 'false',
-      onclick: () => {
-        const raw = asJson.getAttribute('aria-pressed') === 'false';
-        asJson.setAttribute('aria-pressed', String(raw));
-        draw(raw);
-      },
-    },
-    'JSON',
-  );
-  draw(false);
-  return panel(
-    [
-      h('h2', 'Specification'),
-      h(
-        'div.tools',
-        asJson,
-        copyButton(() => json),
-      ),
-    ],
-    near &&
-      h(
-        'p.small.muted',
-        near.differences.length === 0 ? 'The same as ' : `${near.differences.length} differences from `,
-        near.run,
-        ' of the preset ',
-        h('strong', near.preset),
-        near.differences.length ? '; they are marked, the preset’s value is crossed out.' : '.',
-      ),
-    view,
-  );
+  const draw = () => {
+    const left = new Map(changed);
+    const whole = tree(run.spec, '', changed, left);
+    return [
+      whole,
+      left.size > 0 && h('h3', 'Set in the preset only'),
+      left.size > 0 &&
+        h(
+          'dl.tree',
+          [...left.values()].map(d => h('div.changed', h('dt', fieldName(d.pointer)), h('dd', h('del', text(d.preset))))),
+        ),
+    ];
+  };
+  return documentPanel('Specification', run.spec, draw, near && comparison(near));
 }
 
-function tree(value, pointer, changed) {
+const comparison = near =>
+  h(
+    'p.small.muted',
+    near.differences.length === 0
+      ? 'Apart from the seed the same as '
+      : `${near.differences.length} ${near.differences.length === 1 ? 'difference' : 'differences'} from `,
+    near.run,
+    ' of the preset ',
+    h('strong', near.preset),
+    near.differences.length ? '; they are marked, the preset’s value is crossed out.' : '.',
+  );
+
+/** "/training/unroll" as "training.unroll"; places in lists count from 1. */
+export const fieldName = pointer =>
+  pointer
+    .slice(1)
+    .split('/')
+    .map(part => (/^\d+$/.test(part) ? Number(part) + 1 : part))
+    .join('.');
+
+/** Names and values as a list; differences that were drawn are taken out of left. */
+function tree(value, pointer, changed, left) {
   return h(
     'dl.tree',
     Object.entries(value)
@@ -162,16 +160,20 @@ function tree(value, pointer, changed) {
           typeof child === 'object' &&
           (!Array.isArray(child) || child.some(c => c !== null && typeof c === 'object'));
         const name = Array.isArray(value) ? Number(key) + 1 : key;
-        if (nested) return h('div.nested', h('dt', name), h('dd', tree(child, here, changed)));
         const difference = changed.get(here);
-        return h(
-          difference ? 'div.changed' : 'div',
-          h('dt', name),
-          h('dd', text(child), difference && [' ', h('del', text(difference.preset))]),
-        );
+        left.delete(here);
+        const before = difference && [' ', h('del', text(difference.preset))];
+        if (nested) return h('div.nested', h('dt', name, before), h('dd', tree(child, here, changed, left)));
+        return h(difference ? 'div.changed' : 'div', h('dt', name), h('dd', text(child), before));
       }),
   );
 }
 
 const text = value =>
-  value === null || value === undefined ? '–' : Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+  value === null || value === undefined
+    ? '–'
+    : Array.isArray(value)
+      ? `[${value.map(text).join(', ')}]`
+      : typeof value === 'object'
+        ? (value.type ?? JSON.stringify(value))
+        : String(value);
