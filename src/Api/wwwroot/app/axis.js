@@ -1,5 +1,5 @@
 /** Ends of a chart's axes, and the words at their marks. */
-import { number, superscript } from './format.js';
+import { number, superscript } from './numbers.js';
 
 const room = 0.06;
 // So that an axis of a series that hardly changes has marks that differ.

@@ -75,7 +75,7 @@ function list(values, name) {
 
 /** A value in a cell or beside its name. */
 function inline(value) {
-  if (isNested(value) && !isPlainList(value)) return h('code', JSON.stringify(value));
+  if (isNested(value) && !isPlainList(value)) return h('code.name', JSON.stringify(value));
   return typeof value === 'string' ? h('span.name', value) : plain(value);
 }
 

@@ -133,6 +133,8 @@ export const copyButton = (text, label = 'Copy') =>
     label,
   );
 
+const longHeading = 12;
+
 /** A table inside a region that scrolls sideways on narrow screens. */
 export const table = (caption, head, rows, empty = 'None.') =>
   rows.length === 0
@@ -147,7 +149,9 @@ export const table = (caption, head, rows, empty = 'None.') =>
             'thead',
             h(
               'tr',
-              head.map(cell => (typeof cell === 'string' ? h('th', { scope: 'col' }, cell) : cell)),
+              head.map(cell =>
+                typeof cell === 'string' ? h(cell.length > longHeading ? 'th.wrap' : 'th', { scope: 'col' }, cell) : cell,
+              ),
             ),
           ),
           h(

@@ -33,4 +33,4 @@ export function progress(run) {
 export const runId = run => h('code.muted', { title: run.id }, short(run.id));
 
 /** A run's name, which leads to its page. */
-export const runLink = run => h('a', { href: `/runs/${run.id}` }, run.name);
+export const runLink = run => h('a.name', { href: `/runs/${run.id}` }, run.name);

@@ -1,7 +1,7 @@
 /** Addresses, the bar on the left, signing in and out, light and dark. A page is a module with a title and show(). */
 import { api, session } from './api.js';
 import { fill, h, icon } from './dom.js';
-import { keepScroll, remember, restoreScroll } from './place.js';
+import { keepScroll, remember, remembered, restoreScroll } from './place.js';
 
 const pages = [
   [/^\/$/, 'queue'],
@@ -45,7 +45,9 @@ async function show() {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving,
-    { pathname, search } = location;
+    { pathname, search } = location,
+    // Before the empty page scrolls to its top.
+    { scroll = 0 } = remembered();
   const match = pages.map(([pattern, name]) => [pattern.exec(pathname), name]).find(([found]) => found);
   const name = match?.[1] ?? 'missing';
   const parameters = { ...match?.[0]?.groups, query: new URLSearchParams(search), signal };
@@ -68,7 +70,7 @@ async function show() {
     if (signal.aborted) return;
     // Not from somebody who is typing already.
     if (!page.contains(document.activeElement)) page.focus({ preventScroll: true });
-    restoreScroll(place, signal);
+    restoreScroll(place, scroll, signal);
   } catch (error) {
     if (signal.aborted) return;
     if (error.status === 401) return go(`/sign-in?to=${encodeURIComponent(pathname + search)}`, true);

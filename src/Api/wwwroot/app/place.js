@@ -28,8 +28,7 @@ export function keepScroll() {
 }
 
 /** Scrolls to where the page was left, as soon as it is long enough, unless somebody scrolls before. */
-export function restoreScroll(page, signal) {
-  const wanted = remembered().scroll ?? 0;
+export function restoreScroll(page, wanted, signal) {
   scrollTo(0, wanted);
   if (scrollY >= wanted - 1) return;
   const done = new AbortController();

@@ -17,7 +17,7 @@ export const workerTable = (items, me, changed = () => {}) =>
       .sort((a, b) => isAwake(b) - isAwake(a))
       .slice(0, 20)
       .map(worker => [
-        h('strong', worker.name),
+        h('strong.name', worker.name),
         h(
           `span.state.${isAwake(worker) ? (worker.draining ? 'queued' : 'succeeded') : 'cancelled'}`,
           isAwake(worker) ? (worker.draining ? 'draining' : 'ready') : 'away',

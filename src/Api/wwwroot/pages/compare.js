@@ -137,7 +137,7 @@ export async function show(view, { query, signal, loaded, go }) {
         'Differences of the specifications',
         ['Field', ...names.map(name => h('th', { scope: 'col' }, h('span.name', name)))],
         data.differences.map(d => [
-          h('code', d.pointer.slice(1).replaceAll('/', '.')),
+          h('code.name', d.pointer.slice(1).replaceAll('/', '.')),
           ...d.values.map(value =>
             value === null
               ? h('span.muted', '–')

@@ -1,7 +1,7 @@
 /** What was promoted: learned optimizers under names and versions. */
 import { action, confirmed, copyButton, fill, h, panel, table, toast } from '../app/dom.js';
 import { api, mayChange } from '../app/api.js';
-import { ago, count, size } from '../app/format.js';
+import { ago, count, runLink, size } from '../app/format.js';
 
 export const title = 'Models';
 
@@ -54,8 +54,8 @@ const versions = (name, models, me, refresh) =>
     `Versions of ${name}`,
     ['Version', 'Learned by', 'Meta-steps', 'Size', 'Promoted', 'Notes', ''],
     models.map(model => [
-      h('strong.nowrap', model.id),
-      h('a', { href: `/runs/${model.run.id}` }, model.run.name),
+      h('strong.name', model.id),
+      runLink(model.run),
       count(model.step),
       size(model.size),
       [ago(model.promotedAt), ` by ${model.promotedBy}`],
