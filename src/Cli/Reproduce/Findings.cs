@@ -62,7 +62,8 @@ public sealed record Findings(
     /// <summary>Whether every claim holds.</summary>
     public bool Met => Claims.All(c => c.Met);
 
-    internal static async Task<Findings> OfAsync(
+    /// <summary>Judges a preset's claims by its evaluations and diagnoses, and sets its published numbers beside ours.</summary>
+    public static async Task<Findings> OfAsync(
         JsonElement preset, IReadOnlyList<Measured> measured, IReadOnlyList<MeasuredDiagnosis> diagnoses, double seconds, CancellationToken cancel)
     {
         var claims = new List<ClaimResult>();
