@@ -20,7 +20,7 @@ public static partial class BenchCommand
         var root = new Command("bench", "Measure how fast this machine learns optimizers.")
         {
             new HelpOption(), Peak.Create(), KernelsBench.Create(),
-            MetaStep.Create(), InnerStep.Create(), Scale.Create(), Peers.Create(),
+            MetaStep.Create(), InnerStep.Create(), Scale.Create(), Peers.Create(), Predictions.Create(),
         };
         AddFlavour(root);
         var parsed = root.Parse(args);

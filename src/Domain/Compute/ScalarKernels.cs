@@ -18,7 +18,7 @@ public partial class ScalarKernels<T> : IKernels<T> where T : unmanaged, IBinary
     public virtual int Threads => 1;
 
     /// <inheritdoc/>
-    public Arena<T> NewArena(long blockElements = 1 << 16) => new(blockElements);
+    public virtual Arena<T> NewArena(long blockElements = 1 << 16) => new(blockElements);
 
     /// <inheritdoc/>
     public virtual void Run<TJob>(int chunks, TJob job) where TJob : struct, IChunkJob

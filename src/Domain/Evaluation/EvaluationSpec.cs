@@ -69,12 +69,12 @@ public sealed record EvaluationSpec : RunSpec, IChecked
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Bytes: every contestant's losses and one portion of instances. Seconds: evaluations of the task at a measured rate, a
+    /// Bytes: every contestant's losses, what is kept, and one portion of instances. Seconds: evaluations of the task at a measured rate, a
     /// learned contestant counted as a two-layer LSTM of 20 units; and the bootstrap's additions.
     /// </remarks>
     public override CostPrediction PredictCost()
     {
-        const double flopsPerSecond = 2e10, nanosecondsPerCoordinate = 500;
+        const double flopsPerSecond = 2e10, nanosecondsPerCoordinate = 150, secondsPerStep = 2e-5;
         var task = Task.PredictCost();
         var tuned = Contestants.Count(c => c.Optimizer is { LearningRate: null });
         var search = Evaluation.Tuning.PlannedRuns(Tuning) * 1.2; // a grid is extended by a few
@@ -82,10 +82,13 @@ public sealed record EvaluationSpec : RunSpec, IChecked
         var evaluations = (double)Horizon * (tuned * search + (double)Contestants.Count * Instances);
         var seconds = evaluations * (task.FlopsPerEvaluation / flopsPerSecond + 2e-9 * task.Coordinates)
             + (double)Horizon * learned * Instances * task.Coordinates * nanosecondsPerCoordinate * 1e-9
+            + (double)Horizon * (tuned * search / Tuning.Instances + Contestants.Count) * secondsPerStep
             + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
+        var runs = Math.Max(Instances, tuned == 0 ? 0 : Tuning.Instances);
         var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances) + 8L * BootstrapResamples * 2 * Contestants.Count
-            + task.BytesPerInstance + Contestants.Max(c => BytesOf(c, task.Coordinates));
-        return new(bytes + (400L << 20), 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
+            + 12L * KeptInstances * task.Coordinates * Contestants.Count
+            + Contestants.Max(c => InnerRuns.PortionBytes(task.BytesPerInstance + BytesOf(c, task.Coordinates), runs));
+        return new(bytes + CostPrediction.ProcessBytes, 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
     }
 
     /// <summary>A contestant's state of one instance.</summary>

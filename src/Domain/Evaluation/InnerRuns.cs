@@ -14,6 +14,11 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// <summary>Bytes of task data and coordinates that are worked on at once: bounds the memory, changes no number.</summary>
     const long MostBytes = 128L << 20;
 
+    /// <summary>Memory of a portion of at most <paramref name="count"/> instances.</summary>
+    /// <param name="bytesPerInstance">Of the task and the optimizer together.</param>
+    /// <param name="count">How many are run in all.</param>
+    public static long PortionBytes(long bytesPerInstance, int count) => Math.Min(count * bytesPerInstance, Math.Max(MostBytes, bytesPerInstance));
+
     readonly Tape<float> _tape = new(kernels);
     readonly Arena<float> _arena = kernels.NewArena();
 

@@ -20,6 +20,11 @@ public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float
         return new State(state);
     }
 
+    /// <inheritdoc/>
+    /// <remarks>A large network's state takes more than what is usual.</remarks>
+    public long BytesPerInstance(int coordinates) =>
+        Math.Max(400L * coordinates, 4 * (8L * coordinates + rule.State(Layout.Flat(1, coordinates)).Sum(s => s.Elements)));
+
     sealed class State(ILearnedState<float> state) : IOptimizerState
     {
         public void Reset() => state.Reset();

@@ -100,4 +100,8 @@ public enum Precision
 /// <param name="Bytes">Peak memory of the executing process.</param>
 /// <param name="Seconds">Time on one ordinary two-core worker; good to a factor of about two.</param>
 /// <param name="Reducible">Pointers of the fields to lower, the most effective first.</param>
-public sealed record CostPrediction(long Bytes, double Seconds, IReadOnlyList<string> Reducible);
+public sealed record CostPrediction(long Bytes, double Seconds, IReadOnlyList<string> Reducible)
+{
+    /// <summary>Bytes of a process that computes next to nothing: the runtime, compiled code, a few arenas. Part of every prediction.</summary>
+    public const long ProcessBytes = 100L << 20;
+}

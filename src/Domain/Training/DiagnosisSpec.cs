@@ -73,7 +73,7 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
         var runs = 2.0 * ReferencePairs + 4.0 * Estimates * Pairs;
         var seconds = runs * Horizon * (secondsPerStep + Instances * (2.0 * phi * task.Coordinates + task.FlopsPerEvaluation) / flopsPerSecond);
         string[] reducible = ["/referencePairs", "/estimates", "/horizon", "/instances", "/task"];
-        return new(Instances * perInstance + 24L * Pairs * phi + (300L << 20), 2 + seconds, reducible);
+        return new(Instances * perInstance + 24L * Pairs * phi + CostPrediction.ProcessBytes, 2 + seconds, reducible);
     }
 
     /// <inheritdoc/>

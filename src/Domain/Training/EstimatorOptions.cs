@@ -10,8 +10,14 @@ public abstract record EstimatorOptions
     /// <summary>The estimator of <paramref name="training"/>'s meta-gradient.</summary>
     public abstract IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training);
 
+    /// <summary>Whether an unroll is kept to go back through it: for the prediction of memory and time.</summary>
+    public virtual bool BackPropagates => false;
+
     /// <summary>Inner runs that are held at once, in multiples of the meta-batch: for the prediction of memory.</summary>
     public virtual int InnerRuns => 1;
+
+    /// <summary>Copies of phi that are held, perturbations among them: for the prediction of memory.</summary>
+    public virtual int CopiesOfPhi => 1;
 
     /// <summary>Inner runs that one unroll takes, in multiples of the meta-batch: for the prediction of time.</summary>
     public virtual int RunsPerUnroll => 1;
@@ -29,6 +35,9 @@ public static class TruncatedBptt
     /// <summary>Options of <c>truncated-bptt</c>.</summary>
     public sealed record Options : EstimatorOptions
     {
+        /// <inheritdoc/>
+        public override bool BackPropagates => true;
+
         /// <inheritdoc/>
         public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
             training.SecondDerivatives

@@ -33,6 +33,9 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         /// <summary>Antithetic pairs; each runs the whole meta-batch twice.</summary>
         [Bounds(1, 1024)]
         public int Pairs { get; init; } = 4;
+
+        /// <inheritdoc/>
+        public override int CopiesOfPhi => 1 + 2 * Pairs;
     }
 
     /// <summary>Options of <c>es</c>.</summary>

@@ -58,29 +58,10 @@ public sealed record TrainingSpec : RunSpec, IChecked
         int.MaxValue / Math.Max(Training.Unroll + 1, StatePerCoordinate(Optimizer.Create(), coordinates)) / coordinates;
 
     /// <inheritdoc/>
-    /// <remarks>Bytes: what one unroll stores and what a validation holds. Seconds: multiplications of phi, at measured rates.</remarks>
-    public override CostPrediction PredictCost()
-    {
-        const double flopsPerSecond = 5e10;
-        var task = Task.PredictCost();
-        var rule = Optimizer.Create();
-        var phi = rule.MetaParameterCount;
-        var state = StatePerCoordinate(rule, task.Coordinates);
-        var perCoordinate = 4L * (3 + Training.Unroll + 1 + 2 * state);
-        var tape = Training.SecondDerivatives ? 4L * Training.Unroll * (8 * state + 64) : rule.IsFused ? 0 : 4L * Training.Unroll * (state + 1);
-        var bytes = Training.Estimator.InnerRuns * Training.MetaBatch * ((perCoordinate + tape) * task.Coordinates + task.BytesPerInstance)
-            + task.BytesPerInstance * (Training.Validation.Every == 0 ? 0 : Math.Min(Training.Validation.Instances, Math.Max(1, (1 << 18) / task.Coordinates)));
-        if (Training.Imitation is not null)
-            bytes += Training.MetaBatch * ((4L * (6 + 3 * Training.Unroll + 3 * state) + tape + 400) * task.Coordinates + task.BytesPerInstance);
-        var trained = (double)Training.MetaEpochs * Training.MetaBatch * Training.Estimator.RunsPerUnroll;
-        var validated = Training.Validation.Every == 0 ? 0 : (double)Training.MetaEpochs / Training.Validation.Every * Training.Validation.Instances;
-        var optimizerFlops = 2.0 * phi * task.Coordinates * (4 * trained + validated);
-        var seconds = Training.Horizon * (optimizerFlops + task.FlopsPerEvaluation * (trained + validated)) / flopsPerSecond;
-        string[] reducible = ["/training/metaBatch", "/training/metaEpochs", "/training/horizon", "/training/unroll", "/optimizer/layers", "/task"];
-        return new(bytes + (200L << 20), 2 + seconds, reducible);
-    }
+    public override CostPrediction PredictCost() => TrainingCost.Of(this);
 
-    static long StatePerCoordinate(ILearnedOptimizer rule, int coordinates) =>
+    /// <summary>Elements of a rule's state for each coordinate of an instance.</summary>
+    internal static long StatePerCoordinate(ILearnedOptimizer rule, int coordinates) =>
         rule.State(Layout.Flat(1, coordinates)).Sum(s => s.Elements) / coordinates;
 
     /// <inheritdoc/>
