@@ -65,7 +65,7 @@ public static class Db
     {
         var status = await EmbeddedPostgres.StatusAsync(options, cancellationToken);
         Console.WriteLine($"""
-            state     {(status.ProcessId is { } process ? $"running (process {process})" : status.Created ? "stopped" : "not created yet")}
+            state     {status.Describe()}
             data      {status.Folder}
             programs  {status.Binaries} (PostgreSQL {status.Version})
             """);

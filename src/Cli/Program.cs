@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Runtime.InteropServices;
 using MetaOpt.Cli;
 using MetaOpt.Cli.Client;
 using MetaOpt.Cli.Data;
@@ -20,5 +21,20 @@ var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
     Login.Command(), Login.Logout(), Login.WhoAmI(), PeopleCommands.Users(), PeopleCommands.Tokens(),
     DataCommands.Create(), Db.Command(),
 };
+LoopbackIsDirect.Apply();
 foreach (var turn in SharingCommands.Turns()) root.Add(turn);
-return await Terminal.RunAsync(root, args);
+
+// Registered for as long as the process lives: a signal may also come while a command ends.
+var stop = new CancellationTokenSource();
+PosixSignalRegistration[] signals =
+    [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop), PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop)];
+var exitCode = await Terminal.RunAsync(root, args, stop.Token);
+GC.KeepAlive(signals);
+return exitCode;
+
+void Stop(PosixSignalContext signal)
+{
+    // A second Ctrl-C ends a command that does not stop.
+    signal.Cancel = signal.Signal != PosixSignal.SIGINT || !stop.IsCancellationRequested;
+    _ = stop.CancelAsync();
+}

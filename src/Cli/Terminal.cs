@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Data.Common;
 using System.Globalization;
 using System.Net.Sockets;
 using MetaOpt.Cli.Client;
+using MetaOpt.Cli.Services;
 using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli;
@@ -19,6 +21,8 @@ public static class ExitCode
     public const int Unreachable = 3;
     /// <summary>Stopped with Ctrl-C.</summary>
     public const int Interrupted = 130;
+    /// <summary>Nobody reads standard output any more; what other programs end with by SIGPIPE.</summary>
+    public const int Unread = 141;
 }
 
 /// <summary>The command cannot go on; the message is for the user, and says what to do.</summary>
@@ -34,8 +38,8 @@ public static class Terminal
     /// <summary>Somebody is looking: output goes to a terminal.</summary>
     public static bool IsInteractive => !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not "dumb";
 
-    /// <summary>Parses and invokes; never throws for a user's mistake.</summary>
-    public static async Task<int> RunAsync(Command root, string[] args)
+    /// <summary>Parses and invokes until it is done or <paramref name="stop"/> fires; never throws for a user's mistake.</summary>
+    public static async Task<int> RunAsync(Command root, string[] args, CancellationToken stop)
     {
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -48,11 +52,12 @@ public static class Terminal
         var settings = new InvocationConfiguration
         {
             EnableDefaultExceptionHandler = false,
-            ProcessTerminationTimeout = TimeSpan.FromMinutes(2),
+            // The library's own handler of signals fails when another one comes while the command ends.
+            ProcessTerminationTimeout = null,
         };
         try
         {
-            return await parsed.InvokeAsync(settings);
+            return await parsed.InvokeAsync(settings, stop);
         }
         catch (CommandException e)
         {
@@ -64,7 +69,8 @@ public static class Terminal
             Console.Error.WriteLine($"No answer from the server: {e.Message} Start one with: ./metaopt up   (or set METAOPT_URL)");
             return ExitCode.Unreachable;
         }
-        catch (Exception e) when (e is ApiException or EmbeddedPostgresException or IOException or UnauthorizedAccessException or SocketException)
+        catch (Exception e) when (e is ApiException or EmbeddedPostgresException or DbException
+            or IOException or UnauthorizedAccessException or SocketException)
         {
             Console.Error.WriteLine(e.Message);
             return ExitCode.Failure;
@@ -72,6 +78,29 @@ public static class Terminal
         catch (OperationCanceledException)
         {
             return ExitCode.Interrupted;
+        }
+    }
+
+    /// <summary>
+    /// Does something that prints until it is cancelled. It ends, with <see cref="ExitCode.Unread"/>, also when nobody reads standard
+    /// output any more, as in <c>metaopt logs -f | head</c>.
+    /// </summary>
+    public static async Task<int> WhileReadAsync(Func<CancellationToken, Task<int>> print, CancellationToken cancel)
+    {
+        var unread = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        new Thread(() =>
+        {
+            Signals.WaitUntilOutputIsUnread();
+            unread.Cancel();
+        })
+        { IsBackground = true, Name = "reader of standard output" }.Start();
+        try
+        {
+            return await print(unread.Token);
+        }
+        catch (OperationCanceledException) when (unread.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            return ExitCode.Unread;
         }
     }
 

@@ -13,7 +13,7 @@ public static class TestFolders
         exec >/dev/null 2>&1
         cat
         for file in "$0"/*/postgres/*/cluster/postmaster.pid; do
-          pid=$(head -n 1 "$file") && kill -QUIT "$pid" && while [ -e "$file" ] && kill -0 "$pid"; do sleep 0.1; done
+          pid=$(head -n 1 "$file") && [ "/proc/$pid/cwd" -ef "${file%/*}" ] && kill -QUIT "$pid" && while [ -e "$file" ] && kill -0 "$pid"; do sleep 0.1; done
         done
         rm -rf "$0"
         """;

@@ -14,7 +14,8 @@ static class Screenshots
     {
         var folder = Directory.CreateDirectory(args is [var given] ? given : "docs/images").FullName;
         await using var server = await Server.StartAsync();
-        using var api = new HttpClient { BaseAddress = new Uri(server.Address) };
+        // Its own server: never through a proxy.
+        using var api = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(server.Address) };
         api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", server.Token);
         using var worker = StartWorker(server);
         try

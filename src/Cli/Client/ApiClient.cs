@@ -40,7 +40,7 @@ public sealed class ApiClient : IDisposable
 
     /// <summary>The server that <c>metaopt up</c> started, else port 5080 of this machine.</summary>
     public static string DefaultAddress(Home home) =>
-        File.Exists(home.AddressFile) ? File.ReadAllText(home.AddressFile).Trim() : "http://127.0.0.1:5080";
+        home.Address?.AbsoluteUri ?? "http://127.0.0.1:5080";
 
     /// <summary>The address as somebody wrote it.</summary>
     public static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out var server) && server.Scheme is "http" or "https"
@@ -49,8 +49,7 @@ public sealed class ApiClient : IDisposable
 
     /// <summary><c>METAOPT_TOKEN</c>, else the content of the token file, else null.</summary>
     public static string? Token(Home home) => Environment.GetEnvironmentVariable("METAOPT_TOKEN") is { Length: > 0 } token
-        ? token
-        : File.Exists(home.TokenFile) ? File.ReadAllText(home.TokenFile).Trim() : null;
+        ? token : home.Token;
 
     /// <summary>GET of a JSON document; <paramref name="path"/> is relative to <c>/api/v1/</c>.</summary>
     public Task<JsonElement> GetAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Get, path, null, cancel);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using MetaOpt.Storage;
 
 namespace MetaOpt.Cli.Client;
 
@@ -27,13 +28,7 @@ public sealed record Login(string Server, string Token)
             var login = new Login(server.AbsoluteUri, ReadSecret());
             using var api = new ApiClient(server, login.Token);
             var me = await api.GetAsync("me", cancel);
-            await using (var file = new FileStream(home.LoginFile, new FileStreamOptions
-            {
-                Mode = FileMode.Create,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            }))
-                await JsonSerializer.SerializeAsync(file, login, cancellationToken: cancel);
+            AtomicFile.Write(home.LoginFile, JsonSerializer.Serialize(login), AtomicFile.Private);
             Console.WriteLine(Describe(server, me));
         });
         return command;
@@ -69,7 +64,7 @@ public sealed record Login(string Server, string Token)
 
     static string ReadSecret()
     {
-        if (Console.IsInputRedirected) return Console.In.ReadLine()?.Trim() ?? "";
+        if (Console.IsInputRedirected) return Console.In.ReadLine()?.TrimStart('\uFEFF').Trim() ?? "";
         var secret = new System.Text.StringBuilder();
         while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
             if (key.Key != ConsoleKey.Backspace) secret.Append(key.KeyChar);

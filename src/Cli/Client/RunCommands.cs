@@ -149,15 +149,15 @@ public static class RunCommands
         return await work(api);
     }
 
-    static async Task<int> FollowAsync(ApiClient api, string id, CancellationToken cancel)
+    static Task<int> FollowAsync(ApiClient api, string id, CancellationToken cancel) => Terminal.WhileReadAsync(async read =>
     {
         var line = new ProgressLine(Console.Out, Terminal.IsInteractive);
-        var end = await RunFollower.FollowAsync(api, id, line, cancel);
+        var end = await RunFollower.FollowAsync(api, id, line, read);
         if (end.Text("state") == "succeeded")
             return ExitCode.Success;
         var error = end.Field("error") is { } e ? $": {e.Text("detail") ?? e.Text("code")}" : "";
         throw new CommandException($"The run {end.Text("state")}{error}");
-    }
+    }, cancel);
 
     static string Share(JsonElement run) =>
         run.Field("progress") is { } p && p.Number("total") is > 0 and var total
@@ -166,7 +166,8 @@ public static class RunCommands
 
     internal static async Task<string> ReadAsync(string file, CancellationToken cancel) => file switch
     {
-        "-" => await Console.In.ReadToEndAsync(cancel),
+        // A byte order mark is no part of the text; of a file, .NET removes it.
+        "-" => (await Console.In.ReadToEndAsync(cancel)).TrimStart('\uFEFF'),
         _ when File.Exists(file) => await File.ReadAllTextAsync(file, cancel),
         _ => throw new CommandException($"There is no file \"{file}\"; give the path of a JSON document, or - for standard input.", ExitCode.Usage),
     };

@@ -182,7 +182,7 @@ public static class Images
 
         async Task WriteAsync(string name, byte[] content)
         {
-            var part = Path.Combine(folder, $"{name}.{Environment.ProcessId}.part");
+            var part = Path.Combine(folder, $"{name}.{Path.GetRandomFileName()}.part");
             await File.WriteAllBytesAsync(part, content, cancel);
             File.Move(part, Path.Combine(folder, name), overwrite: true);
         }

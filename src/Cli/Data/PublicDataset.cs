@@ -110,7 +110,7 @@ public sealed record PublicDataset(
     async Task StoreAsync(Home home, DataFile file, Stream content, string source, CancellationToken cancel)
     {
         var target = Path.Combine(Folder(home), file.Name);
-        var part = $"{target}.{Environment.ProcessId}.part";
+        var part = $"{target}.{Path.GetRandomFileName()}.part";
         try
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

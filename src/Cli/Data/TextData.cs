@@ -18,7 +18,7 @@ public static class TextData
         if (file.Length is < Least or > Most) throw new CommandException($"{from} has {file.Length:N0} bytes; a text has {Least:N0} to {Most:N0}.");
         var target = Path(home);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
-        var part = $"{target}.{Environment.ProcessId}.part";
+        var part = $"{target}.{System.IO.Path.GetRandomFileName()}.part";
         file.CopyTo(part, overwrite: true);
         File.Move(part, target, overwrite: true);
     }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Cli.Client;
@@ -52,9 +53,16 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         catch (OperationCanceledException) when (_unfinished is { } run)
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-            await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, limit.Token);
+            try
+            {
+                await api.PostAsync($"runs/{run.Id}/cancel", (string?)null, limit.Token);
+                Console.WriteLine($"\nCancelled run {run.Id}.");
+            }
+            catch (ApiException ended) when (ended.Status == HttpStatusCode.Conflict)
+            {
+                // It ended at the same moment.
+            }
             run.Forget();
-            Console.WriteLine($"\nCancelled run {run.Id}.");
             throw;
         }
         finally

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
+using MetaOpt.Storage;
 
 namespace MetaOpt.Cli.Services;
 
@@ -35,7 +35,6 @@ public sealed class Child(string name, IReadOnlyList<string> command, Home home)
             say($"{name} ended with exit code {code}; starting it again in {pause.TotalSeconds:F0} s");
             await Task.Delay(pause, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        File.Delete(home.PidFile(name));
     }
 
     async Task<int> RunAsync(CancellationToken stop)
@@ -45,12 +44,13 @@ public sealed class Child(string name, IReadOnlyList<string> command, Home home)
         foreach (var (key, value) in Environment)
             start.Environment[key] = value;
         using var process = Process.Start(start) ?? throw new CommandException($"Cannot start {command[0]}.");
-        await File.WriteAllTextAsync(home.PidFile(name), process.Id.ToString(), CancellationToken.None);
+        ProcessIdentity.Of(process.Id).Write(home.PidFile(name));
         using var log = Log.Open(home.LogFile(name));
         var output = Task.WhenAll(CopyAsync(process.StandardOutput, log), CopyAsync(process.StandardError, log));
         await process.WaitForExitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!process.HasExited)
             await StopAsync(process);
+        File.Delete(home.PidFile(name));
         // A grandchild may still hold the pipes; its words are not worth waiting for.
         await Task.WhenAny(output, Task.Delay(1000, CancellationToken.None));
         return process.ExitCode;
@@ -77,16 +77,4 @@ public sealed class Child(string name, IReadOnlyList<string> command, Home home)
         var lines = Log.Tail(home.LogFile(name), 12);
         return $"The end of {home.LogFile(name)}:\n{string.Join('\n', lines.Select(l => $"  {l}"))}";
     }
-}
-
-/// <summary>What .NET has no name for.</summary>
-static class Signals
-{
-    const int SigTerm = 15;
-
-    /// <summary>Asks a process to end.</summary>
-    public static void Terminate(int process) => kill(process, SigTerm);
-
-    [DllImport("libc")]
-    static extern int kill(int process, int signal);
 }

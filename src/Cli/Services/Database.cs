@@ -15,8 +15,7 @@ public static class Database
         Given ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment(), cancel);
 
     /// <summary>
-    /// Starts the embedded server again when it died. One that was stopped on purpose has removed its process id file, and
-    /// is left alone.
+    /// Restarts the embedded server when it has crashed. One that was stopped on purpose is left alone.
     /// </summary>
     public static async Task ReviveAsync(Action<string> say, CancellationToken stop)
     {
@@ -24,9 +23,9 @@ public static class Database
         while (IsEmbedded && !stop.IsCancellationRequested)
         {
             var status = await EmbeddedPostgres.StatusAsync(EmbeddedOptions.FromEnvironment(), stop);
-            if (status.Created && status.ProcessId is null && File.Exists(Path.Combine(status.Folder, "cluster", "postmaster.pid")))
+            if (status.State == EmbeddedState.Crashed)
             {
-                say("the database died; starting it again");
+                say("the database crashed; restarting it");
                 await EnsureStartedAsync(stop);
             }
             await timer.WaitForNextTickAsync(stop);
@@ -39,7 +38,6 @@ public static class Database
         if (!IsEmbedded)
             return "the one of METAOPT_DATABASE_URL";
         var status = await EmbeddedPostgres.StatusAsync(EmbeddedOptions.FromEnvironment(), cancel);
-        return status.ProcessId is { } id ? $"running, PostgreSQL {status.Version}, process {id}, {status.Folder}"
-            : status.Created ? $"stopped, {status.Folder}" : "not set up yet";
+        return $"{status.Describe()}, PostgreSQL {status.Version}, {status.Folder}";
     }
 }

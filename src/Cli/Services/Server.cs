@@ -54,10 +54,9 @@ public static class Server
     static async Task<string?> RunningAsync(Home home, CancellationToken cancel)
     {
         if (Environment.GetEnvironmentVariable("METAOPT_URL") is { Length: > 0 }) return ApiClient.FromEnvironment().Server.AbsoluteUri;
-        if (new Supervisor(home).ProcessId() is null || !File.Exists(home.AddressFile)) return null;
-        var address = (await File.ReadAllTextAsync(home.AddressFile, cancel)).Trim();
-        using var api = new ApiClient(new Uri(address), null);
-        return await api.IsReadyAsync(cancel) ? address : null;
+        if (new Supervisor(home).Find() is null || home.Address is not { } address) return null;
+        using var api = new ApiClient(address, null);
+        return await api.IsReadyAsync(cancel) ? address.AbsoluteUri : null;
     }
 
     static async Task<Task> StartAsync(Home home, LocalServices services, string name, CancellationToken stop)

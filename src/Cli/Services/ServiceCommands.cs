@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MetaOpt.Cli.Client;
+using MetaOpt.Storage;
 
 namespace MetaOpt.Cli.Services;
 
@@ -20,10 +21,14 @@ public static class ServiceCommands
         {
             var home = Home.FromEnvironment().Prepare();
             var supervisor = new Supervisor(home);
-            if (supervisor.ProcessId() is null)
+            if (supervisor.Find() is not { } running)
                 await StartAsync(home, supervisor, arguments.GetValue(port), cancel);
             else
-                Console.WriteLine("Already up.");
+            {
+                Console.WriteLine(running.Space.IsHere ? "Already up." : $"Already up {running.Space}.");
+                // Somebody may have stopped the database, without which the API never gets ready.
+                await Database.EnsureStartedAsync(cancel);
+            }
             await WaitAsync(home, supervisor, cancel);
             await DescribeAsync(home, cancel);
         });
@@ -36,10 +41,8 @@ public static class ServiceCommands
         var command = new Command("down", "Stop the API and the worker; the database keeps running.");
         command.SetAction(async (_, cancel) =>
         {
-            var supervisor = new Supervisor(Home.FromEnvironment().Prepare());
-            var running = supervisor.ProcessId() is not null;
-            await supervisor.StopAsync(cancel);
-            Console.WriteLine(running ? "Stopped the API and the worker; a run in progress continues at the next start." : "Nothing was up.");
+            var stopped = await new Supervisor(Home.FromEnvironment().Prepare()).StopAsync(cancel);
+            Console.WriteLine(stopped ? "Stopped the API and the worker; a run in progress continues at the next start." : "Nothing was up.");
             await SayDatabaseStaysAsync(cancel);
         });
         return command;
@@ -74,8 +77,12 @@ public static class ServiceCommands
             foreach (var (from, file) in files)
                 foreach (var line in Log.Tail(file, arguments.GetValue(lines)))
                     Write(from, line);
-            if (arguments.GetValue(follow))
-                await Log.FollowAsync(files, Write, cancel);
+            if (!arguments.GetValue(follow)) return ExitCode.Success;
+            return await Terminal.WhileReadAsync(async read =>
+            {
+                await Log.FollowAsync(files, Write, read);
+                return ExitCode.Success;
+            }, cancel);
         });
         return command;
     }
@@ -99,7 +106,7 @@ public static class ServiceCommands
         await Database.EnsureStartedAsync(cancel);
         Console.WriteLine("Starting the API and a worker...");
         using var process = supervisor.Launch(port);
-        while (supervisor.ProcessId() is null && !process.HasExited)
+        while (supervisor.Find() is null && !process.HasExited)
             await Task.Delay(50, cancel);
     }
 
@@ -109,9 +116,9 @@ public static class ServiceCommands
         limit.CancelAfter(TimeSpan.FromMinutes(2));
         try
         {
-            while (supervisor.ProcessId() is not null && File.Exists(home.AddressFile))
+            while (supervisor.Find() is not null && home.Address is { } address)
             {
-                using var api = new ApiClient(new Uri(File.ReadAllText(home.AddressFile).Trim()), null);
+                using var api = new ApiClient(address, null);
                 if (await api.IsReadyAsync(limit.Token))
                     return;
                 await Task.Delay(100, limit.Token);
@@ -127,14 +134,14 @@ public static class ServiceCommands
     static async Task<bool> DescribeAsync(Home home, CancellationToken cancel)
     {
         var ready = false;
-        if (new Supervisor(home).ProcessId() is { } id && File.Exists(home.AddressFile))
+        if (new Supervisor(home).Find() is { } supervisor && home.Address is { } address)
         {
-            var address = File.ReadAllText(home.AddressFile).Trim();
-            using var api = new ApiClient(new Uri(address), null);
+            using var api = new ApiClient(address, null);
             ready = await api.IsReadyAsync(cancel);
-            Console.WriteLine($"api       {(ready ? "ready" : "not ready")}, {address}/swagger, process {Pid(home, "api")}");
+            Console.WriteLine($"api       {(ready ? "ready" : "not ready")}, {address}swagger, process {Pid(home, "api")}");
             Console.WriteLine($"worker    process {Pid(home, "worker")}");
-            Console.WriteLine($"kept by   process {id}; stop with: ./metaopt down");
+            var where = supervisor.Space.IsHere ? "" : $" {supervisor.Space}";
+            Console.WriteLine($"kept by   process {supervisor.Id}{where}; stop with: ./metaopt down");
             Console.WriteLine($"token     {home.TokenFile}");
         }
         else
@@ -152,5 +159,6 @@ public static class ServiceCommands
     }
 
     static string Pid(Home home, string name) =>
-        File.Exists(home.PidFile(name)) ? File.ReadAllText(home.PidFile(name)).Trim() : "none (starting)";
+        ProcessIdentity.Read(home.PidFile(name)) is { } process && (process.IsAlive || !process.Space.IsHere)
+            ? $"{process.Id}" : "none (starting)";
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MetaOpt.Storage;
 
 namespace MetaOpt.Cli.Services;
 
@@ -11,13 +12,14 @@ public sealed class Supervisor(Home home)
     const string Name = "supervisor";
     string LockFile => Path.Combine(home.Run, "supervisor.lock");
 
-    /// <summary>Its process id, null when none lives.</summary>
-    public int? ProcessId()
+    /// <summary>The one that runs, perhaps in another container or on another host; null when none does.</summary>
+    public ProcessIdentity? Find()
     {
         if (!File.Exists(LockFile))
             return null;
         using var held = TryLock();
-        return held is null && File.Exists(home.PidFile(Name)) && int.TryParse(File.ReadAllText(home.PidFile(Name)), out var id) ? id : null;
+        // One that has just taken the lock finds the id of its predecessor there.
+        return held is null && ProcessIdentity.Read(home.PidFile(Name)) is { } found && (found.IsAlive || !found.Space.IsHere) ? found : null;
     }
 
     /// <summary>Is the supervisor: returns when <paramref name="stop"/> fires and both services are gone.</summary>
@@ -28,8 +30,8 @@ public sealed class Supervisor(Home home)
         void Say(string line) => log.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z {line}");
 
         var services = new LocalServices(home, port);
-        await File.WriteAllTextAsync(home.PidFile(Name), Environment.ProcessId.ToString(), CancellationToken.None);
-        await File.WriteAllTextAsync(home.AddressFile, services.Address.AbsoluteUri.TrimEnd('/'), CancellationToken.None);
+        AtomicFile.Write(home.AddressFile, services.Address.AbsoluteUri.TrimEnd('/'));
+        ProcessIdentity.Current.Write(home.PidFile(Name));
         try
         {
             Say($"starting on {services.Address}");
@@ -82,13 +84,18 @@ public sealed class Supervisor(Home home)
         return Process.Start(start) ?? throw new CommandException("Cannot start the supervisor.");
     }
 
-    /// <summary>Asks it to stop both services, and waits until it has.</summary>
-    public async Task StopAsync(CancellationToken cancel)
+    /// <summary>Asks it to stop both services, and waits until it has; false when none runs.</summary>
+    /// <exception cref="CommandException">It runs in another container or on another host.</exception>
+    public async Task<bool> StopAsync(CancellationToken cancel)
     {
-        if (ProcessId() is { } id)
-            Signals.Terminate(id);
-        while (ProcessId() is not null)
+        if (Find() is not { } supervisor)
+            return false;
+        if (!supervisor.Space.IsHere)
+            throw new CommandException($"The services of {home.Folder} run {supervisor.Space}; stop them there, with: ./metaopt down");
+        Signals.Terminate(supervisor.Id);
+        while (Find() == supervisor)
             await Task.Delay(100, cancel);
+        return true;
     }
 
     // Whoever asks for the process id holds the lock for an instant: one failure is not a refusal.

@@ -92,8 +92,7 @@ public static partial class EmbeddedPostgres
             $"'{file}' is a dump, and {cluster.Binaries.Folder} has no pg_restore to read it with. " +
             "Install it with: sudo apt-get install -y --no-install-recommends postgresql, and restore into an empty METAOPT_HOME.");
         var (fresh, old) = ($"{database}_restoring", $"{database}_replaced");
-        await using var connection = new NpgsqlConnection(cluster.ConnectionString("postgres", superuser: true));
-        await connection.OpenAsync(cancellationToken);
+        await using var connection = await cluster.ConnectAsync(cancellationToken);
         await ExecuteAsync($"drop database if exists \"{fresh}\" with (force)");
         await ExecuteAsync($"drop database if exists \"{old}\" with (force)");
         await ExecuteAsync($"create database \"{fresh}\" owner metaopt template template0");
@@ -116,9 +115,7 @@ public static partial class EmbeddedPostgres
 
     static async Task PackAsync(Cluster cluster, string file, CancellationToken cancellationToken)
     {
-        var running = cluster.ProcessId() is not null;
-        if (running)
-            await cluster.StopAsync(cancellationToken);
+        var running = await cluster.StopAsync(cancellationToken);
         try
         {
             await Command.RequireAsync(
@@ -128,7 +125,7 @@ public static partial class EmbeddedPostgres
         finally
         {
             if (running)
-                await cluster.StartAsync(CancellationToken.None);
+                await cluster.EnsureRunningAsync(CancellationToken.None);
         }
     }
 
@@ -155,12 +152,12 @@ public static partial class EmbeddedPostgres
         Swap(fresh, old);
         try
         {
-            await cluster.StartAsync(cancellationToken);
+            await cluster.EnsureRunningAsync(cancellationToken);
         }
         catch
         {
             Swap(old, fresh);
-            await cluster.StartAsync(CancellationToken.None);
+            await cluster.EnsureRunningAsync(CancellationToken.None);
             throw;
         }
         Directory.Delete(fresh, recursive: true);
@@ -186,7 +183,7 @@ public static partial class EmbeddedPostgres
 
     static (string, string)[] Login(Cluster cluster, string database) =>
     [
-        ("PGHOST", cluster.RunningSocket()!), ("PGUSER", "postgres"), ("PGPASSWORD", File.ReadAllText(cluster.PasswordFile)),
+        ("PGHOST", cluster.Socket), ("PGUSER", "postgres"), ("PGPASSWORD", File.ReadAllText(cluster.PasswordFile)),
         ("PGDATABASE", database),
     ];
 }

@@ -24,15 +24,15 @@ public static partial class EmbeddedPostgres
     }
 
     /// <summary>Stops the server; false when it did not run.</summary>
+    /// <exception cref="EmbeddedPostgresException">It runs where this process cannot stop it, or does not end.</exception>
     public static async Task<bool> StopAsync(EmbeddedOptions options, CancellationToken cancellationToken)
     {
         var (cluster, turn) = await OpenAsync(options, cancellationToken);
         using (turn)
         {
-            if (cluster.ProcessId() is null)
-                return false;
-            await cluster.StopAsync(cancellationToken);
-            return true;
+            var stopped = await cluster.StopAsync(cancellationToken);
+            cluster.Forget();
+            return stopped;
         }
     }
 
@@ -40,7 +40,14 @@ public static partial class EmbeddedPostgres
     public static async Task<EmbeddedStatus> StatusAsync(EmbeddedOptions options, CancellationToken cancellationToken)
     {
         var cluster = await FindAsync(options, cancellationToken);
-        return new(cluster.ProcessId(), cluster.Created, cluster.Folder, cluster.Binaries.Folder, cluster.Binaries.Version,
+        var server = cluster.Created ? await cluster.FindServerAsync(cancellationToken) : null;
+        var state = server switch
+        {
+            { Answers: true } => EmbeddedState.Running,
+            not null => EmbeddedState.Busy,
+            _ => !cluster.Created ? EmbeddedState.NotCreated : cluster.ShouldRun ? EmbeddedState.Crashed : EmbeddedState.Stopped,
+        };
+        return new(state, server?.ProcessId, server?.Where, cluster.Folder, cluster.Binaries.Folder, cluster.Binaries.Version,
             cluster.Account.Name);
     }
 
@@ -48,8 +55,7 @@ public static partial class EmbeddedPostgres
     {
         if (!cluster.Created)
             await cluster.CreateAsync(cancellationToken);
-        if (cluster.ProcessId() is null)
-            await cluster.StartAsync(cancellationToken);
+        await cluster.EnsureRunningAsync(cancellationToken);
         await cluster.EnsureDatabaseAsync(cancellationToken);
     }
 
@@ -102,7 +108,7 @@ public static partial class EmbeddedPostgres
         var copy = Path.Combine(home, $"postgresql-{binaries.Version}");
         if (!Directory.Exists(copy))
         {
-            var fresh = $"{copy}.{Environment.ProcessId}";
+            var fresh = $"{copy}.{Path.GetRandomFileName()}";
             Directory.CreateDirectory(home);
             await Command.RequireAsync(["cp", "-a", "--", Path.GetDirectoryName(binaries.Folder)!, fresh], cancellationToken);
             // Another process may have been quicker; then its copy serves.

@@ -37,6 +37,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("watch --help")]
     [InlineData("download --help")]
     [InlineData("data fetch --help")]
+    [InlineData("up --port 70 --help")]
+    [InlineData("down --help")]
+    [InlineData("db stop --help")]
+    [InlineData("db restore file --yes --help")]
     public async Task Help_is_on_standard_output(string arguments)
     {
         var (code, output, _) = await RunAsync(arguments);
@@ -49,7 +53,7 @@ public sealed class CommandLineTests : IDisposable
     {
         var command = new System.CommandLine.Command("test");
         command.SetAction((_, _) => Task.FromException(new ApiException(HttpStatusCode.NotFound, "{}")));
-        Assert.Equal(1, await MetaOpt.Cli.Terminal.RunAsync(command, []));
+        Assert.Equal(1, await MetaOpt.Cli.Terminal.RunAsync(command, [], default));
     }
 
     [Fact]
