@@ -24,7 +24,14 @@ public static partial class ApiHost
     /// <summary>The service, with its database started, migrated and given a first user.</summary>
     public static async Task<WebApplication> BuildAsync(string[] args)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = Pages.Folder });
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            // Settings are read once. Watching them for changes would take one of the user's few inotify instances, and a watch for
+            // every folder below the content root, which by default is wherever the program was started.
+            Args = [.. args, "--hostBuilder:reloadConfigOnChange=false"],
+            ContentRootPath = AppContext.BaseDirectory,
+            WebRootPath = Pages.Folder,
+        });
         var settings = ApiSettings.Read(builder.Configuration);
         var database = settings.DatabaseUrl
             ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
@@ -126,21 +133,14 @@ public static partial class ApiHost
         await Migrations.ApplyAsync(services.GetRequiredService<NpgsqlDataSource>(), default);
         var file = Path.Combine(settings.Home, "admin-token");
         // Kept before the user exists for others: a crash in between leaves a file too many, and never a user whom nobody can be.
-        if (await services.GetRequiredService<UserStore>().BootstrapAdminAsync(token => KeepAsync(file, token), default) is { } token)
+        if (await services.GetRequiredService<UserStore>().BootstrapAdminAsync(token => Keep(file, token), default) is { } token)
             // Printed once, on the console and not in the log: a log is kept and shared.
             Console.WriteLine($"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
     }
 
-    static async Task KeepAsync(string file, NewToken token)
+    static void Keep(string file, NewToken token)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        await using var stream = new FileStream(file, new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
-        await using var writer = new StreamWriter(stream);
-        await writer.WriteLineAsync(token.Text);
+        AtomicFile.Write(file, token.Text + "\n", AtomicFile.Private);
     }
 }

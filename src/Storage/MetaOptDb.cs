@@ -24,12 +24,16 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Token> Tokens => Set<Token>();
     /// <summary>Every worker ever seen.</summary>
     public DbSet<Worker> Workers => Set<Worker>();
-    /// <summary>Those that were seen lately, see <see cref="RunQueue.WorkerSilence"/>.</summary>
-    public IQueryable<Worker> LiveWorkers(DateTimeOffset now)
-    {
-        var alive = now - RunQueue.WorkerSilence;
-        return Workers.AsNoTracking().Where(w => w.LastSeenAt > alive);
-    }
+    /// <summary>Those that were seen lately, see <see cref="RunQueue.WorkerSilence"/>; by the database's clock.</summary>
+    public IQueryable<Worker> LiveWorkers => Workers.AsNoTracking().Where(w => w.LastSeenAt > DateTimeOffset.UtcNow - RunQueue.WorkerSilence);
+
+    /// <summary>
+    /// The database's time, which every stored time is of. Clocks of servers and workers differ from it, so they are never compared with
+    /// what is stored.
+    /// </summary>
+    public Task<DateTimeOffset> NowAsync(CancellationToken cancel) =>
+        Database.SqlQueryRaw<DateTimeOffset>("select clock_timestamp() as \"Value\"").SingleAsync(cancel);
+
     /// <summary>The audit trail.</summary>
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
 

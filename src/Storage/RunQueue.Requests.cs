@@ -29,8 +29,10 @@ public sealed partial class RunQueue
         await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()], [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
         foreach (var owner in runs.GroupBy(r => r.Owner)) await RequireQuotaAsync(connection, owner.Key, owner.Count(), cancel);
         var ids = new List<Guid>();
-        // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order.
-        var now = TimeProvider.System.GetUtcNow();
+        // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order, and the database's clock that
+        // of several servers.
+        await using var clock = connection.Command("select clock_timestamp()");
+        var now = new DateTimeOffset((DateTime)(await clock.ExecuteScalarAsync(cancel))!);
         var made = false;
         foreach (var run in runs)
         {

@@ -50,7 +50,7 @@ public sealed partial class UserStore
         user.Role = change.Role ?? user.Role;
         user.Weight = change.Weight ?? user.Weight;
         if (change.Disabled is { } disabled)
-            user.DisabledAt = disabled ? user.DisabledAt ?? TimeProvider.System.GetUtcNow() : null;
+            user.DisabledAt = disabled ? user.DisabledAt ?? await db.NowAsync(cancel) : null;
         db.Add(Entry(deed, user));
         await db.SaveChangesAsync(cancel);
         if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))

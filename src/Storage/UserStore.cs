@@ -31,7 +31,7 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     /// On a database without users: makes <see cref="AdminName"/> and a token with all scopes that does not expire, which is kept
     /// (<paramref name="keep"/>) before it counts. Null otherwise, and for all but one of several processes that start at once.
     /// </summary>
-    public async Task<NewToken?> BootstrapAdminAsync(Func<NewToken, Task> keep, CancellationToken cancel)
+    public async Task<NewToken?> BootstrapAdminAsync(Action<NewToken> keep, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -43,19 +43,20 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
         db.Add(admin);
         db.Add(token.Token);
         await db.SaveChangesAsync(cancel);
-        await keep(token);
+        keep(token);
         await transaction.CommitAsync(cancel);
         return token;
     }
 
-    /// <summary>Makes a token for a user; <paramref name="expiresAt"/> null: never.</summary>
+    /// <summary>Makes a token for a user, refused after <paramref name="lifetime"/>; null: never. The audit event tells when that is.</summary>
     public async Task<NewToken> CreateTokenAsync(
-        Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, Deed deed, CancellationToken cancel)
+        Guid userId, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, Deed deed, CancellationToken cancel)
     {
         if (scopes.Except(Scopes.All).ToList() is [var unknown, ..])
             throw new ArgumentException($"Scope '{unknown}' is unknown; known: {string.Join(", ", Scopes.All)}.", nameof(scopes));
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var token = Make(userId, name, scopes, expiresAt?.ToUniversalTime());
+        var token = Make(userId, name, scopes, lifetime is { } time ? await db.NowAsync(cancel) + time : null);
+        deed.Detail?.Add("expiresAt", token.Token.ExpiresAt);
         db.Add(token.Token);
         db.Add((deed with { Subject = token.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);
@@ -75,7 +76,7 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, Deed deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var session = Make(caller.UserId, "browser session", caller.Scopes, TimeProvider.System.GetUtcNow() + lifetime, caller.TokenId);
+        var session = Make(caller.UserId, "browser session", caller.Scopes, await db.NowAsync(cancel) + lifetime, caller.TokenId);
         db.Add(session.Token);
         db.Add((deed with { Subject = session.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);

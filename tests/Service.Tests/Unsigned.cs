@@ -43,8 +43,8 @@ static class Unsigned
         users.ChangeUserAsync(name, change, Deed, cancel);
 
     public static Task<NewToken> CreateTokenAsync(
-        this UserStore users, Guid user, string name, IReadOnlyList<string> scopes, DateTimeOffset? expires, CancellationToken cancel) =>
-        users.CreateTokenAsync(user, name, scopes, expires, Deed, cancel);
+        this UserStore users, Guid user, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, CancellationToken cancel) =>
+        users.CreateTokenAsync(user, name, scopes, lifetime, Deed, cancel);
 
     public static Task<bool> RevokeTokenAsync(this UserStore users, Guid user, string token, CancellationToken cancel) =>
         users.RevokeTokenAsync(user, token, Deed, cancel);

@@ -28,16 +28,14 @@ public sealed record TokenRequest
         for (var i = 0; i < scopes.Count; i++)
             if (!possible.Contains(scopes[i]))
                 throw ProblemException.Invalid(new SpecException($"/scopes/{i}", $"\"{scopes[i]}\" must be a scope {whose}: {string.Join(", ", possible)}."));
-        DateTimeOffset? expiry = ExpiresInDays is { } days ? TimeProvider.System.GetUtcNow().AddDays(days) : null;
         string[] granted = [.. scopes.Distinct()];
         var deed = context.Deed("token.create", detail: new()
         {
             ["user"] = user,
             ["name"] = Name,
             ["scopes"] = TokenDocument.Texts(granted),
-            ["expiresAt"] = expiry,
         });
-        return await users.CreateTokenAsync(userId, Name, granted, expiry, deed, cancel);
+        return await users.CreateTokenAsync(userId, Name, granted, ExpiresInDays is { } days ? TimeSpan.FromDays(days) : null, deed, cancel);
     }
 }
 

@@ -22,7 +22,7 @@ static class CatalogueApi
     /// <summary>The networks for the task torchscript that live workers have, each as one of them describes it.</summary>
     static async Task<JsonArray> NetworksAsync(MetaOptDb db, CancellationToken cancel)
     {
-        var workers = await db.LiveWorkers(TimeProvider.System.GetUtcNow()).ToListAsync(cancel);
+        var workers = await db.LiveWorkers.ToListAsync(cancel);
         var networks = workers
             .SelectMany(w => w.Facts.TryGetProperty("networks", out var list) ? list.EnumerateArray() : [])
             .Select(network => (JsonObject)JsonNode.Parse(network.GetRawText())!);

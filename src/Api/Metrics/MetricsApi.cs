@@ -20,7 +20,7 @@ static class MetricsApi
     {
         request.AllowQuery();
         var text = new StringBuilder();
-        var now = DateTimeOffset.UtcNow;
+        var now = await db.NowAsync(cancel);
 
         var states = await db.Runs.GroupBy(r => r.State).Select(g => new { g.Key, Count = g.Count() }).ToListAsync(cancel);
         Family(text, "metaopt_runs", "gauge", "Runs by state.", Enum.GetValues<RunState>()

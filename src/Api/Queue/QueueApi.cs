@@ -32,8 +32,8 @@ static class QueueApi
         var first = reasons.Take(Most).Select(r => r.Key).ToList();
         List<Guid> wanted = [.. shown.Union(first)];
         var waiting = await db.Runs.AsNoTracking().Where(r => wanted.Contains(r.Id) && r.State == RunState.Queued).ToDictionaryAsync(r => r.Id, cancel);
-        var now = TimeProvider.System.GetUtcNow();
-        var slots = (await db.LiveWorkers(now).Where(w => !w.Draining).GroupBy(w => w.Pool)
+        var now = await db.NowAsync(cancel);
+        var slots = (await db.LiveWorkers.Where(w => !w.Draining).GroupBy(w => w.Pool)
             .Select(g => new { g.Key, Slots = g.Sum(w => w.Slots), Workers = g.Count() }).ToListAsync(cancel)).ToDictionary(g => g.Key);
         var starts = new Dictionary<Guid, double>();
         foreach (var pool in slots.Values)

@@ -13,8 +13,15 @@ public sealed class ApiProcess : IDisposable
     readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ApiProcess(string connectionString, params string[] arguments)
+        : this([], connectionString, arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-api.dll"), .. arguments])
+    }
+
+    /// <summary>By a command that runs another one.</summary>
+    public ApiProcess(IReadOnlyList<string> prefix, string connectionString, params string[] arguments)
+    {
+        string[] command = [.. prefix, "dotnet", Path.Combine(AppContext.BaseDirectory, "metaopt-api.dll"), .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

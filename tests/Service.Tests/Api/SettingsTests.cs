@@ -38,6 +38,16 @@ public sealed class SettingsTests
     public void It_listens_beyond_this_machine_only_with_a_certificate_or_behind_a_proxy_and_names_what_is_wrong(string arguments, string named) =>
         Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => ApiSettings.Read(Configuration(arguments))).Message);
 
+    [Fact]
+    public async Task It_watches_no_files_so_that_it_starts_where_the_users_inotify_instances_are_used_up()
+    {
+        if (!await TestNamespaces.WorkAsync(TestNamespaces.WithoutInotify)) return;
+        // Without a database, which belongs to an account that is nobody in the namespace.
+        using var api = new ApiProcess(TestNamespaces.WithoutInotify, "Host=/nowhere;Database=none;Username=none", "--urls=http://127.0.0.1:0", "--METAOPT_MIGRATE=0");
+        using var http = new HttpClient { BaseAddress = await api.AddressAsync() };
+        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/healthz/live")).StatusCode);
+    }
+
     [Theory]
     [InlineData("127.0.0.1", true)]
     [InlineData("10.0.0.0/8", false)]

@@ -14,12 +14,12 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         await using var fresh = new Fresher();
         await fresh.Storage.InitializeAsync();
-        var tokens = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(_ => Task.CompletedTask, default)));
+        var tokens = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(_ => { }, default)));
         var token = Assert.Single(tokens, t => t is not null)!;
         var caller = (await fresh.Storage.Users.VerifyAsync(token.Text, default))!;
         Assert.Equal((UserStore.AdminName, UserRole.Admin), (caller.Name, caller.Role));
         Assert.Equal(Scopes.All, caller.Scopes);
-        Assert.Null(await fresh.Storage.Users.BootstrapAdminAsync(_ => Task.CompletedTask, default));
+        Assert.Null(await fresh.Storage.Users.BootstrapAdminAsync(_ => { }, default));
     }
 
     sealed class Fresher : IAsyncDisposable
@@ -60,8 +60,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var revoked = await TokenAsync();
         Assert.True(await storage.Users.RevokeTokenAsync(revoked.Token.UserId, revoked.Token.Id, default));
         Assert.False(await storage.Users.RevokeTokenAsync(revoked.Token.UserId, revoked.Token.Id, default));
-        var expired = await TokenAsync(DateTimeOffset.Now.AddSeconds(-1));
-        var valid = await TokenAsync(DateTimeOffset.Now.AddHours(1));
+        var expired = await TokenAsync(TimeSpan.FromSeconds(-1));
+        var valid = await TokenAsync(TimeSpan.FromHours(1));
         var disabled = await TokenAsync();
         await storage.ExecuteAsync($"update users set disabled_at = now() where id = '{disabled.Token.UserId}'");
 
@@ -111,9 +111,9 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await Assert.ThrowsAsync<PostgresException>(() => storage.ExecuteAsync("delete from audit"));
     }
 
-    async Task<NewToken> TokenAsync(DateTimeOffset? expiresAt = null)
+    async Task<NewToken> TokenAsync(TimeSpan? lifetime = null)
     {
         var user = await storage.Users.CreateUserAsync(Fresh("user"), UserRole.Member, default);
-        return await storage.Users.CreateTokenAsync(user.Id, "laptop", [Scopes.RunsRead], expiresAt, default);
+        return await storage.Users.CreateTokenAsync(user.Id, "laptop", [Scopes.RunsRead], lifetime, default);
     }
 }
