@@ -7,8 +7,8 @@ namespace MetaOpt.Storage;
 public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
 {
     /// <summary>
-    /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>. Null: there is no such checkpoint,
-    /// or its run has not succeeded.
+    /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>; one that is a version of it stays
+    /// that version. Null: there is no such checkpoint, or its run has not succeeded.
     /// </summary>
     public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, Deed deed, CancellationToken cancel)
     {
@@ -17,6 +17,7 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
         // Two at once get two versions.
         await using (var take = connection.Command("lock table models in share row exclusive mode"))
             await take.ExecuteNonQueryAsync(cancel);
+        if (await FindAsync(name, checkpointId, cancel) is { } promoted) return promoted;
         await using var promote = connection.Command(
             """
             insert into models (name, version, checkpoint_id, notes, promoted_by)
@@ -35,6 +36,14 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Models.AsNoTracking().Where(m => name == null || m.Name == name).OrderBy(m => m.Name).ThenByDescending(m => m.Version).ToListAsync(cancel);
+    }
+
+    /// <summary>The newest version of a name that is this checkpoint; null when there is none.</summary>
+    public async Task<Model?> FindAsync(string name, Guid checkpointId, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Models.AsNoTracking().Where(m => m.Name == name && m.CheckpointId == checkpointId)
+            .OrderByDescending(m => m.Version).FirstOrDefaultAsync(cancel);
     }
 
     /// <summary>Null when there is none.</summary>

@@ -35,7 +35,7 @@ static partial class ModelsApi
     public static void MapModels(this RouteGroupBuilder v1)
     {
         v1.MapPost("/checkpoints/{id:guid}/promote", PromoteAsync).RequireAuthorization(Scopes.RunsWrite).WithTags("Models")
-            .WithSummary("Makes a checkpoint the next version of a named model; it is then kept.");
+            .WithSummary("Makes a checkpoint the next version of a named model; it is then kept. Once more for the same name: the same version.");
         var models = v1.MapGroup("/models").WithTags("Models");
         models.MapGet("", ListAsync).WithSummary("All models, the newest version of each first. Query: name.");
         models.MapGet("/{name}@{version:int}", GetAsync).WithSummary("One version of a model.");
@@ -50,6 +50,7 @@ static partial class ModelsApi
             ?? throw ProblemException.NotFound($"checkpoint {id}");
         context.RequireOwner(run.Owner);
         var promotion = await context.Request.ReadAsync<Promotion>();
+        if (await models.FindAsync(promotion.Name, id, cancel) is { } promoted) return Results.Json((await DocumentsAsync(db, [promoted], cancel))[0]);
         var model = await models.PromoteAsync(promotion.Name, id, promotion.Notes, context.Deed("model.promote", detail: new() { ["checkpoint"] = id.ToString() }), cancel)
             ?? throw new ProblemException(409, "not-succeeded", $"Run {run.Id} has not succeeded; only what a finished run learned is promoted.");
         return Results.Json((await DocumentsAsync(db, [model], cancel))[0], statusCode: 201);

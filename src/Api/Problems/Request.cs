@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -24,7 +25,9 @@ static class Request
         if (!Utf8.IsValid(bytes)) throw new ProblemException(400, "malformed-json", "The body is not valid UTF-8.");
         try
         {
-            var document = JsonDocument.Parse(bytes, s_strict);
+            // Editors on Windows put a byte order mark before the text; JSON does not know it.
+            var start = bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
+            var document = JsonDocument.Parse(bytes.AsMemory(start), s_strict);
             CheckText(document.RootElement);
             return document;
         }

@@ -24,8 +24,12 @@ static class RunLifeApi
     static async Task<IResult> CancelAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        await FindOwnAsync(context, db, id, cancel);
-        await queue.RequestCancelAsync(id, context.Deed("run.cancel", id), cancel);
+        var run = await FindOwnAsync(context, db, id, cancel);
+        // Of one that ended since it was read, the request says so.
+        var state = run.State.IsFinal() ? run.State : await queue.RequestCancelAsync(id, context.Deed("run.cancel", id), cancel);
+        if (run.State.IsFinal() || state is RunState.Succeeded or RunState.Failed)
+            throw new ProblemException(409, "cannot-cancel",
+                $"The run is {RunDocument.StateName(state!.Value)}, only one that waits or runs is cancelled.");
         return await AcceptedAsync(context, db, queue, id, cancel);
     }
 

@@ -87,13 +87,17 @@ public sealed class BatchTests(ApiFixture api) : IClassFixture<ApiFixture>
         var queue = api.App.Services.GetRequiredService<RunQueue>();
         var claim = await queue.ClaimAsync(new WorkerIdentity("m", "models", [], []), TimeSpan.FromMinutes(5), default);
         var run = new LeasedRun(api.Database, claim!.Lease);
+        var best = await run.SaveCheckpointAsync("best", 5, [1, 2], default);
         var checkpoint = await run.SaveCheckpointAsync("final", 7, [1, 2, 3], default);
         await run.AppendLogAsync(1, ["hello", "world"], default);
         Assert.Equal(HttpStatusCode.Conflict, (await PostAsync($"/api/v1/checkpoints/{checkpoint}/promote", """{"name":"first"}""")).Status);
         await run.FinishAsync(RunState.Succeeded, [], null, default);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, (await PostAsync($"/api/v1/checkpoints/{checkpoint}/promote", """{"name":"No"}""")).Status);
-        for (var version = 1; version <= 2; version++)
-            Assert.Equal($"first@{version}", (string?)(await PostAsync($"/api/v1/checkpoints/{checkpoint}/promote", """{"name":"first"}""")).Body["id"]);
+        foreach (var (promoted, status, version) in new[] { (best, 201, 1), (checkpoint, 201, 2), (checkpoint, 200, 2), (best, 200, 1) })
+        {
+            var answer = await PostAsync($"/api/v1/checkpoints/{promoted}/promote", """{"name":"first"}""");
+            Assert.Equal((status, $"first@{version}"), ((int)answer.Status, (string?)answer.Body["id"]));
+        }
         Assert.Equal(["first@2", "first@1"], (await api.GetAsync("/api/v1/models"))["items"]!.AsArray().Select(m => (string)m!["id"]!));
         Assert.Equal([1, 2, 3], await api.Admin.GetByteArrayAsync("/api/v1/models/first@2/content"));
         Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.GetAsync("/api/v1/models/first@3")).StatusCode);
@@ -101,10 +105,10 @@ public sealed class BatchTests(ApiFixture api) : IClassFixture<ApiFixture>
         const string evaluation = """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"checkpoint":"first@2"}]}}""";
         var (_, submitted) = await PostAsync("/api/v1/runs", evaluation);
         Assert.Equal(checkpoint.ToString(), (string?)submitted["spec"]!["contestants"]![0]!["checkpoint"]);
-        var (status, unknown) = await PostAsync("/api/v1/runs", evaluation.Replace("first@2", "first@9"));
-        Assert.Equal((HttpStatusCode.UnprocessableEntity, "/spec/contestants/0/checkpoint"), (status, (string?)unknown["errors"]![0]!["pointer"]));
+        var (refusal, unknown) = await PostAsync("/api/v1/runs", evaluation.Replace("first@2", "first@9"));
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, "/spec/contestants/0/checkpoint"), (refusal, (string?)unknown["errors"]![0]!["pointer"]));
         var fork = await PostAsync($"/api/v1/runs/{id}/fork", """{"spec":{"start":"first@1"}}""");
-        Assert.Equal(checkpoint.ToString(), (string?)fork.Body["spec"]!["start"]);
+        Assert.Equal(best.ToString(), (string?)fork.Body["spec"]!["start"]);
         foreach (var waiting in (string[])[(string)submitted["id"]!, (string)fork.Body["id"]!]) await queue.RequestCancelAsync(Guid.Parse(waiting), default);
 
         var kept = await api.Admin.DeleteAsync($"/api/v1/runs/{id}");
