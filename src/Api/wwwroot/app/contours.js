@@ -2,6 +2,7 @@
 import { svg } from './dom.js';
 import { ticks } from './curve.js';
 import { tick } from './axis.js';
+import { isoline } from './isoline.js';
 import { number } from './format.js';
 import { chrome, colour, dash, isNarrow } from './palette.js';
 
@@ -109,22 +110,3 @@ export function contours({ grid, x, y, loss, paths }) {
 }
 
 const clamp = v => Math.max(-1e4, Math.min(1e4, v));
-
-/** Marching squares: pieces of the line where the grid's values are equal to the level. */
-function isoline(values, n, level, x, y) {
-  const pieces = [];
-  const cross = (a, b) => (level - a) / (b - a);
-  for (let j = 0; j < n - 1; j++)
-    for (let i = 0; i < n - 1; i++) {
-      const [a, b, c, d] = [values[j * n + i], values[j * n + i + 1], values[(j + 1) * n + i + 1], values[(j + 1) * n + i]];
-      if (a === null || b === null || c === null || d === null) continue;
-      const ends = [];
-      if (a < level !== b < level) ends.push([i + cross(a, b), j]);
-      if (b < level !== c < level) ends.push([i + 1, j + cross(b, c)]);
-      if (d < level !== c < level) ends.push([i + cross(d, c), j + 1]);
-      if (a < level !== d < level) ends.push([i, j + cross(a, d)]);
-      for (let e = 0; e + 1 < ends.length; e += 2)
-        pieces.push(`M${x(ends[e][0])} ${y(ends[e][1])}L${x(ends[e + 1][0])} ${y(ends[e + 1][1])}`);
-    }
-  return pieces.join('');
-}

@@ -1,13 +1,14 @@
 /** What the attempts at a run said; new lines come as they are said. */
 import { fill, h, icon, panel } from './dom.js';
 import { api } from './api.js';
+import { asText, ofAttempt } from './log-lines.js';
 import { download } from './save.js';
 
 const everyMs = 2000;
 
 export class Log {
   constructor(id, signal) {
-    Object.assign(this, { id, signal, last: 0, live: false, attempt: '', lines: [] });
+    Object.assign(this, { id, signal, last: 0, live: false, attempt: 0, lines: [] });
     this.list = h('div.log', { role: 'log', tabindex: 0, 'aria-label': 'Log' });
     this.empty = h('p.empty');
     this.choice = h('select', { 'aria-label': 'Attempt', onchange: () => this.choose(), hidden: true });
@@ -19,10 +20,7 @@ export class Log {
         onclick: () =>
           download(
             `${id}.log`,
-            new Blob(
-              this.lines.map(l => `${l.at} ${l.text}\n`),
-              { type: 'text/plain' },
-            ),
+            new Blob([asText(this.lines)], { type: 'text/plain' }),
           ),
       },
       icon('save'),
@@ -69,7 +67,7 @@ export class Log {
 
   add(items) {
     this.lines.push(...items);
-    const shown = items.filter(line => !this.attempt || line.attempt === this.attempt);
+    const shown = ofAttempt(items, this.attempt);
     const { scrollHeight, scrollTop, clientHeight } = this.list;
     const atEnd = scrollHeight - scrollTop - clientHeight < 40;
     this.list.append(
