@@ -113,8 +113,44 @@ public sealed class PageTests(BrowserFixture browser)
         return id.ToString();
     }
 
+    // Links of the navigation whose words are cut off, and words in pictures that are smaller than 10 pixels.
+    const string Unlabelled = """
+        () => [
+          ...[...document.querySelectorAll('#bar nav a span')].filter(e => getComputedStyle(e).clipPath !== 'none' || e.offsetWidth < 20)
+            .map(e => `no label ${e.textContent}`),
+          ...[...document.querySelectorAll('.picture text')]
+            .filter(e => parseFloat(e.getAttribute('font-size')) * e.ownerSVGElement.clientWidth / e.ownerSVGElement.viewBox.baseVal.width < 10)
+            .map(e => `small words ${e.textContent}`)]
+        """;
+
+    // What is beyond the paper's edge, and what is neither dark on white nor meant for paper.
+    const string OffPaper = """
+        () => [
+          ...[...document.querySelectorAll('main *')].filter(e => {
+            const style = getComputedStyle(e);
+            return e.checkVisibility() && !e.closest('.u-wrap, svg *') && style.clipPath === 'none' && (e.getBoundingClientRect().right > innerWidth + 1
+              || (e.scrollWidth > e.clientWidth + 1 && style.overflowX !== 'visible' && !e.matches('input, select')));
+          })
+            .map(e => `cut off: ${e.outerHTML.slice(0, 90)}`),
+          ...[...document.querySelectorAll('#bar, .actions, .tools')].filter(e => e.checkVisibility()).map(e => `printed: ${e.outerHTML.slice(0, 60)}`),
+          ...[getComputedStyle(document.documentElement)].filter(s => s.backgroundColor !== 'rgb(255, 255, 255)' || s.color !== 'rgb(0, 0, 0)')
+            .map(s => `${s.color} on ${s.backgroundColor}`),
+          ...[...document.querySelectorAll('.picture text')].filter(e => e.getAttribute('fill') > '#8').map(e => `pale words ${e.textContent}`)]
+        """;
+
+    static async Task<string[]> PrintedAsync(IPage page, int width)
+    {
+        var height = page.ViewportSize!.Height;
+        await page.EmulateMediaAsync(new() { Media = Media.Print });
+        await page.SetViewportSizeAsync(718, height); // A4 with margins of 10 mm
+        var wrong = await page.EvaluateAsync<string[]>(OffPaper);
+        await page.SetViewportSizeAsync(width, height);
+        await page.EmulateMediaAsync(new() { Media = Media.Screen });
+        return wrong;
+    }
+
     [Fact]
-    public async Task No_page_has_a_serious_barrier_nor_scrolls_sideways_on_a_telephone()
+    public async Task No_page_has_a_serious_barrier_nor_scrolls_sideways_on_a_telephone_nor_is_cut_off_on_paper()
     {
         var axe = await File.ReadAllTextAsync(Path.Combine(Checkout.Folder, "src/Api/node_modules/axe-core/axe.min.js"));
         var id = await EvaluationAsync();
@@ -134,6 +170,8 @@ public sealed class PageTests(BrowserFixture browser)
                     "async () => JSON.stringify((await axe.run()).violations.map(v => ({id: v.id, impact: v.impact, at: v.nodes.slice(0, 3).map(n => n.html.slice(0, 90) + ' ' + n.any.map(a => a.message).join().slice(0, 120))})))"))!;
                 found.AddRange(violations.AsArray().Where(v => (string?)v!["impact"] is "serious" or "critical").Select(v => $"{scheme} {path}: {v!.ToJsonString()}"));
                 if (await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth > innerWidth")) found.Add($"{path} is wider than {width} pixels");
+                found.AddRange((await page.EvaluateAsync<string[]>(Unlabelled)).Select(what => $"{path} at {width} pixels: {what}"));
+                if (scheme == ColorScheme.Dark) found.AddRange((await PrintedAsync(page, width)).Select(what => $"{path} on paper: {what}"));
             }
         }
         Assert.True(found.Count == 0, string.Join('\n', found));
