@@ -30,13 +30,38 @@ describe('isoline', () => {
   it('counts a value at the level as above it', () => assert.equal(line([1, 0, 0, 0], 1), 'M0 0L0 0'));
 
   it('skips squares with a corner that has no value', () => {
-    for (let corner = 0; corner < 4; corner++) assert.equal(line([0, 4, 0, 4].map((v, i) => (i === corner ? null : v)), 1), '');
+    for (let corner = 0; corner < 4; corner++)
+      assert.equal(
+        line(
+          [0, 4, 0, 4].map((v, i) => (i === corner ? null : v)),
+          1,
+        ),
+        '',
+      );
     assert.equal(line([null, 0, 2, null, 0, 2, null, 0, 2], 1, 3), 'M1.5 0L1.5 1M1.5 1L1.5 2');
   });
 
   it('goes through every square of the grid, with the functions of the picture', () => {
     const values = [0, 2, 4, 0, 2, 4, 0, 2, 4];
-    assert.equal(isoline(values, 3, 3, i => 100 * i, j => 10 * j), 'M150 0L150 10M150 10L150 20');
-    assert.equal(isoline(values, 3, 1, i => 100 * i, j => 10 * j), 'M50 0L50 10M50 10L50 20');
+    assert.equal(
+      isoline(
+        values,
+        3,
+        3,
+        i => 100 * i,
+        j => 10 * j,
+      ),
+      'M150 0L150 10M150 10L150 20',
+    );
+    assert.equal(
+      isoline(
+        values,
+        3,
+        1,
+        i => 100 * i,
+        j => 10 * j,
+      ),
+      'M50 0L50 10M50 10L50 20',
+    );
   });
 });

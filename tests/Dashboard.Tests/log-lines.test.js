@@ -19,9 +19,6 @@ describe('ofAttempt', () => {
 
 describe('asText', () => {
   it('has a time and a text in each line', () =>
-    assert.equal(
-      asText(lines),
-      '2026-01-01T00:00:00Z first\n2026-01-01T00:00:01Z second, with\ttab\n2026-01-01T00:00:02Z \n',
-    ));
+    assert.equal(asText(lines), '2026-01-01T00:00:00Z first\n2026-01-01T00:00:01Z second, with\ttab\n2026-01-01T00:00:02Z \n'));
   it('is empty for no lines', () => assert.equal(asText([]), ''));
 });

@@ -1,7 +1,8 @@
 /** Who changed what, newest first, with filters. */
 import { fill, h, table } from './dom.js';
 import { api } from './api.js';
-import { ago, short } from './format.js';
+import { ago } from './format.js';
+import { short } from './numbers.js';
 
 const filters = [
   ['actor', 'Who', 'ada'],

@@ -4,7 +4,7 @@
  */
 import { fill, h, svg } from './dom.js';
 import { extent, labels, xRange, yRange } from './axis.js';
-import { count, number } from './format.js';
+import { count, number } from './numbers.js';
 import { indexAt, lone, smooth, ticks } from './curve.js';
 import { chrome, colour, dash, faint, onTheme } from './palette.js';
 import { remember } from './place.js';

@@ -3,7 +3,7 @@ import { svg } from './dom.js';
 import { ticks } from './curve.js';
 import { tick } from './axis.js';
 import { isoline } from './isoline.js';
-import { number } from './format.js';
+import { number } from './numbers.js';
 import { chrome, colour, dash, isNarrow } from './palette.js';
 
 const row = 24;

@@ -51,27 +51,3 @@ export class Curves {
     this.changed();
   }
 }
-
-const statistic = /^(.*)\/(mean|median|p10|p90)$/;
-
-/** Which curves belong into one chart: contestants of an evaluation together, others by the first part of their name. */
-export function chartsOf(names) {
-  const charts = new Map();
-  for (const name of names) {
-    const key = statistic.test(name) ? 'contest' : name.split('/')[0];
-    charts.set(key, [...(charts.get(key) ?? []), name]);
-  }
-  return charts;
-}
-
-/** Contestants in the names of an evaluation's series, in order of appearance. */
-export const contestants = names => [...new Set(names.map(name => statistic.exec(name)?.[1]).filter(name => name !== undefined))];
-
-/** A statistic over instances with the band that holds 80 % of them. */
-export function banded(get, contestant, kind) {
-  const [middle, low, high] = [kind, 'p10', 'p90'].map(part => get(`${contestant}/${part}`));
-  const curve = middle ?? new Curve();
-  if (low?.x.length === curve.x.length && high?.x.length === curve.x.length)
-    return Object.assign(new Curve(), { x: curve.x, y: curve.y, low: low.y, high: high.y, lost: curve.lost, width: curve.width });
-  return curve;
-}

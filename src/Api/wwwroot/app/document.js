@@ -1,6 +1,6 @@
 /** A JSON document, drawn in parts: facts, tables of its lists, headings of what is nested; and as JSON. */
 import { copyButton, fill, h, panel, table } from './dom.js';
-import { count, number } from './format.js';
+import { count, number } from './numbers.js';
 
 const mostRows = 500,
   mostInline = 12;

@@ -3,7 +3,9 @@
  * Every input is known by the JSON pointer of what it sets, so that the server's errors find it.
  */
 import { fill, h } from './dom.js';
-import { number, typed } from './format.js';
+import { title } from './names.js';
+import { number } from './numbers.js';
+import { listed, parsed } from './typing.js';
 
 /**
  * Editors of one document: read() gives it, show(errors) puts errors beside the inputs, and those without one into a list that
@@ -256,25 +258,4 @@ export class Form {
       ),
     };
   }
-}
-
-/** "metaBatch" as "Meta batch". */
-export const title = name =>
-  name
-    .replace(/([A-Z0-9]+)/g, ' $1')
-    .replace(/^./, c => c.toUpperCase())
-    .toLowerCase()
-    .replace(/^./, c => c.toUpperCase());
-
-/** What somebody typed as a list, without empty entries; none where nothing is left. */
-function listed(type, text) {
-  const parts = text.split(',').map(part => part.trim());
-  const entries = parts.filter(Boolean).map(part => parsed(type, part));
-  return entries.length ? entries : undefined;
-}
-
-/** What somebody typed as JSON. */
-function parsed(type, text) {
-  if (type === 'boolean') return text === 'true';
-  return type === 'integer' || type === 'number' ? typed(text) : text;
 }

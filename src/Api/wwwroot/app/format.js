@@ -2,8 +2,6 @@
 import { h } from './dom.js';
 import { duration, number, relative, secondsBetween, short } from './numbers.js';
 
-export * from './numbers.js';
-
 /** "3 min ago", with the exact time behind it. */
 export function ago(iso) {
   if (!iso) return '–';

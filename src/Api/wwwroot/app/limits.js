@@ -2,7 +2,7 @@
 import { fill, h, table, toast } from './dom.js';
 import { api } from './api.js';
 import { attempt, bare } from './fields.js';
-import { count, number, size, typed } from './format.js';
+import { count, number, size, typed } from './numbers.js';
 
 const gib = 2 ** 30;
 const kinds = [

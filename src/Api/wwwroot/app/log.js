@@ -17,11 +17,7 @@ export class Log {
       {
         type: 'button',
         hidden: true,
-        onclick: () =>
-          download(
-            `${id}.log`,
-            new Blob([asText(this.lines)], { type: 'text/plain' }),
-          ),
+        onclick: () => download(`${id}.log`, new Blob([asText(this.lines)], { type: 'text/plain' })),
       },
       icon('save'),
       'Save',

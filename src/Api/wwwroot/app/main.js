@@ -2,21 +2,8 @@
 import { api, session } from './api.js';
 import { fill, h, icon } from './dom.js';
 import { keepScroll, remember, remembered, restoreScroll } from './place.js';
+import { route } from './routes.js';
 
-const pages = [
-  [/^\/$/, 'queue'],
-  [/^\/runs$/, 'runs'],
-  [/^\/runs\/(?<id>[0-9a-f-]{36})$/, 'run'],
-  [/^\/runs\/(?<end>[0-9a-f-]{4,35})$/i, 'find'],
-  [/^\/compare$/, 'compare'],
-  [/^\/leaderboard$/, 'leaderboard'],
-  [/^\/trajectory$/, 'trajectory'],
-  [/^\/models$/, 'models'],
-  [/^\/new$/, 'new'],
-  [/^\/account$/, 'account'],
-  [/^\/admin$/, 'admin'],
-  [/^\/sign-in$/, 'sign-in'],
-];
 const places = [
   ['/', 'queue', 'Queue'],
   ['/runs', 'runs', 'Runs'],
@@ -48,9 +35,8 @@ async function show() {
     { pathname, search } = location,
     // Before the empty page scrolls to its top.
     { scroll = 0 } = remembered();
-  const match = pages.map(([pattern, name]) => [pattern.exec(pathname), name]).find(([found]) => found);
-  const name = match?.[1] ?? 'missing';
-  const parameters = { ...match?.[0]?.groups, query: new URLSearchParams(search), signal };
+  const { name, ...parts } = route(pathname);
+  const parameters = { ...parts, query: new URLSearchParams(search), signal };
   // The module and what it wants to know first come while the server is asked who this is.
   const arriving = import(`../pages/${name}.js`).then(view => ({ view, loaded: view.load?.(parameters) }));
   // Whoever awaits them hears of what goes wrong, and nobody where the page is left before.

@@ -2,7 +2,7 @@
 import { documentPanel, everything } from './document.js';
 import { h, table } from './dom.js';
 import { swatch } from './chart.js';
-import { count, duration, number } from './format.js';
+import { count, duration, number } from './numbers.js';
 
 /** An interval as "0.28 (0.22 to 0.35)". */
 export const withInterval = (value, interval) => [

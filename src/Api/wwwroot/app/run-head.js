@@ -2,7 +2,8 @@
 import { action, confirmed, h, toast } from './dom.js';
 import { api, mayChange } from './api.js';
 import { ask } from './dialog.js';
-import { ago, short, state, typed } from './format.js';
+import { ago, state } from './format.js';
+import { short, typed } from './numbers.js';
 
 export function head(run, me, go, reload) {
   return [

@@ -3,7 +3,8 @@ import { action, copyButton, h, table, toast } from './dom.js';
 import { api } from './api.js';
 import { documentPanel } from './document.js';
 import { ask } from './dialog.js';
-import { ago, count, duration, secondsBetween, size } from './format.js';
+import { ago } from './format.js';
+import { count, duration, secondsBetween, size } from './numbers.js';
 
 /** How long it waited and ran, as one bar; each part also says it in words. */
 export function timeline(run) {

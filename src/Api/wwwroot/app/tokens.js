@@ -2,7 +2,8 @@
 import { action, confirmed, copyButton, fill, h, table } from './dom.js';
 import { api } from './api.js';
 import { attempt, field } from './fields.js';
-import { ago, typed } from './format.js';
+import { ago } from './format.js';
+import { typed } from './numbers.js';
 
 const scopes = { 'runs:read': 'see everything', 'runs:write': 'submit and change runs', admin: 'administer' };
 

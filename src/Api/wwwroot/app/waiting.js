@@ -1,7 +1,9 @@
 /** The waiting runs of the queue: those of a grid folded into one row, and no more rows than one reads. */
 import { action, confirmed, fill, h, table, toast } from './dom.js';
 import { api, mayChange, Problem } from './api.js';
-import { ago, count, runId, runLink } from './format.js';
+import { ago, runId, runLink } from './format.js';
+import { count } from './numbers.js';
+import { commonStart } from './names.js';
 import { remember, remembered } from './place.js';
 
 /** Waiting runs of one grid that the queue lists; the others are counted. */
@@ -154,12 +156,4 @@ export class Waiting {
           await new Promise(resolve => setTimeout(resolve, retryMs));
         }
   }
-}
-
-/** What all names begin with, to the last whole word; the first name where they have nothing in common. */
-export function commonStart(names) {
-  let length = names[0].length;
-  for (const name of names) while (!name.startsWith(names[0].slice(0, length))) length--;
-  if (length === names[0].length) return names[0];
-  return names[0].slice(0, length).replace(/\S*$/, '').trim() || names[0];
 }

@@ -1,7 +1,8 @@
 /** Who computes: workers, what they have, and letting them finish before maintenance. */
 import { action, h, table } from './dom.js';
 import { api } from './api.js';
-import { ago, count, secondsBetween } from './format.js';
+import { ago } from './format.js';
+import { count, secondsBetween } from './numbers.js';
 
 const silence = 60;
 

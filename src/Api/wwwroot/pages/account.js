@@ -1,7 +1,7 @@
 /** The signed-in user: tokens, and what was used of what is allowed. */
 import { fill, h, panel, table } from '../app/dom.js';
 import { api } from '../app/api.js';
-import { count, number, size } from '../app/format.js';
+import { count, number, size } from '../app/numbers.js';
 import { tokens } from '../app/tokens.js';
 
 export const title = 'Account';

@@ -3,7 +3,9 @@ import { fill, h, panel, table } from '../app/dom.js';
 import { api, Problem, repeat } from '../app/api.js';
 import { Chart, swatch } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
-import { count, number, runLink, short, state } from '../app/format.js';
+import { runLink, state } from '../app/format.js';
+import { count, number, short } from '../app/numbers.js';
+import { labels } from '../app/names.js';
 
 export const title = 'Compare';
 const most = 8,
@@ -153,10 +155,6 @@ export async function show(view, { query, signal, loaded, go }) {
   await drawPicker(shown);
   if (growing) repeat(pollSeconds, signal, () => refresh());
 }
-
-/** Names, told apart by the end of the id where they are the same. */
-const labels = runs =>
-  runs.map(run => (runs.filter(other => other.name === run.name).length > 1 ? `${run.name} (${short(run.id)})` : run.name));
 
 function best(runs, key, run) {
   const values = runs.map(r => r.statistics?.[key]).filter(v => v != null);

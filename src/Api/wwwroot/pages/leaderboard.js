@@ -5,7 +5,8 @@ import { chrome, colour, isNarrow, onTheme } from '../app/palette.js';
 import { ticks } from '../app/curve.js';
 import { tick } from '../app/axis.js';
 import { field, mark } from '../app/fields.js';
-import { count, duration, number, runLink, typed } from '../app/format.js';
+import { runLink } from '../app/format.js';
+import { count, duration, number, typed } from '../app/numbers.js';
 import { withInterval } from '../app/result.js';
 import { quoted, svgMenu } from '../app/save.js';
 

@@ -1,7 +1,8 @@
 /** What was promoted: learned optimizers under names and versions. */
 import { action, confirmed, copyButton, fill, h, panel, table, toast } from '../app/dom.js';
 import { api, mayChange } from '../app/api.js';
-import { ago, count, runLink, size } from '../app/format.js';
+import { ago, runLink } from '../app/format.js';
+import { count, size } from '../app/numbers.js';
 
 export const title = 'Models';
 

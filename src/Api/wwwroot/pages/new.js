@@ -5,12 +5,13 @@
 import { copyButton, fill, h, panel, toast } from '../app/dom.js';
 import { api, optional, Problem } from '../app/api.js';
 import { mark } from '../app/fields.js';
-import { Form, title as words } from '../app/form.js';
+import { Form } from '../app/form.js';
+import { title as words } from '../app/names.js';
 import { Grid } from '../app/grid.js';
 import { mergePatch } from '../app/merge-patch.js';
 import { remember, remembered } from '../app/place.js';
 import { chooser, start } from '../app/start.js';
-import { duration, size } from '../app/format.js';
+import { duration, size } from '../app/numbers.js';
 
 export const title = 'New run';
 const checkAfterMs = 300;

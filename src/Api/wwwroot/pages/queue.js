@@ -1,7 +1,8 @@
 /** What runs, what waits and why, and who works. */
 import { fill, h, panel, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
-import { ago, count, duration, number, progress, runId, runLink, secondsBetween, size, state } from '../app/format.js';
+import { ago, progress, runId, runLink, state } from '../app/format.js';
+import { count, duration, number, secondsBetween, size } from '../app/numbers.js';
 import { perBatch, Waiting } from '../app/waiting.js';
 import { isAwake, workerTable } from '../app/workers.js';
 

@@ -3,9 +3,11 @@ import { copyButton, fill, h, toast } from '../app/dom.js';
 import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
-import { Curves, banded, chartsOf, contestants } from '../app/curves.js';
+import { Curves } from '../app/curves.js';
+import { banded, chartsOf, contestants } from '../app/series.js';
 import { follow } from '../app/live.js';
-import { duration, progress, secondsBetween, short } from '../app/format.js';
+import { progress } from '../app/format.js';
+import { duration, secondsBetween, short } from '../app/numbers.js';
 import { remember } from '../app/place.js';
 import { head } from '../app/run-head.js';
 

@@ -1,7 +1,8 @@
 /** Every run, newest first, with filters that are in the address; chosen ones can be compared. */
 import { fill, h, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
-import { ago, duration, progress, runId, runLink, secondsBetween, state } from '../app/format.js';
+import { ago, progress, runId, runLink, state } from '../app/format.js';
+import { duration, secondsBetween } from '../app/numbers.js';
 import { remember, remembered } from '../app/place.js';
 
 export const title = 'Runs';

@@ -7,7 +7,7 @@ import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { contours } from '../app/contours.js';
-import { short } from '../app/format.js';
+import { short } from '../app/numbers.js';
 import { onTheme } from '../app/palette.js';
 import { quoted, svgMenu } from '../app/save.js';
 
