@@ -124,6 +124,7 @@ export const copyButton = (text, label = 'Copy') =>
     {
       type: 'button',
       'aria-label': label || 'Copy',
+      title: label ? null : 'Copy',
       onclick: async () => {
         await navigator.clipboard.writeText(text());
         toast('Copied.');
