@@ -45,6 +45,12 @@ describe('yRange, linear', () => {
     assert.ok(Math.abs((high - low) / 1.2e-10 - 1) < 1e-3);
   });
 
+  it('is as wide as its larger end needs', () => {
+    const [low, high] = yRange(1, 1e-12 + 1, false);
+    assert.ok(low < 1 && high > 1);
+    near([yRange(-1, 0.5, false)[0]], [-1.09]);
+  });
+
   it('stays finite', () => {
     const [low, high] = yRange(-1.7e308, 1.7e308, false);
     assert.deepEqual([low, high], [-1e307, 1e307]);

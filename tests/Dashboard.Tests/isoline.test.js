@@ -27,7 +27,20 @@ describe('isoline', () => {
 
   it('has two pieces in a saddle', () => assert.equal(line([2, 0, 0, 2], 1), 'M0.5 0L1 0.5M0.5 1L0 0.5'));
 
-  it('counts a value at the level as above it', () => assert.equal(line([1, 0, 0, 0], 1), 'M0 0L0 0'));
+  it('counts a value at the level as above it, at each corner', () => {
+    assert.equal(line([1, 0, 0, 0], 1), 'M0 0L0 0');
+    assert.equal(line([0, 1, 0, 0], 1), 'M1 0L1 0');
+    assert.equal(line([0, 0, 1, 0], 1), 'M0 1L0 1');
+    assert.equal(line([0, 0, 0, 1], 1), 'M1 1L1 1');
+    for (let corner = 0; corner < 4; corner++)
+      assert.equal(
+        line(
+          [2, 2, 2, 2].map((v, i) => (i === corner ? 1 : v)),
+          1,
+        ),
+        '',
+      );
+  });
 
   it('skips squares with a corner that has no value', () => {
     for (let corner = 0; corner < 4; corner++)

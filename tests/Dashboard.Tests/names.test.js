@@ -31,6 +31,7 @@ describe('commonStart', () => {
   it('ends with a whole word', () => {
     assert.equal(commonStart(['grid seed=1', 'grid seed=2']), 'grid');
     assert.equal(commonStart(['a b c=10', 'a b c=12']), 'a b');
+    assert.equal(commonStart(['grid seed=1 rate=2', 'grid seed=2 rate=2']), 'grid');
   });
   it('is the name where all have the same, or the others go on after it', () => {
     assert.equal(commonStart(['one']), 'one');

@@ -27,6 +27,8 @@ describe('route', () => {
       `/runs/${id}/x`,
       '/runs/deadbee_',
       '/x/runs',
+      `/x/runs/${id}`,
+      '/x/runs/deadbeef',
       '/runs/x/deadbeef',
     ])
       assert.deepEqual(route(path), { name: 'missing' }, path);
