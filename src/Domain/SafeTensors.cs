@@ -8,11 +8,15 @@ namespace MetaOpt;
 /// <summary>
 /// Named float32 tensors and text metadata in the safetensors format: 8 bytes of header length (little-endian), a JSON
 /// header, the tensors' bytes one after the other. Written canonically (order given, header padded with spaces to 8 bytes),
-/// so that equal content is equal bytes. Reading trusts nothing.
+/// so that equal content is equal bytes. Other writers' order of tensors and padding are read as well; a file must have exactly the
+/// bytes of its tensors, without holes or overlaps, and is checked before anything of its size is allocated.
 /// </summary>
 public sealed class SafeTensors
 {
     const int MaxHeader = 1 << 20;
+
+    // A key that is given twice must not have one reader see the first value and another the second.
+    static readonly JsonDocumentOptions s_json = new() { AllowDuplicateProperties = false, MaxDepth = 8 };
 
     readonly Dictionary<string, (int[] Shape, float[] Values)> _tensors = [];
     readonly List<string> _order = [];
@@ -26,7 +30,7 @@ public sealed class SafeTensors
     /// <summary>Adds a tensor; the product of <paramref name="shape"/> is the number of values.</summary>
     public void Add(string name, float[] values, params int[] shape)
     {
-        if (shape.Aggregate(1L, (a, b) => a * b) != values.Length)
+        if (Elements(shape.Select(d => (long)d)) != values.Length)
             throw new ArgumentException($"Tensor '{name}' has {values.Length} values, which do not fill [{string.Join(", ", shape)}].");
         _tensors.Add(name, (shape, values));
         _order.Add(name);
@@ -77,39 +81,97 @@ public sealed class SafeTensors
     }
 
     /// <summary>Reads a file that <see cref="ToBytes"/> or another writer of float32 safetensors made.</summary>
-    /// <exception cref="FormatException">It is none; the message says where it went wrong.</exception>
+    /// <exception cref="FormatException">The bytes are not such a file; the message says where it went wrong.</exception>
     public static SafeTensors Read(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < 8) throw new FormatException($"A safetensors file has at least 8 bytes, this has {bytes.Length}.");
         var length = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         if (length > MaxHeader || length > (ulong)(bytes.Length - 8))
             throw new FormatException($"The header claims {length} bytes of {bytes.Length - 8}; at most {MaxHeader} are allowed.");
+        var data = bytes[(8 + (int)length)..];
         var result = new SafeTensors();
+        List<Claim> claims;
         try
         {
-            using var header = JsonDocument.Parse(bytes.Slice(8, (int)length).ToArray());
-            foreach (var entry in header.RootElement.EnumerateObject())
-                if (entry.Name == "__metadata__")
-                    foreach (var pair in entry.Value.EnumerateObject()) result.Metadata[pair.Name] = pair.Value.GetString() ?? "";
-                else
-                    result.AddFrom(entry, bytes[(8 + (int)length)..]);
+            using var header = JsonDocument.Parse(bytes.Slice(8, (int)length).ToArray(), s_json);
+            claims = result.ReadHeader(header.RootElement, data.Length);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException or OverflowException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new FormatException($"The safetensors header is malformed: {error.Message}", error);
         }
+        RequireEachByteOnce(claims, data.Length);
+        foreach (var claim in claims)
+            result.Add(claim.Name, MemoryMarshal.Cast<byte, float>(data[claim.From..claim.To]).ToArray(), claim.Shape);
         return result;
     }
 
-    void AddFrom(JsonProperty entry, ReadOnlySpan<byte> data)
+    /// <summary>What the header says of a tensor: its shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
+    readonly record struct Claim(string Name, int[] Shape, int From, int To);
+
+    /// <summary>Reads the metadata, and returns what is said of the tensors, each checked by itself, in the header's order.</summary>
+    List<Claim> ReadHeader(JsonElement header, int bytes)
     {
-        var type = entry.Value.GetProperty("dtype").GetString();
-        if (type != "F32") throw new FormatException($"Tensor '{entry.Name}' is of type {type}; only F32 is supported.");
-        var shape = entry.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt32()).ToArray();
-        var offsets = entry.Value.GetProperty("data_offsets").EnumerateArray().Select(d => d.GetInt64()).ToArray();
-        if (offsets.Length != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] > data.Length || (offsets[1] - offsets[0]) % 4 != 0)
-            throw new FormatException($"Tensor '{entry.Name}' claims bytes {string.Join("..", offsets)} of {data.Length}.");
-        if (shape.Any(d => d < 0)) throw new FormatException($"Tensor '{entry.Name}' has a negative dimension.");
-        Add(entry.Name, MemoryMarshal.Cast<byte, float>(data[(int)offsets[0]..(int)offsets[1]]).ToArray(), shape);
+        if (header.ValueKind != JsonValueKind.Object) throw new FormatException("The safetensors header must be a JSON object.");
+        var claims = new List<Claim>();
+        foreach (var entry in header.EnumerateObject())
+            if (entry.Name != "__metadata__") claims.Add(ReadClaim(entry.Name, entry.Value, bytes));
+            else if (entry.Value.ValueKind != JsonValueKind.Object) throw new FormatException("The header's __metadata__ must be a JSON object.");
+            else
+                foreach (var pair in entry.Value.EnumerateObject())
+                    Metadata[pair.Name] = pair.Value.ValueKind == JsonValueKind.String
+                        ? pair.Value.GetString()! : throw new FormatException($"The header's __metadata__ '{pair.Name}' must be a text.");
+        return claims;
+    }
+
+    static Claim ReadClaim(string name, JsonElement tensor, int bytes)
+    {
+        if (tensor.ValueKind != JsonValueKind.Object || !tensor.TryGetProperty("dtype", out var type) || type.ValueKind != JsonValueKind.String)
+            throw new FormatException($"Tensor '{name}' must have a dtype, a shape and data_offsets.");
+        if (!type.ValueEquals("F32")) throw new FormatException($"Tensor '{name}' is of type {type.GetString()}; only F32 is supported.");
+        var (shape, offsets) = (Numbers(name, tensor, "shape"), Numbers(name, tensor, "data_offsets"));
+        if (offsets is not [var from, var to] || to < from || to > bytes)
+            throw new FormatException($"Tensor '{name}' claims bytes {string.Join("..", offsets)} of {bytes}.");
+        if (Elements(shape) is not { } elements || 4 * elements != to - from)
+            throw new FormatException($"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in float32.");
+        return new(name, [.. shape.Select(d => (int)d)], (int)from, (int)to);
+    }
+
+    static long[] Numbers(string name, JsonElement tensor, string field)
+    {
+        if (!tensor.TryGetProperty(field, out var list) || list.ValueKind != JsonValueKind.Array)
+            throw new FormatException($"Tensor '{name}' must have a list of numbers as {field}.");
+        var numbers = new long[list.GetArrayLength()];
+        foreach (var (i, entry) in list.EnumerateArray().Index())
+            if (entry.ValueKind != JsonValueKind.Number || !entry.TryGetInt64(out numbers[i]) || numbers[i] < 0)
+                throw new FormatException($"Tensor '{name}' has {entry.GetRawText()} in its {field}; whole numbers from 0 are allowed.");
+        return numbers;
+    }
+
+    /// <summary>Number of elements of a shape; null when a dimension, or the product, is not within 0 and the largest int.</summary>
+    static long? Elements(IEnumerable<long> shape)
+    {
+        long elements = 1;
+        foreach (var dimension in shape)
+        {
+            if (dimension is < 0 or > int.MaxValue) return null;
+            elements *= dimension; // both are below 2^31
+            if (elements > int.MaxValue) return null;
+        }
+        return elements;
+    }
+
+    static void RequireEachByteOnce(List<Claim> claims, int bytes)
+    {
+        var at = 0;
+        foreach (var claim in claims.OrderBy(c => c.From).ThenBy(c => c.To))
+        {
+            if (claim.From != at)
+                throw new FormatException(claim.From < at
+                    ? $"Tensor '{claim.Name}' begins at byte {claim.From}, inside the tensor before it, which ends at {at}."
+                    : $"No tensor has the bytes {at}..{claim.From}.");
+            at = claim.To;
+        }
+        if (at != bytes) throw new FormatException($"The file goes on after its last tensor: {bytes} bytes of data, and tensors of {at}.");
     }
 }

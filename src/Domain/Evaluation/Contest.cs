@@ -31,7 +31,7 @@ sealed class Contest : IDisposable
         _runs = new InnerRuns(inputs.Kernels, _task, spec.Task.PredictCost());
         _contestants = Name([.. spec.Contestants.Select((c, i) => Prepare(c, i))]);
         _tuning = new Tuning(spec, _runs);
-        if (inputs.ResumePoint is { } saved) Resume(saved);
+        inputs.Resume(Resume);
     }
 
     Contestant Prepare(ContestantSpec contestant, int index)
@@ -134,7 +134,13 @@ sealed class Contest : IDisposable
         var parts = JsonNode.Parse(saved)!;
         if ((int?)parts["format"] != Format || (string?)parts["kernels"] != _inputs.Kernels.Identity) return;
         _trials.AddRange(parts["trials"]!.AsArray().Select(t => Trial.Load(t!)));
+        if (_trials.Count > _contestants.Count || !_trials.TrueForAll(Fits))
+            throw new FormatException("Its trials are not those of the specification's contestants, instances and horizon.");
         _tuning.Load(parts["tuning"]!.AsArray());
+
+        bool Fits(Trial trial) => trial.Bands.Length == Trial.BandNames.Count && Array.TrueForAll(trial.Bands, b => b.Length == _spec.Horizon)
+            && trial.Final.Length == _spec.Instances && trial.Average.Length == _spec.Instances
+            && trial.Thetas.LongLength == (long)_spec.KeptInstances * _task.Coordinates;
     }
 
     IEnumerable<int> Test(Contestant contestant, CancellationToken cancel)

@@ -139,6 +139,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
         foreach (var entry in saved)
         {
             var (rung, notch) = ((int)entry![0]!, (int)entry[1]!);
+            if (rung < 0 || rung > Last || notch is < LowestNotch - Quarter or > HighestNotch + Quarter)
+                throw new FormatException($"A rate was tried at rung {rung}, notch {notch}, which the search does not have.");
             _tried[(rung, notch)] = new(Rate(notch), Trial.Unpack(entry[2]!)[0], (int)entry[3]!, (int)entry[4]!);
         }
     }

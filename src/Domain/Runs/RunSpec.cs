@@ -56,6 +56,22 @@ public sealed record RunInputs(
     IReadOnlyDictionary<Guid, byte[]> Checkpoints,
     byte[]? ResumePoint = null)
 {
+    /// <summary>Takes over where the run stood, when there is a resume point.</summary>
+    /// <param name="read">Reads its bytes and computes nothing, so whatever it throws is the bytes' fault.</param>
+    /// <exception cref="SpecException">The resume point is damaged, or of a kernel set that the run does not allow.</exception>
+    internal void Resume(Action<byte[]> read)
+    {
+        if (ResumePoint is null) return;
+        try
+        {
+            read(ResumePoint);
+        }
+        catch (Exception damaged) when (damaged is not (SpecException or OutOfMemoryException))
+        {
+            throw new SpecException("/resumePoint", $"is damaged and cannot be continued from: {damaged.Message} Fork the run to begin anew.");
+        }
+    }
+
     /// <summary>What every execution of <paramref name="spec"/> on <paramref name="task"/> says of itself first.</summary>
     internal JsonObject Facts(RunSpec spec, ITask task)
     {

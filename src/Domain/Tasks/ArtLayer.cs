@@ -17,6 +17,9 @@ public sealed record ArtLayer(
 {
     const ulong BankSeed = 2016;
 
+    /// <summary>Of VGG's widest layer; Gram matrices take its square.</summary>
+    const int MostOutputs = 512;
+
     // Of ImageNet's pixels in 0..1, red, green and blue: what the networks trained on it expect to be taken off.
     static readonly double[] s_mean = [0.485, 0.456, 0.406], s_deviation = [0.229, 0.224, 0.225];
 
@@ -55,6 +58,8 @@ public sealed record ArtLayer(
             place = halved ? after : next;
             (block, inBlock) = halved ? (block + 1, 1) : (block, inBlock + 1);
             var (filters, biases) = (weights[$"features.{place}.weight"], weights[$"features.{place}.bias"]);
+            if (biases.Length is < 1 or > MostOutputs)
+                throw new FormatException($"Tensor 'features.{place}.bias' has {biases.Length} values; 1 to {MostOutputs} are allowed.");
             if (filters.Length != 9L * inputs * biases.Length)
                 throw new FormatException($"Tensor 'features.{place}.weight' has {filters.Length} values, not {biases.Length} x {inputs} x 3 x 3.");
             var layer = new ArtLayer(3, inputs, biases.Length, Turned(filters, inputs, biases.Length), biases, halved, false, inBlock == 1, block == 4 && inBlock == 2);

@@ -111,9 +111,21 @@ public sealed class NeuralArtTask : ITask
         _style = dataset.Styles[StyleName];
         _layers = options.Dataset == ArtDataset.Images
             ? ArtLayer.Bank(options.Filters, options.Scales, options.Kernel)
-            : ArtLayer.Vgg(dataset.Features ?? throw new SpecException("/task/dataset", $"{dataset.Name} comes without the network's weights."));
+            : Vgg(dataset);
         _styles = _layers.Count(l => l.Style);
         Parameters = [new("pixels", new Shape(options.Resolution, options.Resolution, 3))];
+    }
+
+    static ArtLayer[] Vgg(Dataset dataset)
+    {
+        try
+        {
+            return ArtLayer.Vgg(dataset.Features ?? throw new FormatException("there are none"));
+        }
+        catch (FormatException wrong)
+        {
+            throw new SpecException("/task/dataset", $"{dataset.Name} must come with the weights of VGG-16 or VGG-19: {wrong.Message}");
+        }
     }
 
     /// <summary>Name of the style picture.</summary>

@@ -15,6 +15,9 @@ public sealed class TorchScriptTask : ITask
         "f(theta) = mean softmax cross-entropy, on a random mini-batch of images, of a TorchScript module that an administrator put on the worker.",
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.2, with any network");
 
+    /// <summary>Parameters that a module may have.</summary>
+    public const int MostCoordinates = 10_000_000;
+
     /// <summary>Options of <c>torchscript</c>.</summary>
     public sealed record Options : ImageTaskOptions
     {
@@ -23,7 +26,7 @@ public sealed class TorchScriptTask : ITask
         public string Network { get; init; } = "network";
 
         /// <summary>Number of parameters of the module, for limits and predictions, which are made before any worker reads the file.</summary>
-        [Bounds(1, 10_000_000)]
+        [Bounds(1, MostCoordinates)]
         public int Coordinates { get; init; } = 7850;
 
         /// <summary>What theta_0 is drawn around.</summary>

@@ -50,7 +50,7 @@ sealed class Diagnosis : IDisposable
         Add("es-reference", BlockPairs, spec.Horizon, blocks, persistent: false);
         Add("es", spec.Pairs, spec.Unroll, spec.Estimates, persistent: false);
         Add("pes", spec.Pairs, spec.Unroll, spec.Estimates, persistent: true);
-        if (inputs.ResumePoint is { } saved) Resume(saved);
+        inputs.Resume(Resume);
     }
 
     void Add(string name, int pairs, int unroll, int total, bool persistent)
@@ -185,7 +185,7 @@ sealed class Diagnosis : IDisposable
     {
         var parts = JsonNode.Parse(saved)!;
         if ((string?)parts["kernels"] != _inputs.Kernels.Identity) return;
-        for (var i = 0; i < _strategies.Count; i++) _strategies[i].Sample.Load(parts["samples"]![i]!);
+        for (var i = 0; i < _strategies.Count; i++) _strategies[i].Sample.Load(parts["samples"]![i]!, _strategies[i].Total);
     }
 
     public void Dispose()

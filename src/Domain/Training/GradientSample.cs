@@ -41,11 +41,13 @@ public sealed class GradientSample(int elements)
     };
 
     /// <summary>What <see cref="Save"/> saved.</summary>
-    public void Load(JsonNode saved)
+    /// <exception cref="FormatException">It has more than <paramref name="most"/> estimates, or of another length.</exception>
+    public void Load(JsonNode saved, int most)
     {
-        Count = (int)saved["count"]!;
-        _mean = Doubles(saved["mean"]!);
-        _squares = Doubles(saved["squares"]!);
+        var (count, mean, squares) = ((int)saved["count"]!, Doubles(saved["mean"]!), Doubles(saved["squares"]!));
+        if (count < 0 || count > most || mean.Length != _mean.Length || squares.Length != _squares.Length)
+            throw new FormatException($"A sample has {count} estimates of {mean.Length} numbers; it must have 0 to {most} of {_mean.Length}.");
+        (Count, _mean, _squares) = (count, mean, squares);
 
         static double[] Doubles(JsonNode bits) => [.. bits.AsArray().Select(b => BitConverter.Int64BitsToDouble((long)b!))];
     }

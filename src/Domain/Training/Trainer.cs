@@ -37,13 +37,13 @@ sealed class Trainer : IDisposable
     readonly IOptimizerState _metaOptimizer;
     readonly List<(string Name, IOptimizerState State)> _optimizers = [];
     readonly IOptimizerState? _imitationOptimizer;
-    readonly TrainerState _state;
+    TrainerState _state = new();
     readonly int _coordinates;
     readonly JsonObject _facts; // all but what only the trainer knows
     readonly Arena<float> _arena = new();
     readonly Tensor<float> _phi, _metaGradient;
     readonly double[] _sums;
-    readonly string? _resumedFrom;
+    string? _resumedFrom;
 
     public Trainer(TrainingSpec spec, RunInputs inputs)
     {
@@ -68,15 +68,11 @@ sealed class Trainer : IDisposable
             if (spec.Start is { } id)
                 LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/start").PhiFor(spec.Optimizer, "/start").CopyTo(_phi.Span);
             else rule.Initialise((ulong)spec.Seed, _phi.Span);
-            _state = new TrainerState { BestPhi = _phi.Span.ToArray() };
+            _state.BestPhi = _phi.Span.ToArray();
         }
-        else
-        {
-            var saved = TrainerState.Load(inputs.ResumePoint, _kernels, spec.AllowOtherKernels, _phi, _optimizers);
-            _state = saved.State;
-            _resumedFrom = saved.Kernels;
-            if (_state.Unroll > 0) ContinueInnerRun(saved.File);
-        }
+        SafeTensors? saved = null;
+        inputs.Resume(bytes => saved = Resume(bytes));
+        if (saved is not null && _state.Unroll > 0) ContinueInnerRun(saved);
     }
 
     IOptimizerState NewMetaOptimizer(string name, int count)
@@ -271,6 +267,19 @@ sealed class Trainer : IDisposable
     }
 
     void BeginInnerRun() => Current.Begin((ulong)_spec.Seed, Split.Train, checked(_state.MetaEpoch * _options.MetaBatch));
+
+    /// <summary>Takes over all but the inner run, which the returned file still holds.</summary>
+    /// <exception cref="FormatException">It stands where this training cannot stand, or lacks a tensor, or one has another size.</exception>
+    SafeTensors Resume(byte[] bytes)
+    {
+        (_state, var saved, _resumedFrom) = TrainerState.Load(bytes, _kernels, _spec.AllowOtherKernels, _phi, _optimizers);
+        var stages = _options.Curriculum?.Horizons.Count ?? 0;
+        if (_state.MetaEpoch < 0 || _state.MetaEpoch > _options.MetaEpochs || _state.Stage < 0 || _state.Stage > stages
+            || _state.Unroll < 0 || _state.Unroll >= StageUnrolls)
+            throw new FormatException($"It stands at meta-epoch {_state.MetaEpoch}, unroll {_state.Unroll}, stage {_state.Stage}, where this training does not come.");
+        if (_state.Unroll > 0) foreach (var (name, values) in Current.Carried) TrainerState.Require(name, saved[name], values.Count);
+        return saved;
+    }
 
     void ContinueInnerRun(SafeTensors saved)
     {

@@ -86,6 +86,7 @@ sealed class TrainerState
     /// What <see cref="Save"/> saved; the file still holds what an inner run carries. <c>Kernels</c> is the other kernel set it was
     /// computed with, null when it is the same.
     /// </summary>
+    /// <exception cref="FormatException">It lacks a tensor, or one has another size.</exception>
     /// <exception cref="SpecException">It was computed with another kernel set, and the run does not allow that.</exception>
     public static (TrainerState State, SafeTensors File, string? Kernels) Load(
         byte[] bytes, IKernels<float> kernels, bool allowOtherKernels, Tensor<float> phi, IReadOnlyList<(string Name, IOptimizerState State)> optimizers)
@@ -99,12 +100,22 @@ sealed class TrainerState
         var state = JsonSerializer.Deserialize<TrainerState>(file.Metadata["state"])!;
         // Earlier versions left it out before the first validation.
         state.BestPhi = file[file.Contains("best-phi") ? "best-phi" : "phi"];
+        Require("phi", file["phi"], phi.Count);
+        Require("best-phi", state.BestPhi, phi.Count);
         phi.CopyFrom(file["phi"]);
         foreach (var (name, optimizer) in optimizers)
         {
             var prefix = name + ".";
+            foreach (var (own, values) in optimizer.Save()) Require(prefix + own, file[prefix + own], values.Length);
             optimizer.Load(file.Names.Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(n => n[prefix.Length..], n => file[n]));
         }
         return (state, file, computedWith == kernels.Identity ? null : computedWith);
+    }
+
+    /// <summary>Refuses a saved tensor of another size.</summary>
+    /// <exception cref="FormatException">It does not have <paramref name="count"/> values.</exception>
+    public static void Require(string name, float[] values, int count)
+    {
+        if (values.Length != count) throw new FormatException($"Tensor '{name}' has {values.Length} values, not {count}.");
     }
 }

@@ -25,11 +25,27 @@ static class IdxFile
     {
         using var file = File.OpenRead(path);
         using Stream stream = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        try
+        {
+            return Read(path, stream, rank);
+        }
+        catch (InvalidDataException)
+        {
+            throw Wrong(path, "is not a gzip file, or is damaged");
+        }
+        catch (FormatException wrong)
+        {
+            throw Wrong(path, wrong.Message);
+        }
+    }
+
+    static Content Read(string path, Stream stream, int rank)
+    {
         var header = new byte[4 + 4 * rank];
         if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length)
-            throw Wrong(path, $"is shorter than the header of {header.Length} bytes");
+            throw new FormatException($"is shorter than the header of {header.Length} bytes");
         if (header is not [0, 0, 8, _, ..] || header[3] != rank)
-            throw Wrong(path, $"begins with {Convert.ToHexStringLower(header.AsSpan(0, 4))}, not with 000008{rank:x2} (bytes in {rank} dimensions)");
+            throw new FormatException($"begins with {Convert.ToHexStringLower(header.AsSpan(0, 4))}, not with 000008{rank:x2} (bytes in {rank} dimensions)");
         var dimensions = new int[rank];
         long size = 1;
         for (var i = 0; i < rank; i++)
@@ -38,15 +54,25 @@ static class IdxFile
             size = dimension is > 0 and <= 1 << 28 && size <= LargestContent ? size * dimension : long.MaxValue;
             dimensions[i] = (int)Math.Min(dimension, int.MaxValue);
         }
-        if (size > LargestContent) throw Wrong(path, $"claims dimensions {string.Join(" x ", dimensions)}, which is not within 1 and {LargestContent} bytes");
-        var bytes = new byte[header.Length + size];
-        header.CopyTo(bytes, 0);
-        var got = stream.ReadAtLeast(bytes.AsSpan(header.Length), (int)size, throwOnEndOfStream: false);
-        if (got < size) throw Wrong(path, $"has {got} of the {size} bytes its header promises");
-        if (stream.ReadByte() >= 0) throw Wrong(path, $"goes on after the {size} bytes its header promises");
+        if (size > LargestContent) throw new FormatException($"claims dimensions {string.Join(" x ", dimensions)}, which is not within 1 and {LargestContent} bytes");
+        var bytes = ReadAll(stream, header, header.Length + (int)size);
+        if (bytes.Length < header.Length + size) throw new FormatException($"has {bytes.Length - header.Length} of the {size} bytes its header promises");
+        if (stream.ReadByte() >= 0) throw new FormatException($"goes on after the {size} bytes its header promises");
         return new(path, dimensions, bytes);
     }
 
-    static InvalidDataException Wrong(string path, string what) =>
-        new($"{path} {what}; fetch the file again (metaopt data fetch).");
+    /// <summary>The beginning and what follows, up to <paramref name="length"/> bytes: memory is taken for what comes, not for what a header promises.</summary>
+    static byte[] ReadAll(Stream stream, byte[] beginning, int length)
+    {
+        var (bytes, got) = (new byte[Math.Min(length, 1 << 20)], beginning.Length);
+        beginning.CopyTo(bytes, 0);
+        while (true)
+        {
+            got += stream.ReadAtLeast(bytes.AsSpan(got), bytes.Length - got, throwOnEndOfStream: false);
+            if (got < bytes.Length || got == length) return got == bytes.Length ? bytes : bytes[..got];
+            Array.Resize(ref bytes, (int)Math.Min(length, 2L * got));
+        }
+    }
+
+    static InvalidDataException Wrong(string path, string what) => new($"{path} {what}; fetch the file again (metaopt data fetch).");
 }

@@ -66,7 +66,8 @@ static class PictureFolder
         try
         {
             var index = JsonSerializer.Deserialize<IndexFile>(File.ReadAllBytes(path), JsonSerializerOptions.Web);
-            if (index is { Pictures: not null } && index.Pictures.DistinctBy(p => p.Name).Count() == index.Pictures.Count) return index;
+            if (index is { Pictures: not null } && index.Pictures.All(p => p is { Name: not null, Part: not null })
+                && index.Pictures.DistinctBy(p => p.Name).Count() == index.Pictures.Count) return index;
         }
         catch (JsonException)
         {

@@ -34,6 +34,9 @@ sealed class TorchNetwork : INetwork
         }
         var named = _module.named_parameters().ToList();
         if (named.Count == 0) throw Wrong("has no parameters.");
+        // A file may claim sizes that it does not hold: an expanded parameter has one element however large it is.
+        if (named.Aggregate(0.0, (sum, p) => sum + p.parameter.shape.Aggregate(1.0, (size, d) => size * d)) is > TorchScriptTask.MostCoordinates and var all)
+            throw Wrong($"has {all:N0} parameters; at most {TorchScriptTask.MostCoordinates:N0} are allowed.");
         if (named.Find(p => p.parameter.shape.Length > 4).name is { } deep) throw Wrong($"has a parameter, {deep}, with more than 4 dimensions.");
         _leaves = [.. named.Select(p => (torch.Tensor)p.parameter.requires_grad_(true))];
         Parameters = [.. named.Select(p => new ParameterTensor(p.name, ShapeOf(p.parameter)))];
