@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 
 if (args is ["execute"]) return ChildProgram.Run();
+if (args is ["examine", var folder, var network]) return Examination.Run(folder, network);
 if (args is ["--help" or "-h" or "help"])
 {
     Console.WriteLine(WorkerSettings.Help);

@@ -54,7 +54,8 @@ sealed record WorkerSettings
         SIGTERM and Ctrl-C store a resume point, hand the runs back and exit with 0.
 
         metaopt-worker execute is the child: one run, frames on standard input and output, no database.
-        It exits with 0 (done), 1 (fault), 10 (stopped by SIGTERM) or 11 (its worker is gone).
+        metaopt-worker examine DIR NAME writes what the network DIR/networks/NAME.pt is, as JSON.
+        The child exits with 0 (done), 1 (fault), 10 (stopped by SIGTERM) or 11 (its worker is gone).
         """;
 
     /// <summary>Reads the arguments.</summary>

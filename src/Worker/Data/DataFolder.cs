@@ -41,8 +41,12 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         }
     }
 
-    /// <inheritdoc cref="NetworkFolder.Describe"/>
-    public JsonArray Networks() => _networks.Describe();
+    /// <inheritdoc cref="NetworkFolder.DescribeAsync"/>
+    public Task<JsonArray> NetworksAsync(Func<string, CancellationToken, Task<JsonObject>> examine, CancellationToken cancel) =>
+        _networks.DescribeAsync(examine, cancel);
+
+    /// <inheritdoc cref="NetworkFolder.Examine"/>
+    public JsonObject Examine(string network) => _networks.Examine(network);
 
     /// <summary>Reads and checks a dataset.</summary>
     /// <exception cref="FileNotFoundException">It is not here (any more).</exception>

@@ -15,6 +15,7 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
     const long LargestFile = 1L << 30;
 
     readonly Dictionary<string, (DateTime Changed, JsonObject Document)> _described = [];
+    readonly SemaphoreSlim _describing = new(1);
 
     /// <summary>Those whose files have a name that a specification may give.</summary>
     public IReadOnlyList<string> Names => read is null || !Directory.Exists(folder)
@@ -25,35 +26,42 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
                 .Where(NetworkName.IsValid).Order(StringComparer.Ordinal),
         ];
 
-    /// <summary>
-    /// For people: each network's <c>name</c>, <c>coordinates</c> and <c>sha256</c>, or the <c>error</c> in its file. A file is read again when it
-    /// changes.
-    /// </summary>
-    public JsonArray Describe()
+    /// <summary>For people: what each network is. A file is examined again when it changes.</summary>
+    /// <param name="examine">Calls <see cref="Examine"/>, in a process of its own where a damaged file could end this one.</param>
+    /// <param name="cancel">Stops waiting.</param>
+    public async Task<JsonArray> DescribeAsync(Func<string, CancellationToken, Task<JsonObject>> examine, CancellationToken cancel)
     {
-        lock (_described)
+        await _describing.WaitAsync(cancel);
+        try
         {
             var names = Names;
             foreach (var gone in _described.Keys.Except(names).ToList()) _described.Remove(gone);
-            return [.. names.Select(name => DescriptionOf(name).DeepClone())];
+            foreach (var name in names)
+            {
+                var changed = File.GetLastWriteTimeUtc(Path.Combine(folder, name + Ending));
+                if (!_described.TryGetValue(name, out var known) || known.Changed != changed) _described[name] = (changed, await examine(name, cancel));
+            }
+            return [.. names.Select(name => _described[name].Document.DeepClone())];
+        }
+        finally
+        {
+            _describing.Release();
         }
     }
 
-    JsonObject DescriptionOf(string name)
+    /// <summary>A network's <c>name</c>, <c>coordinates</c> and <c>sha256</c>, or the <c>error</c> in its file.</summary>
+    public JsonObject Examine(string name)
     {
-        var changed = File.GetLastWriteTimeUtc(Path.Combine(folder, name + Ending));
-        if (_described.TryGetValue(name, out var known) && known.Changed == changed) return known.Document;
         var document = new JsonObject { ["name"] = name };
         try
         {
             var network = Read(name);
-            (document["coordinates"], document["sha256"]) = (network.Parameters.Sum(p => p.Shape.Count), network.Sha256);
+            (document["coordinates"], document["sha256"]) = (network.Parameters.Sum(p => p.Shape.Elements), network.Sha256);
         }
         catch (Exception wrong) when (wrong is SpecException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             document["error"] = wrong.Message;
         }
-        _described[name] = (changed, document);
         return document;
     }
 

@@ -9,16 +9,15 @@ using MetaOpt.Workers.Data;
 namespace MetaOpt.Workers.Execution;
 
 /// <summary>
-/// <c>metaopt-worker execute</c>: executes one run. Frames on standard input and output, log lines on standard error, no
-/// database. Exit codes are in <see cref="ChildExit"/>.
+/// <c>metaopt-worker execute</c>: executes one run. Frames on standard input and output, log lines and whatever else is printed
+/// on standard error, no database. Exit codes are in <see cref="ChildExit"/>.
 /// </summary>
 static class ChildProgram
 {
     public static int Run()
     {
-        var (input, output) = (new BufferedStream(Console.OpenStandardInput()), Console.OpenStandardOutput());
-        // Nobody else may write between the frames.
-        Console.SetOut(Console.Error);
+        // Networks that print, and libraries, must not write between the frames.
+        var (input, output) = (new BufferedStream(Console.OpenStandardInput()), Native.TakeStandardOutput());
         using var stop = new CancellationTokenSource();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
         {

@@ -72,8 +72,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
 
         await using var child = ChildProcess.Start(services.Device?.Name, line =>
         {
-            _log.ChildSaid(claim.Lease.RunId, line);
-            _said.Say(line);
+            if (_said.Print(line)) _log.ChildSaid(claim.Lease.RunId, line);
         });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var kill = cancel.Register(child.Kill);
@@ -122,7 +121,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         if (heartbeat.OutOfTime.IsCancellationRequested)
             return new Ending.Failed(new("time-limit", "The run used up its time limit. Its resume point is kept: raise the limit and retry it."));
         if ((stopping.IsCancellationRequested || heartbeat.YieldRequested.IsCancellationRequested) && recorder.Failure is null) return new Ending.HandedBack();
-        return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.Describe(exitCode)})" : child.Describe(exitCode));
+        return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.DescribeWithLog(exitCode)})" : child.DescribeWithLog(exitCode));
     }
 
     async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder, CancellationToken cancel)

@@ -2,21 +2,25 @@ using System.Collections.Concurrent;
 
 namespace MetaOpt.Workers.Supervision;
 
-/// <summary>What an attempt has to say and nobody stored yet: the child's lines and the worker's own. Bounded.</summary>
+/// <summary>Lines of an attempt's log that are not stored yet: the child's, which are bounded, and the worker's own few.</summary>
 sealed class AttemptLog
 {
     const int MostLines = 1000;
     static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
 
     readonly ConcurrentQueue<string> _lines = new();
-    int _said;
+    int _printed;
 
-    /// <summary>Keeps a line; beyond the bound it is dropped, and the log says so once.</summary>
-    public void Say(string line)
+    /// <summary>Keeps a line of the worker's own: how an attempt began and ended is in its log however much the child printed.</summary>
+    public void Say(string line) => _lines.Enqueue(line);
+
+    /// <summary>Keeps a line of the child's; beyond the bound it is dropped and the answer is false, and the log says so once.</summary>
+    public bool Print(string line)
     {
-        var said = Interlocked.Increment(ref _said);
-        if (said <= MostLines) _lines.Enqueue(line);
-        else if (said == MostLines + 1) _lines.Enqueue($"(more than {MostLines} lines: the rest of this attempt's is left out)");
+        var printed = Interlocked.Increment(ref _printed);
+        if (printed <= MostLines) _lines.Enqueue(line);
+        else if (printed == MostLines + 1) _lines.Enqueue($"(more than {MostLines} lines: the rest of this attempt's is left out)");
+        return printed <= MostLines;
     }
 
     /// <summary>Stores what there is about every second until <paramref name="stop"/>.</summary>

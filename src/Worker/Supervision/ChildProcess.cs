@@ -28,6 +28,14 @@ sealed class ChildProcess : IAsyncDisposable
     /// <param name="log">Receives its log lines.</param>
     public static ChildProcess Start(string? device, Action<string> log)
     {
+        var start = Prepare("execute");
+        if (device is not null) start.Environment["CUDA_VISIBLE_DEVICES"] = device;
+        return new(Process.Start(start)!, log);
+    }
+
+    /// <summary>This program once more, with other arguments, pipes, and nothing of the database.</summary>
+    public static ProcessStartInfo Prepare(params IEnumerable<string> arguments)
+    {
         var start = new ProcessStartInfo
         {
             FileName = Environment.ProcessPath!,
@@ -39,11 +47,9 @@ sealed class ChildProcess : IAsyncDisposable
         // Started as "dotnet metaopt-worker.dll", the program is the argument.
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
             start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"));
-        start.ArgumentList.Add("execute");
-        // It has no business with the database.
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
         start.Environment.Remove("METAOPT_DATABASE_URL");
-        if (device is not null) start.Environment["CUDA_VISIBLE_DEVICES"] = device;
-        return new(Process.Start(start)!, log);
+        return start;
     }
 
     /// <summary>Sends job, resume point and checkpoints, and the start. A child that died meanwhile is no error here.</summary>
@@ -156,16 +162,18 @@ sealed class ChildProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>How it ended, for people: exit code or signal, and its last log lines.</summary>
-    public string Describe(int exitCode)
+    /// <summary>How a child ended, for people: exit code or signal.</summary>
+    public static string Describe(int exitCode) => exitCode switch
     {
-        var how = exitCode switch
-        {
-            ChildExit.Abandoned => "the child lost its worker",
-            > 128 and <= 192 => $"the child was killed by signal {exitCode - 128}" + (exitCode == 137 ? " (SIGKILL; out of memory?)" : ""),
-            _ => $"the child exited with code {exitCode}",
-        };
-        lock (_lines) return _lines.Count == 0 ? how : $"{how}; its last lines: {string.Join(" | ", _lines)}";
+        ChildExit.Abandoned => "the child lost its worker",
+        > 128 and <= 192 => $"the child was killed by signal {exitCode - 128}" + (exitCode == 137 ? " (SIGKILL; out of memory?)" : ""),
+        _ => $"the child exited with code {exitCode}",
+    };
+
+    /// <summary>The same with its last log lines.</summary>
+    public string DescribeWithLog(int exitCode)
+    {
+        lock (_lines) return _lines.Count == 0 ? Describe(exitCode) : $"{Describe(exitCode)}; its last lines: {string.Join(" | ", _lines)}";
     }
 
     /// <summary>Kills it if it still lives.</summary>
@@ -200,17 +208,13 @@ sealed class ChildProcess : IAsyncDisposable
         }
     }
 
-    async Task ReadLogAsync(Action<string> log)
+    Task ReadLogAsync(Action<string> log) => LogLines.ReadAsync(_process.StandardError, line =>
     {
-        while (await _process.StandardError.ReadLineAsync() is { } line)
+        log(line);
+        lock (_lines)
         {
-            if (line.Length > 500) line = line[..500];
-            log(line);
-            lock (_lines)
-            {
-                _lines.Enqueue(line);
-                if (_lines.Count > KeptLines) _lines.Dequeue();
-            }
+            _lines.Enqueue(line);
+            if (_lines.Count > KeptLines) _lines.Dequeue();
         }
-    }
+    });
 }

@@ -46,14 +46,11 @@ sealed class Supervisor(
             ? commit : "unknown";
 
     // Asked anew each time: datasets and networks come and go.
-    WorkerIdentity Identity
+    async Task<WorkerIdentity> IdentifyAsync(CancellationToken cancel)
     {
-        get
-        {
-            var facts = (JsonObject)_facts.DeepClone();
-            facts["networks"] = _data.Networks();
-            return new(settings.Name, settings.Pool, _data.Names, facts, settings.Slots);
-        }
+        var facts = (JsonObject)_facts.DeepClone();
+        facts["networks"] = await _data.NetworksAsync((name, c) => Execution.Examination.StartAsync(settings.DataFolder, name, c), cancel);
+        return new(settings.Name, settings.Pool, _data.Names, facts, settings.Slots);
     }
 
     // Also how soon an expired lease of another worker is noticed.
@@ -82,14 +79,15 @@ sealed class Supervisor(
                     if (!full) log.DeviceFull(device.Name, settings.FreeDeviceMemory, free?.ToString(CultureInfo.InvariantCulture) ?? "unknown");
                     full = true;
                     // Claims register the worker; one that claims nothing must not look dead.
-                    await queue.RegisterWorkerAsync(Identity, stop);
+                    await queue.RegisterWorkerAsync(await IdentifyAsync(stop), stop);
                     await Task.Delay(Poll, stop);
                     continue;
                 }
                 full = false;
+                var identity = await IdentifyAsync(stop);
                 var asked = Stopwatch.GetTimestamp();
                 // Not stopped in the middle: a claim that was made must be known here.
-                if (await queue.ClaimAsync(Identity, settings.Lease, CancellationToken.None) is { } claim)
+                if (await queue.ClaimAsync(identity, settings.Lease, CancellationToken.None) is { } claim)
                     await ExecuteAsync(claim, asked, device, stop);
                 else
                     await _work.WaitAsync(Poll, stop);

@@ -1,8 +1,10 @@
+using System.IO.Compression;
 using System.Text.Json;
 using MetaOpt.Compute;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Workers.Data;
+using MetaOpt.Workers.Execution;
 using MetaOpt.Workers.Torch;
 using TorchSharp;
 using Xunit;
@@ -118,16 +120,38 @@ public sealed class TorchNetworkTests
     }
 
     [Fact]
-    public void The_folder_of_networks_is_described_and_a_file_that_is_no_module_says_so()
+    public async Task The_folder_of_networks_is_described_and_a_file_that_is_no_module_says_so()
     {
-        var folder = TestFolders.New("networks");
+        var data = TestFolders.New("networks");
+        var folder = Directory.CreateDirectory(Path.Combine(data, "networks")).FullName;
         File.Copy(Path.Combine(s_folder, "mlp.pt"), Path.Combine(folder, "mlp.pt"));
         File.WriteAllText(Path.Combine(folder, "broken.pt"), "no module");
-        var described = new NetworkFolder(folder, bytes => new TorchNetwork(bytes)).Describe();
-        Assert.Equal(["broken", "mlp"], described.Select(n => (string)n!["name"]!));
+        File.WriteAllBytes(Path.Combine(folder, "unparsed.pt"), WithCode("mlp", code => code.Replace("return", "return (((")));
+        var described = await new NetworkFolder(folder, bytes => new TorchNetwork(bytes))
+            .DescribeAsync((name, cancel) => Examination.StartAsync(data, name, cancel), default);
+        Assert.Equal(["broken", "mlp", "unparsed"], described.Select(n => (string)n!["name"]!));
         Assert.Matches("no TorchScript module: .{20,}", (string)described[0]!["error"]!);
         Assert.DoesNotContain("frame #", (string)described[0]!["error"]!);
-        Assert.Equal(103, (int)described[1]!["coordinates"]!);
+        Assert.Equal(103, (long)described[1]!["coordinates"]!);
+        Assert.NotEmpty((string)described[2]!["error"]!);
+    }
+
+    /// <summary>A module whose code was edited.</summary>
+    static byte[] WithCode(string name, Func<string, string> edit)
+    {
+        using var file = new MemoryStream();
+        file.Write(File.ReadAllBytes(Path.Combine(s_folder, name + ".pt")));
+        using (var archive = new ZipArchive(file, ZipArchiveMode.Update, leaveOpen: true))
+        {
+            var entry = archive.Entries.First(e => e.Name == "__torch__.py");
+            string code;
+            using (var reader = new StreamReader(entry.Open())) code = reader.ReadToEnd();
+            var path = entry.FullName;
+            entry.Delete();
+            using var writer = new StreamWriter(archive.CreateEntry(path, CompressionLevel.NoCompression).Open());
+            writer.Write(edit(code));
+        }
+        return file.ToArray();
     }
 
     static float[] Theta(ITask task, IKernels<float> kernels)

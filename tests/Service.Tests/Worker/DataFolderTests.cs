@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using System.Text;
+using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Tasks;
 using MetaOpt.Workers;
@@ -50,6 +52,68 @@ public class DataFolderTests
         File.WriteAllBytes(Path.Combine(_folder, "mnist", "train-images-idx3-ubyte"),
             [0, 0, 8, 3, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
         Assert.Contains("claims dimensions", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+
+        // Within what is allowed, but not there: 822 MB.
+        var images = Path.Combine(_folder, "mnist", "train-images-idx3-ubyte");
+        File.WriteAllBytes(images, [0, 0, 8, 3, 0, 0x10, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28]);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("has 0 of the 822083584 bytes", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostAllocated);
+        File.Delete(images);
+        File.WriteAllText(images + ".gz", "<html>not found</html>");
+        Assert.Contains("is not a gzip file", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+    }
+
+    const long MostAllocated = 16 << 20;
+
+    /// <summary>Random changes of valid files of each kind: they are read, or refused with a reason, and take no more memory than they are worth.</summary>
+    [Theory]
+    [InlineData("mnist", "mnist/train-images-idx3-ubyte", 16)]
+    [InlineData("mnist", "mnist/t10k-labels-idx1-ubyte", 10)]
+    [InlineData("cifar-10", "cifar-10/data_batch_2.bin", 6146)]
+    [InlineData("images", "images/pictures-idx4-ubyte", 20)]
+    [InlineData("images", "images/index.json", 400)]
+    [InlineData("images-vgg", "images/vgg.safetensors", 90)]
+    [InlineData("text", "text/text.txt", 1000)]
+    public void A_changed_file_is_read_or_refused_with_a_reason(string dataset, string file, int region)
+    {
+        Write(packed: false);
+        WriteCifar();
+        WriteImages();
+        var path = Path.Combine(_folder, file);
+        var valid = File.ReadAllBytes(path);
+        new DataFolder(_folder).Read(dataset);
+        var random = new Random(1);
+        for (var i = 0; i < 150; i++)
+        {
+            var changed = valid.ToArray();
+            for (var n = random.Next(1, 4); n > 0; n--) changed[random.Next(Math.Min(region, changed.Length))] = (byte)random.Next(256);
+            File.WriteAllBytes(path, random.Next(6) == 0 ? changed[..random.Next(changed.Length)] : changed);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                new DataFolder(_folder).Read(dataset);
+            }
+            catch (Exception refused) when (refused is InvalidDataException or SpecException)
+            {
+            }
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostAllocated);
+        }
+    }
+
+    void WriteImages()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "images")).FullName;
+        byte[] pictures = [0, 0, 8, 4, 0, 0, 0, 3, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 3, .. new byte[3 * 256 * 256 * 3]];
+        File.WriteAllBytes(Path.Combine(folder, "pictures-idx4-ubyte"), pictures);
+        var sha256 = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(pictures));
+        File.WriteAllText(Path.Combine(folder, "index.json"), $$"""
+            {"bytes":{{pictures.Length}},"sha256":"{{sha256}}","pictures":[{"name":"a","part":"train"},{"name":"b","part":"test"},{"name":"c","part":"style"}]}
+            """);
+        var weights = new SafeTensors();
+        weights.Add("features.0.bias", [1, 2], 2);
+        File.WriteAllBytes(Path.Combine(folder, "vgg.safetensors"), weights.ToBytes());
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "text")).FullName, "text.txt"), string.Concat(Enumerable.Repeat("To be, or not.\n", 700)));
     }
 
     [Fact]
@@ -64,7 +128,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public void A_network_comes_with_each_labelled_dataset_where_the_worker_can_read_networks()
+    public async Task A_network_comes_with_each_labelled_dataset_where_the_worker_can_read_networks()
     {
         Write(packed: false);
         var networks = Directory.CreateDirectory(Path.Combine(_folder, "networks")).FullName;
@@ -80,14 +144,15 @@ public class DataFolderTests
         Assert.Throws<FileNotFoundException>(() => folder.Read("mnist/resnet"));
         Assert.Throws<SpecException>(() => folder.Read("mnist/Upper"));
 
-        Assert.Equal(30, (int)Assert.Single(folder.Networks())!["coordinates"]!);
-        Assert.Equal(30, (int)Assert.Single(folder.Networks())!["coordinates"]!);
+        Task<JsonArray> Networks() => folder.NetworksAsync((name, _) => Task.FromResult(folder.Examine(name)), default);
+        Assert.Equal(30, (long)Assert.Single(await Networks())!["coordinates"]!);
+        Assert.Equal(30, (long)Assert.Single(await Networks())!["coordinates"]!);
         Assert.Equal(3, read); // once for both descriptions
         File.WriteAllText(Path.Combine(networks, "lenet.pt"), "damaged..");
         File.SetLastWriteTimeUtc(Path.Combine(networks, "lenet.pt"), DateTime.UtcNow.AddHours(1));
-        Assert.Contains("is none", (string)Assert.Single(folder.Networks())!["error"]!);
+        Assert.Contains("is none", (string)Assert.Single(await Networks())!["error"]!);
         File.Delete(Path.Combine(networks, "lenet.pt"));
-        Assert.Empty(folder.Networks());
+        Assert.Empty(await Networks());
     }
 
     /// <summary>Five tensors of six, which nobody evaluates.</summary>
