@@ -133,7 +133,10 @@ public sealed class SafeTensors
         if (offsets is not [var from, var to] || to < from || to > bytes)
             throw new FormatException($"Tensor '{name}' claims bytes {string.Join("..", offsets)} of {bytes}.");
         if (Elements(shape) is not { } elements || 4 * elements != to - from)
-            throw new FormatException($"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in float32.");
+        {
+            throw new FormatException(
+                $"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in float32.");
+        }
         return new(name, [.. shape.Select(d => (int)d)], (int)from, (int)to);
     }
 

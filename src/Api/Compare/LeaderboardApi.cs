@@ -17,7 +17,7 @@ static class LeaderboardApi
 {
     const int MostEvaluations = 500;
 
-    sealed record Entry(Run Run, JsonNode Contestant, string Identity, int Instances);
+    sealed record Entry(Run Run, JsonNode Contestant, string Identity, int Instances, JsonNode? Notes);
 
     sealed record Board(string Id, JsonNode Task, int Horizon, IReadOnlyList<Entry> Entries);
 
@@ -68,7 +68,7 @@ static class LeaderboardApi
     {
         var (asked, measured) = (spec["contestants"]!.AsArray(), result["contestants"]?.AsArray() ?? []);
         for (var i = 0; i < measured.Count && i < asked.Count; i++)
-            yield return new(run, measured[i]!, asked[i]!["checkpoint"]?.ToJsonString() ?? asked[i]!["optimizer"]!.ToJsonString(), (int)spec["instances"]!);
+            yield return new(run, measured[i]!, asked[i]!["checkpoint"]?.ToJsonString() ?? asked[i]!["optimizer"]!.ToJsonString(), (int)spec["instances"]!, result["notes"]);
     }
 
     /// <summary>What was measured several times counts once: on the most instances, then the latest.</summary>
@@ -96,6 +96,7 @@ static class LeaderboardApi
             ["learned"] = contestant["learned"]!.DeepClone(),
             ["run"] = RunDocument.Brief(entry.Run),
             ["instances"] = entry.Instances,
+            ["notes"] = entry.Notes?.DeepClone() ?? new JsonArray(),
             ["learningRate"] = contestant["learningRate"]?.DeepClone(),
             ["finalMean"] = contestant["finalMean"]?.DeepClone(),
             ["finalMeanCi95"] = contestant["finalMeanCi95"]?.DeepClone(),

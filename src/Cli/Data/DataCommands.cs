@@ -6,7 +6,7 @@ namespace MetaOpt.Cli.Data;
 public static class DataCommands
 {
     /// <summary>The command with its parts.</summary>
-    public static Command Create() => new("data", "Datasets: fetch and list.") { Fetch(), List() };
+    public static Command Create() => Listing(new("data", "List the datasets and where they lie, or fetch one.") { Fetch(), List() });
 
     static Command Fetch()
     {
@@ -14,8 +14,9 @@ public static class DataCommands
         name.AcceptOnlyFromAmong([.. PublicDataset.All.Select(d => d.Name), "images", "text"]);
         var source = new Option<string?>("--from")
         {
-            Description = "Take its files (plain or .gz, or its authors' archive) from this folder; by default from public places. images: a folder of "
-                + "pictures, styles in its subfolder styles; by default Debian's gnome-backgrounds. text: a file.",
+            Description = "Take its files (plain, .gz, or in its authors' archive, which may be given itself) from this folder or a folder "
+                + $"in it; by default from public places. images: a folder of at least three pictures ({Picture.Kinds}) and at least one "
+                + "style in its subfolder styles; by default Debian's gnome-backgrounds. text: a file.",
         };
         var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.") { name, source };
         command.SetAction(async (arguments, cancel) =>
@@ -46,9 +47,10 @@ public static class DataCommands
         return command;
     }
 
-    static Command List()
+    static Command List() => Listing(new("list", "List the datasets and where they lie."));
+
+    static Command Listing(Command command)
     {
-        var command = new Command("list", "List the datasets and where they lie.");
         command.SetAction(_ =>
         {
             var home = Home.FromEnvironment();

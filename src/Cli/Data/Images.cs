@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -18,16 +17,7 @@ public static class Images
     // Pictures of the package whose texture is their point.
     static readonly string[] s_styles = ["licorice-l", "truchet-d", "wood-l"];
 
-    // What reads other formats and writes PPM or PNG to its standard output, and the Debian package it comes with.
-    static readonly Dictionary<string, (string Program, string[] Arguments, string Package)> s_readers = new(StringComparer.OrdinalIgnoreCase)
-    {
-        [".jpg"] = ("djpeg", ["-ppm", "FILE"], "libjpeg-turbo-progs"),
-        [".jpeg"] = ("djpeg", ["-ppm", "FILE"], "libjpeg-turbo-progs"),
-        [".webp"] = ("dwebp", ["FILE", "-quiet", "-ppm", "-o", "-"], "webp"),
-        [".svg"] = ("rsvg-convert", ["--width", "2048", "--background-color", "white", "FILE"], "librsvg2-bin"),
-        [".png"] = ("", [], ""),
-        [".ppm"] = ("", [], ""),
-    };
+    const long LargestFile = 256 << 20;
 
     sealed record Entry(string Name, string Part);
 
@@ -39,7 +29,7 @@ public static class Images
         File.Exists(Path.Combine(Folder(home), "index.json")) && File.Exists(Path.Combine(Folder(home), "pictures-idx4-ubyte"));
 
     /// <summary>Reads the pictures of <paramref name="from"/>, or of the default package, and writes the dataset.</summary>
-    /// <exception cref="CommandException">There are too few, or a program that reads them is not installed.</exception>
+    /// <exception cref="CommandException">There are too few, or the default ones cannot be had.</exception>
     public static async Task FetchAsync(Home home, string? from, Action<string> say, CancellationToken cancel)
     {
         var unpacked = from is null ? Directory.CreateTempSubdirectory("metaopt-images-").FullName : null;
@@ -50,6 +40,7 @@ public static class Images
                 say($"Fetching Debian's package {Package} ...");
                 from = await UnpackAsync(unpacked, cancel);
             }
+            if (!Directory.Exists(from)) throw new CommandException($"There is no folder {from}.");
             var styles = Path.Combine(from!, "styles");
             string[] files = [.. PicturesIn(from!), .. PicturesIn(styles)];
             List<(Entry Entry, byte[] Pixels)> pictures = [];
@@ -60,13 +51,15 @@ public static class Images
                 var style = Path.GetDirectoryName(file) == styles || (unpacked is not null && s_styles.Contains(name));
                 try
                 {
-                    var picture = Picture.Read(await BytesAsync(file, cancel));
+                    if (new FileInfo(file).Length > LargestFile) throw new InvalidDataException($"has more than {LargestFile:N0} bytes");
+                    var picture = Picture.Read(await File.ReadAllBytesAsync(file, cancel));
+                    if (pictures.Exists(p => p.Entry.Name == name)) throw new InvalidDataException("has the name of a picture before it; rename it");
                     if (style)
                         pictures.Add((new(name, "style"), Squares(picture)[0]));
                     else
                         AddContent(pictures, motifs, name, picture);
                 }
-                catch (InvalidDataException wrong)
+                catch (Exception wrong) when (wrong is InvalidDataException or IOException or UnauthorizedAccessException)
                 {
                     say($"  left out: {file} {wrong.Message}");
                 }
@@ -74,8 +67,8 @@ public static class Images
             foreach (var part in new[] { "train", "test", "style" })
                 if (!pictures.Exists(p => p.Entry.Part == part))
                 {
-                    throw new CommandException($"{from} gives no {part} picture: put at least three pictures (PNG, PPM; JPEG, WebP and SVG with "
-                        + "djpeg, dwebp and rsvg-convert) into the folder and one into its subfolder styles.");
+                    throw new CommandException($"{from} gives no {part} picture: put at least three pictures ({Picture.Kinds}) of different motifs "
+                        + "into the folder and one into its subfolder styles.");
                 }
             await StoreAsync(Folder(home), pictures, cancel);
             say(string.Join(", ", pictures.GroupBy(p => p.Entry.Part).Select(g => $"{g.Count()} {g.Key}"))
@@ -87,8 +80,9 @@ public static class Images
         }
     }
 
+    /// <summary>All files but hidden ones: what is no picture is named, not passed over.</summary>
     static IEnumerable<string> PicturesIn(string folder) => Directory.Exists(folder)
-        ? Directory.EnumerateFiles(folder).Where(f => s_readers.ContainsKey(Path.GetExtension(f))).Order(StringComparer.Ordinal)
+        ? Directory.EnumerateFiles(folder).Where(f => !Path.GetFileName(f).StartsWith('.')).Order(StringComparer.Ordinal)
         : [];
 
     // "dunes-d" and "dunes-l" show the same: pictures whose names differ after the last hyphen are one motif, so that none is in both parts.
@@ -97,6 +91,8 @@ public static class Images
         var named = Squares(picture).Select((pixels, i) => (Name: i == 0 ? name : $"{name}-{i}", Pixels: pixels));
         var squares = named.Where(s => !IsBlank(s.Pixels)).ToList();
         if (squares.Count == 0) throw new InvalidDataException("is blank");
+        if (squares.Find(s => pictures.Exists(p => p.Entry.Name == s.Name)).Name is { } taken)
+            throw new InvalidDataException($"would get the name {taken}, which a picture before it has; rename it");
         var motif = name.LastIndexOf('-') is > 0 and var hyphen ? name[..hyphen] : name;
         if (motifs.LastOrDefault() != motif) motifs.Add(motif);
         pictures.AddRange(squares.Select(s => (new Entry(s.Name, motifs.Count % 3 == 0 ? "test" : "train"), s.Pixels)));
@@ -122,50 +118,18 @@ public static class Images
         return values.Average(v => (v - mean) * (v - mean)) < 25;
     });
 
-    static async Task<byte[]> BytesAsync(string file, CancellationToken cancel)
-    {
-        var (program, arguments, package) = s_readers[Path.GetExtension(file)];
-        if (program == "") return await File.ReadAllBytesAsync(file, cancel);
-        try
-        {
-            return await OutputAsync(program, [.. arguments.Select(a => a == "FILE" ? file : a)], Path.GetTempPath(), cancel);
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            throw new CommandException($"{file} is read by {program}, which is not installed. On Debian or Ubuntu: apt-get install {package}");
-        }
-    }
-
     static async Task<string> UnpackAsync(string folder, CancellationToken cancel)
     {
         try
         {
-            await OutputAsync("apt-get", ["download", Package], folder, cancel);
-            var package = Directory.GetFiles(folder, "*.deb").FirstOrDefault() ?? throw new InvalidDataException("brought no package");
-            await OutputAsync("dpkg-deb", ["-x", package, folder], folder, cancel);
+            await new DataSource.Package("apt-get", Package).UnpackAsync(folder, cancel);
         }
-        catch (Exception e) when (e is InvalidDataException or System.ComponentModel.Win32Exception)
+        catch (CommandException e)
         {
             throw new CommandException($"Debian's {Package} could not be had ({e.Message}). Give pictures of your own: "
                 + "./metaopt data fetch images --from FOLDER");
         }
         return Path.Combine(folder, "usr/share/backgrounds/gnome");
-    }
-
-    static async Task<byte[]> OutputAsync(string program, string[] arguments, string folder, CancellationToken cancel)
-    {
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder,
-        };
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync(cancel);
-        using var output = new MemoryStream();
-        await process.StandardOutput.BaseStream.CopyToAsync(output, cancel);
-        await process.WaitForExitAsync(cancel);
-        return process.ExitCode == 0 ? output.ToArray() : throw new InvalidDataException($"could not be read by {program}: {(await errors).Trim()}");
     }
 
     /// <summary>The index, which names the other file's hash, comes last.</summary>
@@ -183,8 +147,15 @@ public static class Images
         async Task WriteAsync(string name, byte[] content)
         {
             var part = Path.Combine(folder, $"{name}.{Path.GetRandomFileName()}.part");
-            await File.WriteAllBytesAsync(part, content, cancel);
-            File.Move(part, Path.Combine(folder, name), overwrite: true);
+            try
+            {
+                await File.WriteAllBytesAsync(part, content, cancel);
+                File.Move(part, Path.Combine(folder, name), overwrite: true);
+            }
+            finally
+            {
+                File.Delete(part);
+            }
         }
     }
 }

@@ -1,24 +1,48 @@
-using System.Buffers.Binary;
-using System.IO.Compression;
-using System.Text;
+using SkiaSharp;
+using Svg;
+using Svg.Skia;
 
 namespace MetaOpt.Cli.Data;
 
-/// <summary>
-/// A picture in memory, <paramref name="Pixels"/> [rows, columns, red green blue], read from PPM (P6) or PNG (8 or 16 bits, not
-/// interlaced; transparency is ignored).
-/// </summary>
+/// <summary>A picture in memory, <paramref name="Pixels"/> [rows, columns, red green blue].</summary>
 public sealed record Picture(int Rows, int Columns, byte[] Pixels)
 {
-    const int Longest = 16_384;
-    static ReadOnlySpan<byte> PngSignature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
+    /// <summary>What is read.</summary>
+    public const string Kinds = "PNG, JPEG, WebP, GIF, BMP or SVG";
 
-    /// <summary>Reads a file's content.</summary>
-    /// <exception cref="InvalidDataException">It is neither, or damaged, or larger than 16,384 pixels along a side.</exception>
-    public static Picture Read(ReadOnlySpan<byte> file)
+    const int Longest = 16_384, DrawnColumns = 2048;
+    const long MostPixels = 100_000_000;
+
+    static Picture()
     {
-        if (file.StartsWith(PngSignature)) return ReadPng(file[8..]);
-        return file.StartsWith("P6"u8) ? ReadPpm(file[2..]) : throw new InvalidDataException("is neither PNG nor PPM (P6)");
+        // A drawing may name files and addresses; it gets nothing but itself.
+        SvgDocument.ResolveExternalImages = SvgDocument.ResolveExternalElements = SvgDocument.ResolveExternalXmlEntites = ExternalType.None;
+    }
+
+    /// <summary>
+    /// Reads a file's content: any bits, palettes, grey and CMYK become 8 bits of red, green and blue, transparency becomes white, and a camera's
+    /// note of how it was held is followed. Colour profiles are not applied. A drawing is drawn 2,048 pixels wide.
+    /// </summary>
+    /// <exception cref="InvalidDataException">
+    /// It is none of <see cref="Kinds"/>, or damaged, or larger than 16,384 pixels along a side or 100 million in all.
+    /// </exception>
+    public static Picture Read(byte[] file)
+    {
+        if (file.AsSpan().TrimStart("\uFEFF \t\r\n"u8).StartsWith("<"u8)) return Draw(file);
+        using var data = SKData.CreateCopy(file);
+        using var codec = SKCodec.Create(data)
+            ?? throw new InvalidDataException($"is not a {Kinds} file, or its beginning is damaged; convert it to one of these");
+        var (rows, columns) = (codec.Info.Height, codec.Info.Width);
+        Require(rows, columns);
+        using var bitmap = new SKBitmap(new SKImageInfo(columns, rows, SKColorType.Rgba8888, SKAlphaType.Unpremul));
+        var result = codec.GetPixels(bitmap.Info, bitmap.GetPixels());
+        return result switch
+        {
+            SKCodecResult.Success => Upright(bitmap, codec.EncodedOrigin),
+            SKCodecResult.IncompleteInput => throw new InvalidDataException("is cut off; copy or download it again"),
+            SKCodecResult.ErrorInInput => throw new InvalidDataException("is damaged; copy or download it again"),
+            _ => throw new InvalidDataException($"is a {codec.EncodedFormat} file of a form that is not read ({result}); convert it to PNG"),
+        };
     }
 
     /// <summary>
@@ -47,141 +71,68 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
     /// <summary>As a PNG file of 8 bits.</summary>
     public byte[] ToPng()
     {
-        using var file = new MemoryStream();
-        file.Write(PngSignature);
-        Span<byte> header = stackalloc byte[13];
-        BinaryPrimitives.WriteInt32BigEndian(header, Columns);
-        BinaryPrimitives.WriteInt32BigEndian(header[4..], Rows);
-        (header[8], header[9]) = (8, 2); // bits; red, green and blue
-        WriteChunk(file, "IHDR"u8, header);
-        using var packed = new MemoryStream();
-        using (var lines = new ZLibStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        using var bitmap = new SKBitmap(new SKImageInfo(Columns, Rows, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        var pixels = bitmap.GetPixelSpan();
+        for (var i = 0; i < Rows * Columns; i++)
         {
-            for (var row = 0; row < Rows; row++)
-            {
-                lines.WriteByte(0); // no filter
-                lines.Write(Pixels, row * Columns * 3, Columns * 3);
-            }
+            Pixels.AsSpan(3 * i, 3).CopyTo(pixels[(4 * i)..]);
+            pixels[4 * i + 3] = byte.MaxValue;
         }
-        WriteChunk(file, "IDAT"u8, packed.ToArray());
-        WriteChunk(file, "IEND"u8, []);
+        using var file = bitmap.Encode(SKEncodedImageFormat.Png, 100);
         return file.ToArray();
     }
 
-    static void WriteChunk(MemoryStream file, ReadOnlySpan<byte> kind, ReadOnlySpan<byte> content)
+    static Picture Draw(byte[] file)
     {
-        Span<byte> number = stackalloc byte[4];
-        BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
-        file.Write(number);
-        file.Write(kind);
-        file.Write(content);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Checksum(kind, content));
-        file.Write(number);
-    }
-
-    /// <summary>CRC-32 of both parts one after the other (PNG, annex D).</summary>
-    static uint Checksum(ReadOnlySpan<byte> kind, ReadOnlySpan<byte> content)
-    {
-        var crc = uint.MaxValue;
-        foreach (var value in (byte[])[.. kind, .. content])
+        try
         {
-            crc ^= value;
-            for (var bit = 0; bit < 8; bit++) crc = (crc & 1) != 0 ? 0xedb88320 ^ (crc >> 1) : crc >> 1;
+            using var svg = new SKSvg();
+            var drawing = svg.Load(new MemoryStream(file));
+            if (drawing is null || drawing.CullRect is not { Width: > 0, Height: > 0 } area)
+                throw new InvalidDataException("is an SVG file without a size or a drawing");
+            var rows = Math.Max(1, Math.Round((double)area.Height / area.Width * DrawnColumns));
+            Require(rows, DrawnColumns);
+            using var bitmap = new SKBitmap(new SKImageInfo(DrawnColumns, (int)rows, SKColorType.Rgba8888, SKAlphaType.Premul));
+            using var canvas = new SKCanvas(bitmap);
+            canvas.Clear(SKColors.White);
+            canvas.Scale(DrawnColumns / area.Width, (float)rows / area.Height);
+            canvas.Translate(-area.Left, -area.Top);
+            canvas.DrawPicture(drawing);
+            canvas.Flush();
+            return Upright(bitmap, SKEncodedOrigin.TopLeft);
         }
-        return ~crc;
-    }
-
-    static Picture ReadPpm(ReadOnlySpan<byte> file)
-    {
-        var (columns, rows, most) = (Number(ref file), Number(ref file), Number(ref file));
-        Require(rows, columns);
-        if (most != 255) throw new InvalidDataException($"is a PPM with {most} as its largest value; only 255 is read");
-        file = file[1..];
-        var length = rows * columns * 3;
-        return file.Length >= length ? new(rows, columns, file[..length].ToArray()) : throw new InvalidDataException("is cut off");
-
-        static int Number(ref ReadOnlySpan<byte> rest)
+        catch (Exception wrong) when (wrong is not (InvalidDataException or OutOfMemoryException))
         {
-            while (rest.Length > 0 && (rest[0] is (byte)'#' || char.IsWhiteSpace((char)rest[0])))
-                rest = rest[0] == '#' && rest.IndexOf((byte)'\n') is >= 0 and var end ? rest[end..] : rest[1..];
-            var digits = rest.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
-            if (digits is < 1 or > 6) throw new InvalidDataException("has a damaged header");
-            var number = int.Parse(Encoding.ASCII.GetString(rest[..digits]));
-            rest = rest[digits..];
-            return number;
+            // The library names no errors of its own for what it cannot draw.
+            throw new InvalidDataException($"is not an SVG file that can be drawn: {wrong.Message}");
         }
     }
 
-    static Picture ReadPng(ReadOnlySpan<byte> file)
+    /// <summary>The pixels on white, turned as EXIF says: the names of origins are the places of the first row and the first column.</summary>
+    static Picture Upright(SKBitmap bitmap, SKEncodedOrigin origin)
     {
-        ReadOnlySpan<byte> header = default, palette = default;
-        using var packed = new MemoryStream();
-        while (file.Length >= 12)
+        var from = bitmap.GetPixelSpan();
+        var (height, width, stride) = (bitmap.Height, bitmap.Width, bitmap.RowBytes);
+        var turned = origin >= SKEncodedOrigin.LeftTop;
+        var fromBottom = origin is SKEncodedOrigin.BottomRight or SKEncodedOrigin.BottomLeft
+            or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom;
+        var fromRight = origin is SKEncodedOrigin.TopRight or SKEncodedOrigin.BottomRight
+            or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+        var (rows, columns) = turned ? (width, height) : (height, width);
+        var pixels = new byte[rows * columns * 3];
+        for (var i = 0; i < rows * columns; i++)
         {
-            var length = BinaryPrimitives.ReadUInt32BigEndian(file);
-            if (length > file.Length - 12) throw new InvalidDataException("is cut off");
-            var kind = Encoding.ASCII.GetString(file.Slice(4, 4));
-            var content = file.Slice(8, (int)length);
-            if (kind == "IHDR") header = content;
-            if (kind == "PLTE") palette = content;
-            if (kind == "IDAT") packed.Write(content);
-            if (kind == "IEND") break;
-            file = file[(12 + (int)length)..];
+            var (y, x) = turned ? (i % columns, i / columns) : (i / columns, i % columns);
+            var pixel = from.Slice((fromBottom ? height - 1 - y : y) * stride + (fromRight ? width - 1 - x : x) * 4, 4);
+            for (var channel = 0; channel < 3; channel++)
+                pixels[3 * i + channel] = (byte)((pixel[channel] * pixel[3] + 255 * (255 - pixel[3]) + 127) / 255);
         }
-        if (header.Length != 13) throw new InvalidDataException("has no PNG header");
-        var (columns, rows) = (BinaryPrimitives.ReadInt32BigEndian(header), BinaryPrimitives.ReadInt32BigEndian(header[4..]));
-        Require(rows, columns);
-        var (bits, colour) = (header[8], header[9]);
-        var channels = colour switch { 0 or 3 => 1, 2 => 3, 4 => 2, 6 => 4, _ => 0 };
-        if (channels == 0 || header[12] != 0 || bits is not (8 or 16) || (colour == 3 && bits != 8))
-            throw new InvalidDataException($"is a PNG of {bits} bits, colour type {colour}{(header[12] != 0 ? ", interlaced" : "")}, which is not read");
-        packed.Position = 0;
-        using var unpacked = new ZLibStream(packed, CompressionMode.Decompress);
-        return new(rows, columns, Colours(Lines(unpacked, rows, columns * channels * bits / 8, channels * bits / 8), colour, bits / 8, channels, palette));
+        return new(rows, columns, pixels);
     }
 
-    /// <summary>Undoes the filters of PNG, chapter 9: each line begins with its filter's number.</summary>
-    static byte[] Lines(Stream from, int rows, int width, int step)
+    static void Require(double rows, double columns)
     {
-        var lines = new byte[rows * (long)width];
-        for (var row = 0; row < rows; row++)
-        {
-            var filter = from.ReadByte();
-            var line = lines.AsSpan(row * width, width);
-            if (filter is < 0 or > 4 || from.ReadAtLeast(line, width, throwOnEndOfStream: false) < width) throw new InvalidDataException("is cut off or damaged");
-            var above = row > 0 ? lines.AsSpan((row - 1) * width, width) : [];
-            for (var i = 0; i < width; i++)
-            {
-                var (left, up) = (i >= step ? line[i - step] : 0, row > 0 ? above[i] : 0);
-                line[i] += (byte)(filter switch { 1 => left, 2 => up, 3 => (left + up) / 2, 4 => Paeth(left, up, i >= step && row > 0 ? above[i - step] : 0), _ => 0 });
-            }
-        }
-        return lines;
-    }
-
-    static int Paeth(int left, int up, int corner)
-    {
-        var (a, b, c) = (Math.Abs(up - corner), Math.Abs(left - corner), Math.Abs(left + up - 2 * corner));
-        return a <= b && a <= c ? left : b <= c ? up : corner;
-    }
-
-    static byte[] Colours(byte[] samples, int colour, int bytes, int channels, ReadOnlySpan<byte> palette)
-    {
-        var pixels = new byte[samples.Length / (bytes * channels) * 3];
-        for (var i = 0; i < pixels.Length; i++)
-        {
-            var first = i / 3 * bytes * channels;
-            var place = colour == 3 ? samples[first] * 3 + i % 3 : -1;
-            if (place >= palette.Length) throw new InvalidDataException("has a colour that is not in its palette");
-            pixels[i] = place >= 0 ? palette[place] : samples[first + (channels > 2 ? i % 3 * bytes : 0)];
-        }
-        return pixels;
-    }
-
-    static void Require(int rows, int columns)
-    {
-        if (rows is < 1 or > Longest || columns is < 1 or > Longest)
-            throw new InvalidDataException($"is {columns} x {rows} pixels; 1 to {Longest} are read along a side");
-        if (3L * rows * columns > Array.MaxLength) throw new InvalidDataException($"is {columns} x {rows} pixels, which is too many");
+        if (rows is < 1 or > Longest || columns is < 1 or > Longest || rows * columns > MostPixels)
+            throw new InvalidDataException($"is {columns:N0} x {rows:N0} pixels; 1 to {Longest:N0} along a side and {MostPixels:N0} in all are read");
     }
 }

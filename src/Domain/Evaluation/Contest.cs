@@ -20,6 +20,7 @@ sealed class Contest : IDisposable
     readonly ITask _task;
     readonly List<Contestant> _contestants;
     readonly List<Trial> _trials = [];
+    readonly List<string> _notes = []; // on the data, see Report
     Tuning _tuning; // of the contestant that comes next
 
     sealed record Contestant(string Name, OptimizerOptions? Baseline, FrozenOptimizer? Learned);
@@ -27,11 +28,18 @@ sealed class Contest : IDisposable
     public Contest(EvaluationSpec spec, RunInputs inputs)
     {
         (_spec, _inputs) = (spec, inputs);
-        _task = spec.Task.Create(inputs.Datasets);
+        _task = spec.Task.Create(Noted);
         _runs = new InnerRuns(inputs.Kernels, _task, spec.Task.PredictCost());
         _contestants = Name([.. spec.Contestants.Select((c, i) => Prepare(c, i))]);
         _tuning = new Tuning(spec, _runs);
         inputs.Resume(Resume);
+    }
+
+    Dataset Noted(string name)
+    {
+        var dataset = _inputs.Datasets(name);
+        if (dataset.Difference is { } difference) _notes.Add(difference);
+        return dataset;
     }
 
     Contestant Prepare(ContestantSpec contestant, int index)
@@ -75,7 +83,7 @@ sealed class Contest : IDisposable
                 for (var band = 0; band < Trial.BandNames.Count; band++)
                     yield return new RunEvent.Point($"{trial.Name}/{Trial.BandNames[band]}", step, trial.Bands[band][step - 1]);
         if (_spec.KeptInstances > 0) yield return new RunEvent.Checkpoint("thetas", _spec.Horizon, Thetas());
-        yield return new RunEvent.Result(new Report(_spec, _trials).Write());
+        yield return new RunEvent.Result(new Report(_spec, _trials, _notes).Write());
     }
 
     /// <summary>"contestant/instance" for each that is kept, after the task's own landmarks.</summary>

@@ -4,7 +4,10 @@ using MetaOpt.Training;
 namespace MetaOpt.Evaluation;
 
 /// <summary>The result document of an evaluation.</summary>
-sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials)
+/// <param name="spec">What was asked for.</param>
+/// <param name="trials">What was measured.</param>
+/// <param name="notes">What a reader must know to compare the numbers with others; the document has the field only when there is one.</param>
+sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials, IReadOnlyList<string> notes)
 {
     static readonly double[] s_quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
 
@@ -13,15 +16,20 @@ sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials)
         [.. trials.Select(t => t.Final), .. trials.Select(t => t.Average)], spec.BootstrapResamples, (ulong)spec.Seed);
 
     /// <summary>Writes it.</summary>
-    public JsonObject Write() => new()
+    public JsonObject Write()
     {
-        ["kind"] = "evaluation",
-        ["horizon"] = spec.Horizon,
-        ["instances"] = spec.Instances,
-        ["seed"] = spec.Seed,
-        ["contestants"] = new JsonArray([.. Enumerable.Range(0, trials.Count).Select(Contestant)]),
-        ["comparisons"] = Comparisons(),
-    };
+        var document = new JsonObject
+        {
+            ["kind"] = "evaluation",
+            ["horizon"] = spec.Horizon,
+            ["instances"] = spec.Instances,
+            ["seed"] = spec.Seed,
+            ["contestants"] = new JsonArray([.. Enumerable.Range(0, trials.Count).Select(Contestant)]),
+            ["comparisons"] = Comparisons(),
+        };
+        if (notes.Count > 0) document["notes"] = new JsonArray([.. notes.Select(n => (JsonNode)n)]);
+        return document;
+    }
 
     JsonObject Contestant(int index)
     {

@@ -21,6 +21,9 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     /// <summary>Pictures with names, [rows, columns, channels] each, that are in neither part: see <see cref="NeuralArtTask"/>.</summary>
     public IReadOnlyDictionary<string, byte[]> Styles { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
 
+    /// <summary>How it differs from the published dataset of its name, for people; null: it does not, or none is published.</summary>
+    public string? Difference { get; init; }
+
     /// <summary>Weights of a network that came with the images, or null.</summary>
     public SafeTensors? Features { get; init; }
 
@@ -81,21 +84,4 @@ public sealed record LabelledImages(byte[] Pixels, byte[] Labels)
 {
     /// <summary>Number of images.</summary>
     public int Count => Labels.Length;
-}
-
-/// <summary>What is known of a dataset before any worker has read it.</summary>
-public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes, int Channels = 1)
-{
-    /// <summary>As <see cref="Dataset.Pooled"/> makes it.</summary>
-    public KnownDataset Pooled(int size) => this with { Rows = Rows / size, Columns = Columns / size };
-}
-
-/// <summary>The datasets that a specification may name.</summary>
-public static class KnownDatasets
-{
-    /// <summary>All of them.</summary>
-    public static IReadOnlyList<KnownDataset> All { get; } = [new("mnist", 28, 28, 10), new("fashion-mnist", 28, 28, 10), new("cifar-10", 32, 32, 10, 3)];
-
-    /// <summary>The one called <paramref name="name"/>, or null.</summary>
-    public static KnownDataset? Find(string name) => All.FirstOrDefault(d => d.Name == name);
 }

@@ -276,8 +276,12 @@ sealed class Trainer : IDisposable
         var stages = _options.Curriculum?.Horizons.Count ?? 0;
         if (_state.MetaEpoch < 0 || _state.MetaEpoch > _options.MetaEpochs || _state.Stage < 0 || _state.Stage > stages
             || _state.Unroll < 0 || _state.Unroll >= StageUnrolls)
-            throw new FormatException($"It stands at meta-epoch {_state.MetaEpoch}, unroll {_state.Unroll}, stage {_state.Stage}, where this training does not come.");
-        if (_state.Unroll > 0) foreach (var (name, values) in Current.Carried) TrainerState.Require(name, saved[name], values.Count);
+        {
+            throw new FormatException($"It stands at meta-epoch {_state.MetaEpoch}, unroll {_state.Unroll}, stage {_state.Stage}, "
+                + "where this training does not come.");
+        }
+        if (_state.Unroll > 0)
+            foreach (var (name, values) in Current.Carried) TrainerState.Require(name, saved[name], values.Count);
         return saved;
     }
 

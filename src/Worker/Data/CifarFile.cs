@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Workers.Data;
@@ -14,7 +13,7 @@ static class CifarFile
 
     /// <summary>Reads and checks files one after the other; the colours of a pixel come to lie side by side.</summary>
     /// <exception cref="InvalidDataException">A file has no whole number of records, or a label that the dataset does not have.</exception>
-    public static LabelledImages Read(KnownDataset known, IReadOnlyList<string> paths, IncrementalHash hash)
+    public static LabelledImages Read(KnownDataset known, IReadOnlyList<string> paths, FileHashes hash)
     {
         var (plane, channels) = (known.Rows * known.Columns, known.Channels);
         var record = 1 + channels * plane;
@@ -24,7 +23,7 @@ static class CifarFile
         {
             var bytes = File.ReadAllBytes(paths[file]);
             if (bytes.Length != counts[file] * record) throw Wrong(paths[file], "changed while it was read");
-            hash.AppendData(bytes);
+            hash.Add(bytes);
             for (var i = 0; i < counts[file]; i++, at++)
             {
                 var from = bytes.AsSpan(i * record, record);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using MetaOpt.Tasks;
 
@@ -16,11 +15,6 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
     const string Cifar = "cifar-10";
 
     readonly NetworkFolder _networks = new(Path.Combine(folder, "networks"), readNetwork);
-
-    static readonly string[] s_idx =
-        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-    static readonly string[] s_cifar = [.. Enumerable.Range(1, 5).Select(i => $"data_batch_{i}.bin"), "test_batch.bin"];
 
     /// <summary>
     /// Names of the datasets whose files are all there, and of those that need none; and of each labelled one with each network, "mnist/NAME".
@@ -67,21 +61,25 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         var known = KnownDatasets.Find(name)
             ?? throw new SpecException("/task/dataset", $"\"{name}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
         var paths = Find(name) ?? throw new FileNotFoundException($"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", Files(name))}).");
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var hash = new FileHashes();
         var (train, test) = name == Cifar
             ? (CifarFile.Read(known, paths[..^1], hash), CifarFile.Read(known, paths[^1..], hash))
             : (ReadPart(known, paths[0], paths[1], hash), ReadPart(known, paths[2], paths[3], hash));
-        return new(name, known.Rows, known.Columns, known.Classes, train, test, Convert.ToHexStringLower(hash.GetHashAndReset())) { Channels = known.Channels };
+        return new(name, known.Rows, known.Columns, known.Classes, train, test, hash.OfAll())
+        {
+            Channels = known.Channels,
+            Difference = known.Difference(hash.OfEach),
+        };
     }
 
-    static string[] Files(string name) => name == Cifar ? s_cifar : s_idx;
+    static IEnumerable<string> Files(string name) => KnownDatasets.Find(name)!.Files.Select(f => f.Name);
 
     // Uncompressed content is hashed: the same data has the same hash however it is packed.
-    static LabelledImages ReadPart(KnownDataset known, string images, string labels, IncrementalHash hash)
+    static LabelledImages ReadPart(KnownDataset known, string images, string labels, FileHashes hash)
     {
         var (pixels, classes) = (IdxFile.Read(images, 3), IdxFile.Read(labels, 1));
-        hash.AppendData(pixels.Bytes);
-        hash.AppendData(classes.Bytes);
+        hash.Add(pixels.Bytes);
+        hash.Add(classes.Bytes);
         var values = classes.Values;
         if (pixels.Dimensions[1] != known.Rows || pixels.Dimensions[2] != known.Columns)
             throw new InvalidDataException($"{images} has images of {pixels.Dimensions[1]} x {pixels.Dimensions[2]}, not {known.Rows} x {known.Columns}.");

@@ -61,7 +61,9 @@ static class IdxFile
         return new(path, dimensions, bytes);
     }
 
-    /// <summary>The beginning and what follows, up to <paramref name="length"/> bytes: memory is taken for what comes, not for what a header promises.</summary>
+    /// <summary>
+    /// The beginning and what follows, up to <paramref name="length"/> bytes: memory is taken for what comes, not for what a header promises.
+    /// </summary>
     static byte[] ReadAll(Stream stream, byte[] beginning, int length)
     {
         var (bytes, got) = (new byte[Math.Min(length, 1 << 20)], beginning.Length);

@@ -39,7 +39,8 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
             foreach (var name in names)
             {
                 var changed = File.GetLastWriteTimeUtc(Path.Combine(folder, name + Ending));
-                if (!_described.TryGetValue(name, out var known) || known.Changed != changed) _described[name] = (changed, await examine(name, cancel));
+                if (!_described.TryGetValue(name, out var known) || known.Changed != changed)
+                    _described[name] = (changed, await examine(name, cancel));
             }
             return [.. names.Select(name => _described[name].Document.DeepClone())];
         }

@@ -48,13 +48,16 @@ static class ChildProgram
         {
             var spec = SpecReader.Read(job.Kind, job.Spec);
             Flavour.AddKernelSets();
-            var hashes = new JsonObject();
+            var (hashes, differences) = (new JsonObject(), new JsonArray());
             var folder = new DataFolder(job.DataFolder, Flavour.ReadNetwork);
             Dataset Read(string name)
             {
                 var dataset = folder.Read(name);
                 hashes[name] = dataset.Sha256;
-                outbox.Send(new RunEvent.Metadata(new JsonObject { ["datasets"] = hashes.DeepClone() }));
+                if (dataset.Difference is { } difference) differences.Add((JsonNode)difference);
+                var facts = new JsonObject { ["datasets"] = hashes.DeepClone() };
+                if (differences.Count > 0) facts["notes"] = differences.DeepClone();
+                outbox.Send(new RunEvent.Metadata(facts));
                 return dataset;
             }
             outbox.Send(new RunEvent.Metadata(new JsonObject { ["seed"] = spec.Seed }));

@@ -8,7 +8,9 @@ static class LogLines
     /// <summary>Characters that are kept of a line.</summary>
     public const int Longest = 500;
 
-    /// <summary>Hands over each line until the end; empty ones are left out. A carriage return ends a line too, so each state of a progress bar is one.</summary>
+    /// <summary>
+    /// Hands over each line until the end; empty ones are left out. A carriage return ends a line too, so each state of a progress bar is one.
+    /// </summary>
     public static async Task ReadAsync(TextReader printed, Action<string> take)
     {
         var (buffer, line) = (new char[4096], new StringBuilder());

@@ -378,4 +378,20 @@ public class EvaluationTests
         Assert.Equal(Document(Run(s_small)).ToJsonString(), Document(Run(byRun)).ToJsonString());
         Assert.NotEmpty(new ContestantSpec { Run = s_learned, Checkpoint = s_learned }.Check());
     }
+
+    [Fact]
+    public void A_result_on_other_data_than_the_published_says_so_and_no_other_has_the_field()
+    {
+        var spec = s_small with
+        {
+            Task = new MlpClassificationTask.Options { Hidden = [2], Batch = 4 },
+            Horizon = 2,
+            Instances = 2,
+            Contestants = [new() { Optimizer = new Sgd.Options { LearningRate = 0.1 } }],
+        };
+        Assert.False(Document(Run(spec)).ContainsKey("notes"));
+        using var kernels = KernelSets.Create("auto", 1);
+        var inputs = new RunInputs(kernels, _ => TinyDataset.Create() with { Difference = "Not the published mnist." }, new Dictionary<Guid, byte[]>());
+        Assert.Equal("Not the published mnist.", (string?)Assert.Single(Document(spec.Execute(inputs, default))["notes"]!.AsArray()));
+    }
 }

@@ -127,12 +127,13 @@ public sealed class CompareTests(ApiFixture api) : IClassFixture<ApiFixture>
         const string adam = """{"optimizer":{"type":"adam"}}""", sgd = """{"optimizer":{"type":"sgd"}}""";
         await RunAsync(Spec(10, adam), [9, 8, 7, 6], "evaluation", "adam/mean", new() { ["contestants"] = new JsonArray(Contestant("adam", 6, 0.1)) });
         var many = await RunAsync(Spec(50, $"{adam},{sgd}"), [9, 3, 2, 1], "evaluation", "adam/mean",
-            new() { ["contestants"] = new JsonArray(Contestant("adam", 1, 0.2), Contestant("sgd", 2, 0.3)) });
+            new() { ["contestants"] = new JsonArray(Contestant("adam", 1, 0.2), Contestant("sgd", 2, 0.3)), ["notes"] = new JsonArray("Not the published mnist.") });
         var board = (await api.GetAsync("/api/v1/leaderboards"))["items"]!.AsArray().Single(b => (int?)b!["task"]!["dimensions"] == 7)!;
         var entries = (await api.GetAsync($"/api/v1/leaderboards/{board["id"]}?target=2.5"))["entries"]!.AsArray();
         Assert.Equal(["adam", "sgd"], entries.Select(e => (string)e!["name"]!));
         Assert.Equal((many.ToString(), 3, 1.5), ((string?)entries[0]!["run"]!["id"], (int)entries[0]!["stepsToTarget"]!, (double)entries[0]!["secondsToTarget"]!));
         Assert.Null(entries[1]!["stepsToTarget"]);
+        Assert.All(entries, e => Assert.Equal("Not the published mnist.", (string?)Assert.Single(e!["notes"]!.AsArray())));
         Assert.Equal(1, (double)(await api.GetAsync($"/api/v1/leaderboards/{board["id"]}"))["target"]!);
         Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.GetAsync("/api/v1/leaderboards/none")).StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, (await api.Admin.GetAsync($"/api/v1/leaderboards/{board["id"]}?target=x")).StatusCode);

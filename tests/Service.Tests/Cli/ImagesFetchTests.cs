@@ -29,9 +29,12 @@ public sealed class ImagesFetchTests : IDisposable
         Save("d", 8, 8);
         Save("blank", 10, 10, blank: true);
         File.WriteAllText(Path.Combine(folder, "source", "e.png"), "not a picture");
+        File.WriteAllText(Path.Combine(folder, "source", "notes.txt"), "what is what");
+        File.WriteAllText(Path.Combine(folder, "source", ".hidden"), "");
         Save("styles/dots", 12, 12);
         await Fetch();
-        Assert.Equal(2, said.Count(s => s.Contains("left out", StringComparison.Ordinal)));
+        Assert.Equal(["blank.png", "e.png", "notes.txt"], said.Where(s => s.Contains("left out", StringComparison.Ordinal)).Select(s => Path.GetFileName(s.Split(' ')[4])));
+        Assert.Contains($"is not a {Picture.Kinds} file", said[1]);
         Assert.Equal("20 train, 10 test, 1 style; styles: dots", said[^1]);
 
         Assert.Contains("images", Worker.Names);
@@ -72,7 +75,9 @@ public sealed class ImagesFetchTests : IDisposable
         Save("b", 8, 8);
         Save("c", 8, 8);
         Assert.Contains("no style picture", (await Assert.ThrowsAsync<CommandException>(Fetch)).Message);
-        Assert.False(Images.IsComplete(Home));
+        Assert.False(Directory.Exists(Images.Folder(Home)));
+        Assert.Contains("There is no folder", (await Assert.ThrowsAsync<CommandException>(
+            () => Images.FetchAsync(Home, Path.Combine(folder, "missing"), said.Add, CancellationToken.None))).Message);
     }
 
     [Fact]
@@ -123,10 +128,10 @@ public sealed class ImagesFetchTests : IDisposable
 
     void Save(string name, int columns, int rows, bool blank = false)
     {
-        var path = Path.Combine(folder, "source", $"{name}.ppm");
+        var path = Path.Combine(folder, "source", $"{name}.png");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         var pixels = Enumerable.Range(0, rows * columns).SelectMany(i => blank ? [90, 10, 10] : new byte[] { Red(i / columns), Green(i % columns), 7 });
-        File.WriteAllBytes(path, [.. Encoding.ASCII.GetBytes($"P6 {columns} {rows} 255\n"), .. pixels]);
+        File.WriteAllBytes(path, new Picture(rows, columns, [.. pixels]).ToPng());
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using System.Text;
 using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Tasks;
@@ -22,6 +21,10 @@ public class DataFolderTests
         var plain = new DataFolder(_folder).Read("mnist");
         Assert.Equal((3, 2, 28, 10), (plain.Train.Count, plain.Test.Count, plain.Rows, plain.Classes));
         Assert.Equal([0, 1, 2], plain.Train.Labels);
+        Assert.StartsWith("Not the published mnist: train-images-idx3-ubyte, ", plain.Difference);
+        Assert.All(KnownDatasets.All, known => Assert.Null(known.Difference([.. known.Files.Select(f => f.Sha256)])));
+        Assert.Equal("Not the published cifar-10: test_batch.bin had other content.", KnownDatasets.Cifar10.Difference(
+            [.. KnownDatasets.Cifar10.Files.SkipLast(1).Select(f => f.Sha256), "00"]));
         Assert.Equal(3 * 784, plain.Train.Pixels.Length);
         Assert.Equal(17, plain.Train.Pixels[17]);
 

@@ -111,7 +111,11 @@ export async function show(view, { query, signal, go }) {
           e.stepsToTarget === null ? 'not reached' : count(e.stepsToTarget),
           duration(e.secondsToTarget),
           duration(e.secondsPerStep),
-          [runLink(e.run), h('div.small.muted', `${count(e.instances)} instances, ${e.run.owner}`)],
+          [
+            runLink(e.run),
+            h('div.small.muted', `${count(e.instances)} instances, ${e.run.owner}`),
+            e.notes.map(note => h('div.small', h('strong', note))),
+          ],
         ]),
       ),
       h(
