@@ -33,7 +33,7 @@ public static partial class ApiHost
             WebRootPath = Pages.Folder,
         });
         var settings = ApiSettings.Read(builder.Configuration);
-        var database = settings.DatabaseUrl
+        var database = settings.Database
             ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
 
         builder.Logging.ClearProviders();
@@ -44,7 +44,7 @@ public static partial class ApiHost
             // What goes wrong in the database and is a fault is logged with its request.
             .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
-        builder.Services.AddSingleton(settings).AddMetaOptStorage(database);
+        builder.Services.AddSingleton(settings).AddMetaOptStorage(database).AddSingleton(_ => new DatabasePulse(database));
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
         builder.Services.AddHostedService<Sweeper>();
@@ -77,6 +77,7 @@ public static partial class ApiHost
         app.UseSecurityHeaders();
         app.UseStatusCodePages(ProblemWriter.WriteStatusAsync);
         app.UsePages();
+        app.UseDatabaseGate();
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
@@ -121,7 +122,7 @@ public static partial class ApiHost
     {
         var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
         var settings = ApiSettings.Read(configuration);
-        var database = settings.DatabaseUrl ?? throw new InvalidOperationException("METAOPT_DATABASE_URL must name the database to migrate, with its owner's account.");
+        var database = settings.Database ?? throw new InvalidOperationException("METAOPT_DATABASE_URL must name the database to migrate, with its owner's account.");
         await using var services = new ServiceCollection().AddMetaOptStorage(database).BuildServiceProvider();
         await PrepareDatabaseAsync(services, settings);
         await Migrations.GrantAsync(services.GetRequiredService<NpgsqlDataSource>(), configuration["METAOPT_API_ROLE"], configuration["METAOPT_WORKER_ROLE"], default);

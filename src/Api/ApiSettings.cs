@@ -6,7 +6,7 @@ using MetaOpt.Storage.Embedded;
 namespace MetaOpt.Api;
 
 /// <summary>What an operator sets, from environment or command line; checked at start, a sentence for each rule.</summary>
-/// <param name="DatabaseUrl">Connection string; null starts the private PostgreSQL.</param>
+/// <param name="Database">Npgsql's connection string; null starts the private PostgreSQL.</param>
 /// <param name="Home">The data folder: the first token is written there.</param>
 /// <param name="MaxRunBytes">Largest predicted memory of a run.</param>
 /// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
@@ -14,7 +14,7 @@ namespace MetaOpt.Api;
 /// <param name="JsonLog">Log lines are JSON documents, for programs.</param>
 /// <param name="Migrates">Brings the database to this program's schema at start; else a step of its own does (<c>metaopt-api migrate</c>).</param>
 /// <param name="Proxies">Whose word on the caller's address and scheme is taken.</param>
-public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog, bool Migrates,
+public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog, bool Migrates,
     IReadOnlyList<IPNetwork> Proxies)
 {
     /// <summary>For how long what ended runs left is kept.</summary>
@@ -29,7 +29,7 @@ public sealed record ApiSettings(string? DatabaseUrl, string Home, long MaxRunBy
     {
         var proxies = ListenSettings.Apply(configuration);
         return new(
-            configuration["METAOPT_DATABASE_URL"] is { Length: > 0 } url2 ? url2 : null,
+            DatabaseUrl.Read(configuration[DatabaseUrl.Variable]),
             configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
             (long)Number(configuration, "METAOPT_MAX_RUN_BYTES", 8L << 30),
             Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600),

@@ -15,6 +15,8 @@ static partial class Pages
     // Every view has an address of its own; the page's scripts show what belongs there.
     static readonly HashSet<string> s_views = ["runs", "compare", "leaderboard", "trajectory", "models", "new", "account", "admin", "sign-in"];
 
+    static readonly string[] s_programs = ["/api", "/healthz", "/metrics", "/swagger", "/v"];
+
     const string Charts = "vendor/uPlot.iife.min.js";
 
     static readonly ConcurrentDictionary<string, (string Html, string ETag)> s_documents = new();
@@ -48,6 +50,19 @@ static partial class Pages
         ["", { } name, ..] when s_views.Contains(name) => name,
         _ => null,
     };
+
+    /// <summary>A browser that went to an address where nothing is, and which is not the API's.</summary>
+    public static bool IsMissing(HttpContext context) =>
+        context.Response.StatusCode == 404 && HttpMethods.IsGet(context.Request.Method) && !s_programs.Any(p => context.Request.Path.StartsWithSegments(p))
+        && context.Request.GetTypedHeaders().Accept.Any(a => a.MediaType == "text/html");
+
+    /// <summary>The page that says so, with the status 404.</summary>
+    public static Task WriteMissingAsync(HttpContext context)
+    {
+        context.Response.Headers.CacheControl = "no-cache";
+        context.Response.ContentType = "text/html; charset=utf-8";
+        return context.Response.WriteAsync(s_documents.GetOrAdd("missing", Document).Html, context.RequestAborted);
+    }
 
     static Task WriteDocumentAsync(HttpContext context, string view)
     {

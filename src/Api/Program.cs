@@ -1,4 +1,5 @@
 using MetaOpt.Api;
+using MetaOpt.Storage;
 
 try
 {
@@ -11,9 +12,15 @@ try
     await app.RunAsync();
     return 0;
 }
-catch (InvalidOperationException wrong) when (wrong.TargetSite?.DeclaringType?.Namespace == "MetaOpt.Api")
+catch (Exception wrong) when (wrong is DatabaseUrlException
+    || wrong is InvalidOperationException && wrong.TargetSite?.DeclaringType?.Namespace == "MetaOpt.Api")
 {
     // A setting; its sentence says which.
     await Console.Error.WriteLineAsync(wrong.Message);
     return 2;
+}
+catch (Exception away) when (DatabaseOutage.Is(away))
+{
+    await Console.Error.WriteLineAsync($"The database cannot be used: {away.GetBaseException().Message.Split('\n')[0]}");
+    return 1;
 }

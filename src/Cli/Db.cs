@@ -56,7 +56,7 @@ public static class Db
         return command;
     }
 
-    static EmbeddedOptions Options() => Environment.GetEnvironmentVariable("METAOPT_DATABASE_URL") is not { Length: > 0 }
+    static EmbeddedOptions Options() => Services.Database.IsEmbedded
         ? EmbeddedOptions.FromEnvironment()
         : throw new CommandException(
             "METAOPT_DATABASE_URL names a database of your own; 'metaopt db' looks after the embedded one only. Unset it to do that.");

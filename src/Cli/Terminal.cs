@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using MetaOpt.Cli.Client;
 using MetaOpt.Cli.Services;
+using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli;
@@ -63,6 +64,11 @@ public static class Terminal
         {
             Console.Error.WriteLine(e.Message);
             return e.ExitCode;
+        }
+        catch (DatabaseUrlException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return ExitCode.Usage;
         }
         catch (HttpRequestException e)
         {

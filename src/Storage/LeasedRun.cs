@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
@@ -29,6 +30,9 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
 
     /// <summary>The lease it writes under.</summary>
     public Lease Lease => lease;
+
+    /// <summary>Where it writes.</summary>
+    public NpgsqlDataSource Database => dataSource;
 
     /// <summary>
     /// First write of an attempt: stores its <paramref name="facts"/>, deletes all points after the newest resume point (all,
@@ -101,12 +105,20 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
     async Task<T> FencedAsync<T>(Fence fence, Func<NpgsqlConnection, Task<T>> write, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        if (!await FenceAsync(connection, lease, fence, cancel))
-            throw new LeaseLostException(lease);
-        var result = await write(connection);
-        await transaction.CommitAsync(cancel);
-        return result;
+        try
+        {
+            await using var transaction = await connection.BeginTransactionAsync(cancel);
+            if (!await FenceAsync(connection, lease, fence, cancel))
+                throw new LeaseLostException(lease);
+            var result = await write(connection);
+            await transaction.CommitAsync(cancel);
+            return result;
+        }
+        catch (Exception error) when (connection.State != ConnectionState.Open && error is not OperationCanceledException && !DatabaseOutage.Is(error))
+        {
+            // Whoever was in the middle of a COPY hears of the state of the COPY, not of the connection that broke.
+            throw new NpgsqlException("The connection to the database broke.", error);
+        }
     }
 
     /// <summary>

@@ -57,7 +57,7 @@ public sealed partial class RunQueue
             {
                 return;
             }
-            catch (Exception dropped) when (dropped is NpgsqlException or InvalidOperationException or IOException)
+            catch (Exception dropped) when (dataSource.IsAway(dropped) || dropped is InvalidOperationException or IOException)
             {
                 await Task.Delay(ReconnectDelay, stop).ContinueWith(_ => { }, TaskScheduler.Default);
             }

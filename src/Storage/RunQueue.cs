@@ -11,6 +11,9 @@ namespace MetaOpt.Storage;
 /// </summary>
 public sealed partial class RunQueue(NpgsqlDataSource dataSource)
 {
+    /// <summary>Where the queue lies.</summary>
+    public NpgsqlDataSource Database => dataSource;
+
     // Any constant will do, as long as nobody else in the database uses it.
     const long SchedulingLock = 0x6d6574616f707402;
 

@@ -33,7 +33,7 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
 
     static readonly long[] RollupWidths = [16_384, 128];
 
-    /// <summary>The series of a run by name; empty for an unknown run.</summary>
+    /// <summary>The series of a run in the order in which it began them; empty for an unknown run.</summary>
     public async Task<IReadOnlyList<SeriesInfo>> ListAsync(Guid runId, CancellationToken cancel)
     {
         await using var list = dataSource.Command(Sql.ListSeries, ("id", runId));

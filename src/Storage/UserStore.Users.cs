@@ -51,12 +51,36 @@ public sealed partial class UserStore
         user.Weight = change.Weight ?? user.Weight;
         if (change.Disabled is { } disabled)
             user.DisabledAt = disabled ? user.DisabledAt ?? await db.NowAsync(cancel) : null;
-        db.Add(Entry(deed, user));
+        // What changes nothing is no event.
+        if (db.ChangeTracker.HasChanges()) db.Add(Entry(deed, user));
         await db.SaveChangesAsync(cancel);
         if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
             throw new LastAdminException(name);
         await transaction.CommitAsync(cancel);
         return user;
+    }
+
+    /// <summary>
+    /// Deletes a user with tokens, sessions and limits; runs, models and audit events keep the name. False when there is none.
+    /// </summary>
+    /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
+    public async Task<bool> DeleteUserAsync(string name, Deed deed, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({UsersLock})", cancel);
+        if (await db.Users.FirstOrDefaultAsync(u => u.Name == name, cancel) is not { } user)
+            return false;
+        await db.Tokens.Where(t => t.UserId == user.Id && t.SessionOf != null).ExecuteDeleteAsync(cancel);
+        await db.Tokens.Where(t => t.UserId == user.Id).ExecuteDeleteAsync(cancel);
+        await db.Quotas.Where(q => q.Owner == name).ExecuteDeleteAsync(cancel);
+        db.Remove(user);
+        db.Add(Entry(deed, user));
+        await db.SaveChangesAsync(cancel);
+        if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
+            throw new LastAdminException(name);
+        await transaction.CommitAsync(cancel);
+        return true;
     }
 
     static AuditEntry Entry(Deed deed, User user) => (deed with

@@ -29,8 +29,8 @@ try
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
     ParentProcess.OnEnd(stop.Cancel);
 
-    var given = Environment.GetEnvironmentVariable("METAOPT_DATABASE_URL");
-    var connection = string.IsNullOrEmpty(given) ? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment(), stop.Token) : given;
+    var connection = DatabaseUrl.FromEnvironment()
+        ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment(), stop.Token);
     await using var services = new ServiceCollection()
         .AddLogging(logging => logging
             .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "yyyy-MM-dd HH:mm:ss'Z' ", true))
@@ -54,9 +54,9 @@ catch (UsageException wrong)
     Console.Error.WriteLine(wrong.Message);
     return 2;
 }
-catch (ArgumentException wrong) when (wrong.StackTrace?.Contains("Npgsql", StringComparison.Ordinal) == true)
+catch (DatabaseUrlException wrong)
 {
-    Console.Error.WriteLine($"METAOPT_DATABASE_URL is not a connection string of PostgreSQL: {wrong.Message} Example: Host=localhost;Database=metaopt;Username=metaopt");
+    Console.Error.WriteLine(wrong.Message);
     return 2;
 }
 catch (EmbeddedPostgresException trouble)

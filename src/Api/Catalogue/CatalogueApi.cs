@@ -23,9 +23,13 @@ static class CatalogueApi
     static async Task<JsonArray> NetworksAsync(MetaOptDb db, CancellationToken cancel)
     {
         var workers = await db.LiveWorkers.ToListAsync(cancel);
-        var networks = workers
-            .SelectMany(w => w.Facts.TryGetProperty("networks", out var list) ? list.EnumerateArray() : [])
-            .Select(network => (JsonObject)JsonNode.Parse(network.GetRawText())!);
-        return [.. networks.DistinctBy(network => (string)network["name"]!).OrderBy(network => (string)network["name"]!, StringComparer.Ordinal)];
+        // What an older or newer worker says of itself in another form is left out.
+        var networks =
+            from worker in workers
+            from network in (JsonNode.Parse(worker.Facts.GetRawText()) as JsonObject)?["networks"] as JsonArray ?? []
+            let name = network is JsonObject facts && facts["name"] is JsonValue text && text.TryGetValue(out string? known) ? known : null
+            where name is not null
+            select (Name: name, Document: network!.DeepClone());
+        return [.. networks.DistinctBy(n => n.Name).OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => n.Document)];
     }
 }

@@ -68,44 +68,56 @@ static class OpenApi
             foreach (var kind in catalogue["kinds"]!.AsArray())
                 schemas[Name((string)kind!["name"]!)] = Record(document, kind["fields"]!.AsArray(), null, null);
             schemas["Submission"] = Submission(document, catalogue);
-            foreach (var path in (string[])["/api/v1/runs", "/api/v1/runs:validate"])
+            foreach (var (path, effect) in new[] { ("/api/v1/runs", "Queues a run."), ("/api/v1/runs:validate", "Changes nothing.") })
                 if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
-                    operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples);
-            Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename", """{"name":"a better name","tags":["kept"],"priority":-5}""");
-            Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""");
-            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas", "a small lab", """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""");
-            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""");
-            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two learning rates", """
+                    operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples, effect);
+            Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename", """{"name":"a better name","tags":["kept"],"priority":-5}""",
+                "Changes the run's name, tags and priority.");
+            Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""",
+                "Queues a run.");
+            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas", "a small lab",
+                """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""",
+                "WARNING: replaces, at once, the limits of every user who has none of their own.");
+            Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""",
+                "WARNING: replaces, at once, all limits of this user.");
+            const string grid = """
                 {"run":{"kind":"meta-training","name":"grid","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}},
                  "grid":[{"field":"/seed","values":[1,2,3]},{"field":"/training/metaOptimizer/learningRate","values":[0.001,0.003]}]}
-                """);
-            Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote", null, null);
+                """;
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two learning rates", grid, "Queues six runs.");
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two learning rates", grid, "Changes nothing.");
+            Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
-            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token);
-            Takes<BrowserSession.SignIn>(document, HttpMethod.Post, "/api/v1/session", null, null);
-            Takes<NewUser>(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""");
-            Takes<UserEdit>(document, HttpMethod.Patch, "/api/v1/users/{name}", "less of the machines", """{"weight":0.5,"disabled":false}""");
-            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token);
+            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");
+            Takes<BrowserSession.SignIn>(document, HttpMethod.Post, "/api/v1/session");
+            Takes<NewUser>(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""",
+                "Adds the user ada, without a token.");
+            Takes<UserEdit>(document, HttpMethod.Patch, "/api/v1/users/{name}", "the usual share of the machines", """{"weight":1}""",
+                "Sets the user's weight to the default.");
+            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token,
+                "Creates a token of the user's that only reads, for 30 days.");
         }
 
-        /// <summary>The body is a record <typeparamref name="T"/>; with an example that runs as it stands.</summary>
-        void Takes<T>(OpenApiDocument document, HttpMethod method, string path, string? example, string? body)
+        /// <summary>The body is a record <typeparamref name="T"/>; with an example that runs as it stands, and what it then does.</summary>
+        void Takes<T>(OpenApiDocument document, HttpMethod method, string path, string? example = null, string? body = null, string? effect = null)
         {
             if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(method, out var operation))
                 operation.RequestBody = Body(
                     Record(document, SpecReader.DescribeRecord(typeof(T), documentation.SummaryOf), null, null),
-                    example is null ? [] : new Dictionary<string, string> { [example] = body! });
+                    example is null ? [] : new Dictionary<string, string> { [example] = body! }, effect);
         }
 
-        static OpenApiRequestBody Body(IOpenApiSchema schema, IEnumerable<KeyValuePair<string, string>> examples) => new()
+        static OpenApiRequestBody Body(IOpenApiSchema schema, IEnumerable<KeyValuePair<string, string>> examples, string? effect) => new()
         {
             Required = true,
+            // Where Swagger's page shows it beside the button that sends the example.
+            Description = effect,
             Content = new Dictionary<string, IOpenApiMediaType>
             {
                 ["application/json"] = new OpenApiMediaType
                 {
                     Schema = schema,
-                    Examples = examples.ToDictionary(e => e.Key, e => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(e.Value) }),
+                    Examples = examples.ToDictionary(e => e.Key, e => (IOpenApiExample)new OpenApiExample { Summary = e.Key, Description = effect, Value = JsonNode.Parse(e.Value) }),
                 },
             },
         };

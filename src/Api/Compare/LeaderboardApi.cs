@@ -1,5 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Runs;
@@ -17,66 +16,56 @@ static class LeaderboardApi
 {
     const int MostEvaluations = 500;
 
-    sealed record Entry(Run Run, JsonNode Contestant, string Identity, int Instances, JsonNode? Notes);
-
-    sealed record Board(string Id, JsonNode Task, int Horizon, IReadOnlyList<Entry> Entries);
-
     public static void MapLeaderboard(this RouteGroupBuilder v1)
     {
         var boards = v1.MapGroup("/leaderboards").WithTags("Runs");
-        boards.MapGet("", ListAsync).WithSummary("Tasks on which optimizers were measured, the latest first.");
+        boards.MapGet("", ListAsync).WithSummary("Tasks on which optimizers were measured, the latest first; and the evaluations that are left out, with the reason.");
         boards.MapGet("/{id}", ReadAsync).WithSummary("Optimizers on one task by final loss, with steps and seconds to a loss. Query: target.");
     }
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
     {
         request.AllowQuery();
-        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await BoardsAsync(db, cancel)).Select(Brief)]) });
+        var (boards, leftOut) = await ReadBoardsAsync(db, cancel);
+        return Results.Json(new JsonObject
+        {
+            ["items"] = new JsonArray([.. boards.Select(Brief)]),
+            ["leftOut"] = new JsonArray([.. leftOut.Select(run => new JsonObject { ["id"] = run.Run.Id.ToString(), ["name"] = run.Run.Name, ["reason"] = run.Reason })]),
+        });
     }
 
     static async Task<IResult> ReadAsync(string id, HttpRequest request, MetaOptDb db, SeriesStore series, CancellationToken cancel)
     {
         request.AllowQuery("target");
-        var board = (await BoardsAsync(db, cancel)).FirstOrDefault(b => b.Id == id) ?? throw ProblemException.NotFound("such leaderboard");
+        var board = (await ReadBoardsAsync(db, cancel)).Boards.FirstOrDefault(b => b.Id == id) ?? throw ProblemException.NotFound("such leaderboard");
         var target = request.QueryText("target") switch
         {
-            null => board.Entries.Where(e => !(bool)e.Contestant["learned"]!).Min(e => (double?)e.Contestant["finalMean"]),
-            var text when double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) => value,
+            null => board.Entries.Where(e => !e.Learned).Min(e => e.Number("finalMean")),
+            var text when double.TryParse(text, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) => value,
             _ => throw ProblemException.BadParameter("target", "must be a number."),
         };
         var document = Brief(board);
         document["target"] = target;
         var steps = await Task.WhenAll(board.Entries.Select(e => target is { } loss
-            ? series.FirstStepAtMostAsync(e.Run.Id, $"{(string)e.Contestant["name"]!}/mean", loss, cancel) : Task.FromResult<long?>(null)));
+            ? series.FirstStepAtMostAsync(e.Run.Id, $"{e.Name}/mean", loss, cancel) : Task.FromResult<long?>(null)));
         document["entries"] = new JsonArray([.. board.Entries.Select((e, i) => Row(e, steps[i]))]);
         return Results.Json(document);
     }
 
-    static async Task<IReadOnlyList<Board>> BoardsAsync(MetaOptDb db, CancellationToken cancel)
+    static async Task<(IReadOnlyList<Board> Boards, IReadOnlyList<(Run Run, string Reason)> LeftOut)> ReadBoardsAsync(MetaOptDb db, CancellationToken cancel)
     {
         var runs = await db.Runs.AsNoTracking().Where(r => r.Kind == "evaluation" && r.State == RunState.Succeeded)
             .OrderByDescending(r => r.Id).Take(MostEvaluations).ToListAsync(cancel);
-        return [.. runs.Where(r => r.Result is { ValueKind: System.Text.Json.JsonValueKind.Object })
-            .Select(r => (Run: r, Spec: JsonNode.Parse(r.Spec.GetRawText())!, Result: JsonNode.Parse(r.Result!.Value.GetRawText())!))
-            .GroupBy(r => (Task: r.Spec["task"]!.ToJsonString(), Horizon: (int)r.Spec["horizon"]!))
-            .Select(group => new Board(
-                Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{group.Key.Task} {group.Key.Horizon}")))[..12],
-                group.First().Spec["task"]!, group.Key.Horizon, Best(group.SelectMany(r => Entries(r.Run, r.Spec, r.Result)))))];
+        var (read, leftOut) = (new List<MeasuredEvaluation>(), new List<(Run, string)>());
+        foreach (var run in runs)
+            if (MeasuredEvaluation.TryRead(run, out var reason) is { } evaluation) read.Add(evaluation);
+            else leftOut.Add((run, reason));
+        // What a run learned is its final checkpoint, under whichever name it was measured.
+        var learners = read.SelectMany(e => e.Entries).Select(e => e.Learner).OfType<Guid>().ToList();
+        var finals = (await db.Checkpoints.Where(c => learners.Contains(c.RunId) && c.Name == "final").OrderBy(c => c.Step).ToListAsync(cancel))
+            .GroupBy(c => c.RunId).ToDictionary(c => c.Key, c => c.Last().Id);
+        return (Board.Of(read, entry => entry.Learner is { } run && finals.TryGetValue(run, out var final) ? $"\"{final}\"" : entry.Identity), leftOut);
     }
-
-    static IEnumerable<Entry> Entries(Run run, JsonNode spec, JsonNode result)
-    {
-        var (asked, measured) = (spec["contestants"]!.AsArray(), result["contestants"]?.AsArray() ?? []);
-        for (var i = 0; i < measured.Count && i < asked.Count; i++)
-            yield return new(run, measured[i]!, asked[i]!["checkpoint"]?.ToJsonString() ?? asked[i]!["optimizer"]!.ToJsonString(), (int)spec["instances"]!, result["notes"]);
-    }
-
-    /// <summary>What was measured several times counts once: on the most instances, then the latest.</summary>
-    static IReadOnlyList<Entry> Best(IEnumerable<Entry> entries) =>
-    [
-        .. entries.GroupBy(e => e.Identity).Select(same => same.OrderByDescending(e => e.Instances).ThenByDescending(e => e.Run.Id).First())
-            .OrderBy(e => (double?)e.Contestant["finalMean"] ?? double.PositiveInfinity),
-    ];
 
     static JsonObject Brief(Board board) => new()
     {
@@ -84,28 +73,24 @@ static class LeaderboardApi
         ["task"] = board.Task.DeepClone(),
         ["horizon"] = board.Horizon,
         ["contestants"] = board.Entries.Count,
-        ["best"] = (string?)board.Entries.FirstOrDefault()?.Contestant["name"],
+        ["best"] = board.Entries.FirstOrDefault()?.Name,
     };
 
-    static JsonObject Row(Entry entry, long? step)
+    static JsonObject Row(MeasuredContestant entry, long? step) => new()
     {
-        var contestant = entry.Contestant;
-        return new()
-        {
-            ["name"] = contestant["name"]!.DeepClone(),
-            ["learned"] = contestant["learned"]!.DeepClone(),
-            ["run"] = RunDocument.Brief(entry.Run),
-            ["instances"] = entry.Instances,
-            ["notes"] = entry.Notes?.DeepClone() ?? new JsonArray(),
-            ["learningRate"] = contestant["learningRate"]?.DeepClone(),
-            ["finalMean"] = contestant["finalMean"]?.DeepClone(),
-            ["finalMeanCi95"] = contestant["finalMeanCi95"]?.DeepClone(),
-            ["averageLoss"] = contestant["averageLoss"]?.DeepClone(),
-            ["averageLossCi95"] = contestant["averageLossCi95"]?.DeepClone(),
-            ["diverged"] = contestant["diverged"]?.DeepClone(),
-            ["secondsPerStep"] = contestant["secondsPerStep"]?.DeepClone(),
-            ["stepsToTarget"] = step,
-            ["secondsToTarget"] = step * (double?)contestant["secondsPerStep"],
-        };
-    }
+        ["name"] = entry.Name,
+        ["learned"] = entry.Learned,
+        ["run"] = RunDocument.Brief(entry.Run),
+        ["instances"] = entry.Instances,
+        ["notes"] = entry.Notes,
+        ["learningRate"] = entry.Number("learningRate"),
+        ["finalMean"] = entry.Number("finalMean"),
+        ["finalMeanCi95"] = entry.Interval("finalMeanCi95"),
+        ["averageLoss"] = entry.Number("averageLoss"),
+        ["averageLossCi95"] = entry.Interval("averageLossCi95"),
+        ["diverged"] = entry.Number("diverged"),
+        ["secondsPerStep"] = entry.Number("secondsPerStep"),
+        ["stepsToTarget"] = step,
+        ["secondsToTarget"] = step * entry.Number("secondsPerStep"),
+    };
 }

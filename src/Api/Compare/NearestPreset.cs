@@ -33,7 +33,7 @@ static class NearestPreset
     {
         request.AllowQuery();
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
-        var spec = JsonNode.Parse(run.Spec.GetRawText())!.AsObject();
+        var spec = JsonNode.Parse(run.Spec.GetRawText()) as JsonObject ?? [];
         var nearest = s_planned.Value.Where(p => p.Kind == run.Kind && SameType(p.Spec, spec, "task") && SameType(p.Spec, spec, "optimizer"))
             .Select(p => (Planned: p, Differences: Differences(spec, p)))
             .OrderBy(n => n.Differences.Count).FirstOrDefault();
@@ -53,7 +53,9 @@ static class NearestPreset
         });
     }
 
-    static bool SameType(JsonObject a, JsonObject b, string field) => (string?)a[field]?["type"] == (string?)b[field]?["type"];
+    static bool SameType(JsonObject a, JsonObject b, string field) => JsonNode.DeepEquals(TypeOf(a, field), TypeOf(b, field));
+
+    static JsonNode? TypeOf(JsonObject spec, string field) => (spec[field] as JsonObject)?["type"];
 
     /// <summary>The contestants as <c>./metaopt reproduce</c> submits them, the learned ones first.</summary>
     static JsonObject Evaluation(PlannedEvaluation evaluation, PresetPlan plan)
@@ -74,7 +76,7 @@ static class NearestPreset
         if (spec["contestants"] is JsonArray contestants)
         {
             preset = (JsonObject)preset.DeepClone();
-            preset["contestants"] = Align(preset["contestants"]!.AsArray(), contestants);
+            preset["contestants"] = Align(preset["contestants"] as JsonArray ?? [], contestants);
         }
         return [.. SpecDifference.Of([spec, preset]).Where(d => d.Pointer.Split('/') switch
         {
@@ -103,5 +105,6 @@ static class NearestPreset
         return new JsonArray([.. aligned.Concat(left).Select(c => c?.DeepClone())]);
     }
 
-    static string? Name(JsonNode? contestant) => (string?)contestant?["name"] ?? (string?)contestant?["optimizer"]?["type"];
+    static string? Name(JsonNode? contestant) =>
+        contestant is JsonObject fields ? (fields["name"] ?? TypeOf(fields, "optimizer"))?.ToJsonString() : contestant?.ToJsonString();
 }

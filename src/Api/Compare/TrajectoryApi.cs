@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
 using MetaOpt.Evaluation;
 using MetaOpt.Runs;
@@ -25,19 +25,29 @@ static class TrajectoryApi
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         if (run.Kind != "evaluation" || run.State != RunState.Succeeded)
             throw new ProblemException(409, "no-evaluation", "Only an evaluation that succeeded has optimizers to look at.");
-        var spec = (EvaluationSpec)SpecReader.Read(run.Kind, run.Spec);
+        var spec = ReadSpec(run);
         var step = (int)(request.QueryNumber("step", 0, Portrait.MostSteps) ?? Math.Min(10, spec.Horizon));
         var instance = (int)(request.QueryNumber("instance", 0, spec.Instances - 1) ?? 0);
         if (step > spec.Horizon) throw ProblemException.BadParameter("step", $"must be at most the evaluation's horizon, {spec.Horizon}.");
-        var contestants = new List<(string, Optimizers.IOptimizer)>();
-        foreach (var (asked, measured) in spec.Contestants.Zip(run.Result!.Value.GetProperty("contestants").EnumerateArray()).Take(MostContestants))
-            contestants.Add((measured.GetProperty("name").GetString()!, Portrait.Rule(
-                asked, Number(measured, "learningRate"), asked.Checkpoint is { } stored ? await BytesAsync(checkpoints, stored, cancel) : null, spec.Horizon)));
+        if (MeasuredEvaluation.TryRead(run, out var reason) is not { } measured) throw new ProblemException(409, "unreadable", $"Run {id} cannot be shown: {reason}.");
+        var (contestants, leftOut) = (new List<(string, Optimizers.IOptimizer)>(), new JsonArray());
+        foreach (var (asked, entry) in spec.Contestants.Zip(measured.Entries).Take(MostContestants))
+            try
+            {
+                contestants.Add((entry.Name, await RuleAsync(asked, entry.Number("learningRate"), spec.Horizon, checkpoints, cancel)));
+            }
+            catch (ProblemException gone)
+            {
+                leftOut.Add(new JsonObject { ["name"] = entry.Name, ["reason"] = gone.Message });
+            }
+        if (contestants.Count == 0) throw new ProblemException(409, "checkpoint-gone", (string)leftOut[0]!["reason"]!);
         await s_turn.WaitAsync(cancel);
         try
         {
             using var portrait = new Portrait(spec, contestants);
-            return Results.Json(await Task.Run(() => portrait.Draw(instance, step, cancel), cancel));
+            var document = await Task.Run(() => portrait.Draw(instance, step, cancel), cancel);
+            document["leftOut"] = leftOut;
+            return Results.Json(document);
         }
         finally
         {
@@ -45,17 +55,38 @@ static class TrajectoryApi
         }
     }
 
-    static double? Number(JsonElement element, string name) => element.GetProperty(name) is { ValueKind: JsonValueKind.Number } value ? value.GetDouble() : null;
-
-    static async Task<byte[]> BytesAsync(CheckpointStore checkpoints, Guid id, CancellationToken cancel)
+    static EvaluationSpec ReadSpec(Run run)
     {
         try
         {
-            return await checkpoints.ReadAllAsync(id, cancel);
+            return (EvaluationSpec)SpecReader.Read(run.Kind, run.Spec);
+        }
+        catch (SpecException old)
+        {
+            throw new ProblemException(409, "unreadable", $"This version does not read the specification of run {run.Id}: {old.Message}");
+        }
+    }
+
+    static async Task<Optimizers.IOptimizer> RuleAsync(
+        ContestantSpec asked, double? learningRate, int horizon, CheckpointStore checkpoints, CancellationToken cancel)
+    {
+        if (asked.Optimizer is { LearningRate: null } && learningRate is null) throw Gone("The result has no learning rate for it.");
+        try
+        {
+            var stored = asked.Run is { } run
+                ? (await checkpoints.FindFinalAsync(run, cancel))?.Id ?? throw Gone($"Run {run} was deleted, and with it what it learned.")
+                : asked.Checkpoint;
+            return Portrait.Rule(asked, learningRate, stored is { } id ? await checkpoints.ReadAllAsync(id, cancel) : null, horizon);
         }
         catch (KeyNotFoundException)
         {
-            throw new ProblemException(409, "checkpoint-gone", $"Checkpoint {id} was deleted, and with it what the optimizer was.");
+            throw Gone($"Checkpoint {asked.Checkpoint} was deleted, and with it what the optimizer was.");
+        }
+        catch (Exception damaged) when (damaged is FormatException or InvalidDataException)
+        {
+            throw Gone($"Its checkpoint cannot be read: {damaged.Message}");
         }
     }
+
+    static ProblemException Gone(string why) => new(409, "checkpoint-gone", why);
 }

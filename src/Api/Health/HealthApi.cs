@@ -1,6 +1,7 @@
 using MetaOpt.Api.Problems;
 using MetaOpt.Storage;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace MetaOpt.Api.Health;
 
@@ -10,12 +11,15 @@ static class HealthApi
     public static void MapHealth(this WebApplication app)
     {
         var health = app.MapGroup("/healthz").AllowAnonymous().DisableRateLimiting().WithTags("Health");
-        health.MapGet("/live", () => Results.Json(new { status = "live" })).WithSummary("The process answers.");
-        health.MapGet("/ready", ReadyAsync).WithSummary("The database answers and has this program's schema.");
+        // Before anybody is looked up: the process is alive also when a token comes along and the database hangs.
+        health.MapGet("/live", () => Results.Json(new { status = "live" })).WithSummary("The process answers.").ShortCircuit();
+        health.MapGet("/ready", ReadyAsync).WithSummary("The database answers, takes changes and has this program's schema.");
     }
 
-    static async Task<IResult> ReadyAsync(MetaOptDb db, CancellationToken cancellationToken)
+    static async Task<IResult> ReadyAsync(MetaOptDb db, NpgsqlDataSource database, CancellationToken cancellationToken)
     {
+        if (await database.IsReadOnlyAsync(cancellationToken))
+            throw new ProblemException(503, "database-read-only", "The database takes no changes: it is a standby, or was made read-only.") { RetryAfter = 5 };
         var pending = await db.Database.GetPendingMigrationsAsync(cancellationToken);
         return pending.Any()
             ? throw new ProblemException(503, "not-migrated", $"The database lacks {pending.Count()} migrations of this program.") { RetryAfter = 5 }

@@ -1,3 +1,4 @@
+using MetaOpt.Storage;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
@@ -12,6 +13,7 @@ static partial class ProblemWriter
     public static void UseProblems(this WebApplication app)
     {
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("MetaOpt.Api");
+        var database = app.Services.GetRequiredService<NpgsqlDataSource>();
         app.Use(async (context, next) =>
         {
             try
@@ -21,36 +23,32 @@ static partial class ProblemWriter
             catch (Exception error) when (!context.Response.HasStarted)
             {
                 if (error is OperationCanceledException && context.RequestAborted.IsCancellationRequested) return;
-                var problem = Translate(error);
+                var problem = Translate(error, database);
                 if (problem.Status == 500) LogFault(logger, error, context.Request.Method, context.Request.Path);
                 await WriteAsync(context, problem);
             }
         });
     }
 
-    static ProblemException Translate(Exception error) => error switch
+    static ProblemException Translate(Exception error, NpgsqlDataSource database) => error switch
     {
         ProblemException problem => problem,
         SpecException spec => ProblemException.Invalid(spec),
         BadHttpRequestException { StatusCode: 413 } => new(413, "body-too-large", $"The body may have {ApiSettings.MaxBodyBytes} bytes at most."),
         BadHttpRequestException bad => new(bad.StatusCode, "bad-request", bad.Message),
-        NpgsqlException when IsUnavailable(error) => Unavailable(),
-        InvalidOperationException { InnerException: NpgsqlException inner } when IsUnavailable(inner) => Unavailable(),
-        TimeoutException => Unavailable(),
+        _ when database.IsAway(error) => Unavailable(),
         _ => new(500, "fault", "This is a fault of the server; it was logged under the traceId."),
     };
 
-    /// <summary>Connection trouble, or a server that starts, stops or is full: class 08, 53 and 57 of SQLSTATE.</summary>
-    static bool IsUnavailable(Exception error) => error is PostgresException postgres
-        ? postgres.SqlState is ['0', '8', ..] or ['5', '3', ..] or ['5', '7', ..] or "3D000"
-        : error is NpgsqlException;
-
-    static ProblemException Unavailable() => new(503, "database-unavailable", "The database does not answer; try again shortly.") { RetryAfter = 5 };
+    /// <summary>The database is away.</summary>
+    public static ProblemException Unavailable() =>
+        new(503, "database-unavailable", "The database does not answer or takes no changes now; try again in 5 seconds.") { RetryAfter = 5 };
 
     /// <summary>For answers without a body: unknown routes, wrong methods.</summary>
     public static Task WriteStatusAsync(StatusCodeContext context)
     {
         var http = context.HttpContext;
+        if (Pages.IsMissing(http)) return Pages.WriteMissingAsync(http);
         var (code, detail) = http.Response.StatusCode switch
         {
             404 => ("not-found", $"There is nothing at {http.Request.Path}."),

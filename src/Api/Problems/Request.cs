@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace MetaOpt.Api.Problems;
 
@@ -14,6 +15,19 @@ static class Request
     public static async Task<T> ReadAsync<T>(this HttpRequest request) where T : class
     {
         using var document = await request.ReadJsonAsync();
+        return SpecReader.Read<T>(document.RootElement);
+    }
+
+    /// <summary>
+    /// The same for a change, in which what is left out stays: null would change nothing and look as if it did, as a number that a
+    /// client could not read does in JSON.
+    /// </summary>
+    public static async Task<T> ReadChangeAsync<T>(this HttpRequest request) where T : class
+    {
+        using var document = await request.ReadJsonAsync();
+        if (document.RootElement.ValueKind == JsonValueKind.Object
+            && document.RootElement.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Null).Select(p => p.Name).ToList() is { Count: > 0 } empty)
+            throw new SpecException([.. empty.Select(name => new SpecError($"/{name}", "must not be null; leave it out to keep what is there."))]);
         return SpecReader.Read<T>(document.RootElement);
     }
 
@@ -100,9 +114,22 @@ static class Request
         if (!request.Query.TryGetValue(name, out var values)) return null;
         if (values.Count != 1) throw ProblemException.BadParameter(name, "is given more than once.");
         var text = values[0] ?? "";
-        return text.Length <= 200 && !text.Any(c => char.IsControl(c) || char.IsSurrogate(c) || c == '\uFFFD')
+        return text.Length <= 200 && text.EnumerateRunes().All(IsStored)
             ? text
             : throw ProblemException.BadParameter(name, "must be at most 200 ordinary characters.");
+    }
+
+    /// <summary>What a name can hold: SpecReader takes no other control characters, and text that is not UTF-8 is read as U+FFFD.</summary>
+    static bool IsStored(Rune rune) => rune != Rune.ReplacementChar && (!Rune.IsControl(rune) || rune.Value is '\n' or '\r' or '\t');
+
+    /// <summary>
+    /// The path from behind <paramref name="marker"/> on, decoded once. The router's own value leaves an escaped slash as it is, and
+    /// so cannot tell it from an escaped percent sign before 2F.
+    /// </summary>
+    public static string PathEnd(this HttpRequest request, string marker)
+    {
+        var target = request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0];
+        return Uri.UnescapeDataString(target[(target.IndexOf(marker, StringComparison.OrdinalIgnoreCase) + marker.Length)..]);
     }
 
     /// <summary>Query parameters that this endpoint does not know are refused.</summary>

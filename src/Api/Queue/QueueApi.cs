@@ -11,6 +11,9 @@ static class QueueApi
 {
     const int Most = 200;
 
+    // A date beyond it is a fault of what measured or predicted it.
+    const double MostSeconds = 10 * 365 * 24 * 3600.0;
+
     public static void MapQueue(this RouteGroupBuilder v1)
     {
         v1.MapGet("/queue", QueueAsync).WithTags("Queue")
@@ -82,10 +85,10 @@ static class QueueApi
     {
         if (run.Progress is { ValueKind: System.Text.Json.JsonValueKind.Object } progress && progress.TryGetProperty("secondsLeft", out var left)
             && left.ValueKind == System.Text.Json.JsonValueKind.Number)
-            return Math.Max(0, left.GetDouble());
+            return Math.Clamp(left.GetDouble(), 0, MostSeconds);
         try
         {
-            return SpecReader.Read(run.Kind, run.Spec).PredictCost().Seconds;
+            return Math.Clamp(SpecReader.Read(run.Kind, run.Spec).PredictCost().Seconds, 0, MostSeconds);
         }
         catch (SpecException)
         {

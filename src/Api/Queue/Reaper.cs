@@ -4,7 +4,7 @@ using Npgsql;
 namespace MetaOpt.Api.Queue;
 
 /// <summary>Takes expired leases away when no worker is left to do it: a run whose worker is gone must not look as if it ran.</summary>
-sealed class Reaper(RunQueue queue, ILogger<Reaper> log) : BackgroundService
+sealed class Reaper(RunQueue queue, NpgsqlDataSource database, ILogger<Reaper> log) : BackgroundService
 {
     static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
@@ -16,7 +16,7 @@ sealed class Reaper(RunQueue queue, ILogger<Reaper> log) : BackgroundService
             {
                 await queue.ReapAsync(stoppingToken);
             }
-            catch (NpgsqlException unreachable)
+            catch (Exception unreachable) when (database.IsAway(unreachable))
             {
                 log.LogWarning("Expired leases were not looked for: {Reason}", unreachable.Message);
             }

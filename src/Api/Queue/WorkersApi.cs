@@ -19,6 +19,11 @@ static class WorkersApi
             DrainAsync(name, true, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a worker finish its runs and claim no more.");
         workers.MapPost("/{name}/undrain", (string name, HttpContext context, RunQueue queue, CancellationToken cancel) =>
             DrainAsync(name, false, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a drained worker claim runs again.");
+        // A worker's name may be one that no path can hold, such as "..".
+        foreach (var drain in (bool[])[true, false])
+            v1.MapPost(drain ? "/workers:drain" : "/workers:undrain", (HttpContext context, RunQueue queue, CancellationToken cancel) =>
+                DrainAsync(context.Request.QueryText("name") ?? throw ProblemException.BadParameter("name", "is required."), drain, context, queue, cancel))
+                .RequireAuthorization(Scopes.Admin).WithTags("Queue").WithSummary($"The same as {(drain ? "drain" : "undrain")}, for every name. Query: name.");
     }
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
@@ -30,7 +35,7 @@ static class WorkersApi
 
     static async Task<IResult> DrainAsync(string name, bool drain, HttpContext context, RunQueue queue, CancellationToken cancel)
     {
-        context.Request.AllowQuery();
+        context.Request.AllowQuery("name");
         if (name.Contains('\0') || !await queue.DrainAsync(name, drain, context.Deed(drain ? "worker.drain" : "worker.undrain", name), cancel))
             throw ProblemException.NotFound($"worker \"{name}\"");
         return Results.NoContent();

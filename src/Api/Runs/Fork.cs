@@ -44,7 +44,8 @@ public sealed record Fork
     /// <summary>The submission that it stands for.</summary>
     public Submission Of(Run run)
     {
-        var spec = JsonObject.Create(run.Spec)!;
+        var spec = JsonNode.Parse(run.Spec.GetRawText()) as JsonObject
+            ?? throw new ProblemException(409, "unreadable", $"The specification of run {run.Id} is not an object; submit a new run instead.");
         if (Spec is { } changes)
             spec = Merge(spec, changes) as JsonObject ?? throw ProblemException.Invalid(new SpecException("/spec", "must be an object with the fields to change."));
         if (Checkpoint is { } checkpoint)

@@ -1,7 +1,7 @@
-using System.Buffers.Text;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Threading.RateLimiting;
+using MetaOpt.Api.Auth;
 using MetaOpt.Api.Problems;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
@@ -18,9 +18,13 @@ namespace MetaOpt.Api.Runs;
 /// </summary>
 static class RunStreamApi
 {
-    const int MostStreams = 200, MostPoints = 500;
+    const int MostStreams = 200, MostStreamsOfUser = 20, MostPoints = 500;
     static readonly TimeSpan s_tick = TimeSpan.FromSeconds(1), s_heartbeat = TimeSpan.FromSeconds(15);
-    static int s_streams;
+
+    // Of each user with whatever tokens, so that nobody takes the others' streams; and of all, which the database has to feed.
+    static readonly PartitionedRateLimiter<Guid> s_ofUser = PartitionedRateLimiter.Create<Guid, Guid>(user =>
+        RateLimitPartition.GetConcurrencyLimiter(user, _ => new() { PermitLimit = MostStreamsOfUser }));
+    static readonly ConcurrencyLimiter s_all = new(new() { PermitLimit = MostStreams });
 
     public static void MapRunStream(this RouteGroupBuilder v1) =>
         v1.MapGet("/runs/{id:guid}/stream", StreamAsync).WithTags("Runs")
@@ -35,26 +39,24 @@ static class RunStreamApi
         var lastId = context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } header ? header : context.Request.Query["lastEventId"].ToString();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
         if (await FindAsync(databases, id, stop.Token) is null) throw ProblemException.NotFound($"run {id}");
-        if (Interlocked.Increment(ref s_streams) > MostStreams)
-        {
-            Interlocked.Decrement(ref s_streams);
-            throw new ProblemException(429, "too-many-streams", $"{MostStreams} streams are open already; poll the run instead.") { RetryAfter = 5 };
-        }
+        using var own = s_ofUser.AttemptAcquire(context.CallerId());
+        if (!own.IsAcquired) throw TooMany($"{context.CallerName()} has {MostStreamsOfUser} streams open, the most for one user; close one");
+        using var seat = s_all.AttemptAcquire();
+        if (!seat.IsAcquired) throw TooMany($"{MostStreams} streams are open on this server, the most there are");
         try
         {
             context.Response.ContentType = "text/event-stream";
             context.Response.Headers["X-Accel-Buffering"] = "no";
-            await FollowAsync(new Writer(context.Response, ReadId(lastId)), id, once, changes, series, databases, stop.Token);
+            var position = StreamPosition.Parse(lastId);
+            await FollowAsync(new Writer(context.Response, position), id, once, changes, series, databases, stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // The client left, or the server stops: the client comes back with its Last-Event-ID.
         }
-        finally
-        {
-            Interlocked.Decrement(ref s_streams);
-        }
     }
+
+    static ProblemException TooMany(string what) => new(429, "too-many-streams", $"{what}, or poll the run instead.") { RetryAfter = 5 };
 
     static async Task FollowAsync(
         Writer writer, Guid id, bool once, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases, CancellationToken stop)
@@ -95,13 +97,13 @@ static class RunStreamApi
     static async Task<bool> WritePointsAsync(Writer writer, Guid id, SeriesStore series, CancellationToken stop)
     {
         var wrote = false;
-        foreach (var info in await series.ListAsync(id, stop))
+        foreach (var (number, info) in (await series.ListAsync(id, stop)).Index())
         {
-            var seen = writer.Sent.GetValueOrDefault(info.Name, -1);
+            var seen = writer.Sent[number];
             // A resumed attempt went back behind what was sent; the same points come again.
             if (info.LastStep is not { } last || last <= seen) continue;
             if (await series.ReadAsync(id, info.Name, seen + 1, null, MostPoints, stop) is not { Buckets: [.., var newest] } data) continue;
-            writer.Sent[info.Name] = newest.LastStep;
+            writer.Sent[number] = newest.LastStep;
             var point = new JsonObject { ["series"] = info.Name, ["raw"] = data.Raw, ["points"] = new JsonArray([.. data.Buckets.Select(b => SeriesApi.Point(b, data.Raw))]) };
             await writer.WriteAsync("point", point.ToJsonString(), stop);
             wrote = true;
@@ -115,28 +117,15 @@ static class RunStreamApi
         return await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel);
     }
 
-    /// <summary>Anything that is not one of our ids starts from the beginning.</summary>
-    static Dictionary<string, long> ReadId(string id)
+    sealed class Writer(HttpResponse response, StreamPosition sent)
     {
-        try
-        {
-            return id.Length is 0 or > 8000 ? [] : JsonSerializer.Deserialize<Dictionary<string, long>>(Base64Url.DecodeFromChars(id)) ?? [];
-        }
-        catch (Exception error) when (error is FormatException or JsonException)
-        {
-            return [];
-        }
-    }
-
-    sealed class Writer(HttpResponse response, Dictionary<string, long> sent)
-    {
-        /// <summary>Last step that was sent of each series.</summary>
-        public Dictionary<string, long> Sent => sent;
+        /// <summary>How far each series was sent.</summary>
+        public StreamPosition Sent => sent;
 
         public async Task WriteAsync(string type, string data, CancellationToken stop)
         {
-            var id = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(sent));
-            await response.WriteAsync($"event: {type}\nid: {id}\ndata: {data}\n\n", Encoding.UTF8, stop);
+            var id = sent.ToId() is { } position ? $"id: {position}\n" : "";
+            await response.WriteAsync($"event: {type}\n{id}data: {data}\n\n", Encoding.UTF8, stop);
             await response.Body.FlushAsync(stop);
         }
 

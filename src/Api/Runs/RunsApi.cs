@@ -114,7 +114,7 @@ static partial class RunsApi
     static async Task<IResult> ChangeAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var change = await context.Request.ReadAsync<RunChange>();
+        var change = await context.Request.ReadChangeAsync<RunChange>();
         var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
         Intake.RequirePriority(context, change.Priority);

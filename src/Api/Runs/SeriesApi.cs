@@ -14,8 +14,12 @@ static class SeriesApi
     public static void MapSeries(this RouteGroupBuilder v1)
     {
         var series = v1.MapGroup("/runs/{id:guid}/series").WithTags("Runs");
-        series.MapGet("", ListAsync).WithSummary("The run's series.");
-        series.MapGet("/{*name}", ReadAsync).WithSummary("One series, as JSON or (Accept: text/csv) CSV. Query: from, to, maxPoints.");
+        series.MapGet("", (Guid id, HttpRequest request, MetaOptDb db, SeriesStore store, CancellationToken cancel) => request.Query.ContainsKey("name")
+            ? ReadAsync(id, request.QueryText("name")!, request, store, cancel)
+            : ListAsync(id, request, db, store, cancel)).WithSummary("The run's series; with the query's name, that one, as below. Every name can be given so.");
+        series.MapGet("/{*name}", (Guid id, string name, HttpRequest request, SeriesStore store, CancellationToken cancel) =>
+            ReadAsync(id, request.PathEnd("/series/"), request, store, cancel))
+            .WithSummary("One series, as JSON or (Accept: text/csv) CSV. Query: from, to, maxPoints.");
     }
 
     static async Task<IResult> ListAsync(Guid id, HttpRequest request, MetaOptDb db, SeriesStore series, CancellationToken cancel)
@@ -24,7 +28,7 @@ static class SeriesApi
         if (!await db.Runs.AnyAsync(r => r.Id == id, cancel)) throw ProblemException.NotFound($"run {id}");
         return Results.Json(new JsonObject
         {
-            ["items"] = new JsonArray([.. (await series.ListAsync(id, cancel)).Select(s => new JsonObject
+            ["items"] = new JsonArray([.. (await series.ListAsync(id, cancel)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new JsonObject
             {
                 ["name"] = s.Name,
                 ["count"] = s.Count,
@@ -37,12 +41,10 @@ static class SeriesApi
 
     static async Task<IResult> ReadAsync(Guid id, string name, HttpRequest request, SeriesStore series, CancellationToken cancel)
     {
-        request.AllowQuery("from", "to", "maxPoints");
+        request.AllowQuery("name", "from", "to", "maxPoints");
         var from = request.QueryNumber("from", 0, long.MaxValue);
         var to = request.QueryNumber("to", 0, long.MaxValue);
         var most = (int)(request.QueryNumber("maxPoints", 1, MostPoints) ?? DefaultPoints);
-        // The router leaves an escaped slash as it is.
-        name = name.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
         var data = name.Contains('\0') ? null : await series.ReadAsync(id, name, from, to, most, cancel);
         if (data is null) throw ProblemException.NotFound($"series \"{name}\" of run {id}");
         return request.GetTypedHeaders().Accept.Any(a => a.MediaType == "text/csv")

@@ -18,6 +18,7 @@ static class UsersApi
         users.MapPost("", CreateAsync).WithSummary("Adds a user; make a first token at /users/{name}/tokens.");
         users.MapGet("/{name}", GetAsync).WithSummary("One user.");
         users.MapPatch("/{name}", ChangeAsync).WithSummary("Changes role or weight, or disables the user and with it every token.");
+        users.MapDelete("/{name}", DeleteAsync).WithSummary("Deletes a user with every token and session. Runs, models and audit events stay under the name.");
         users.MapGet("/{name}/tokens", ListTokensAsync).WithSummary("The user's tokens and browser sessions, newest first.");
         users.MapPost("/{name}/tokens", CreateTokenAsync).WithSummary("Makes a token for the user; its text is shown this once.");
         users.MapDelete("/{name}/tokens/{id}", RevokeTokenAsync).WithSummary("Revokes one of the user's tokens.");
@@ -53,7 +54,7 @@ static class UsersApi
     static async Task<IResult> ChangeAsync(string name, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var change = await context.Request.ReadAsync<UserEdit>();
+        var change = await context.Request.ReadChangeAsync<UserEdit>();
         try
         {
             var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled), context.Deed("user.change"), cancel)
@@ -64,6 +65,22 @@ static class UsersApi
         {
             throw new ProblemException(409, "last-admin", last.Message);
         }
+    }
+
+    static async Task<IResult> DeleteAsync(string name, HttpContext context, UserStore users, CancellationToken cancel)
+    {
+        context.Request.AllowQuery();
+        if (name == context.CallerName())
+            throw new ProblemException(409, "own-account", $"You are {name}; another administrator deletes this account.");
+        try
+        {
+            if (name.Contains('\0') || !await users.DeleteUserAsync(name, context.Deed("user.delete"), cancel)) throw ProblemException.NotFound("such user");
+        }
+        catch (LastAdminException last)
+        {
+            throw new ProblemException(409, "last-admin", last.Message);
+        }
+        return Results.NoContent();
     }
 
     static async Task<IResult> ListTokensAsync(string name, HttpRequest request, UserStore users, CancellationToken cancel)

@@ -11,10 +11,10 @@ public static class PeopleCommands
 
     static Option<string?> User() => new("--user") { Description = "Somebody else's; for administrators." };
 
-    /// <summary><c>users</c>, <c>users add NAME</c>, <c>users set NAME</c>.</summary>
+    /// <summary><c>users</c>, <c>users add NAME</c>, <c>users set NAME</c>, <c>users delete NAME</c>.</summary>
     public static Command Users()
     {
-        var command = new Command("users", "List everybody; add and change users. For administrators.") { Add(), Set() };
+        var command = new Command("users", "List everybody; add, change and delete users. For administrators.") { Add(), Set(), Delete() };
         command.SetAction(async (_, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
@@ -57,6 +57,19 @@ public static class PeopleCommands
             if (arguments.GetValue(weight) is { } w) body["weight"] = w;
             if (arguments.GetValue(disabled) is { } d) body["disabled"] = d;
             Console.WriteLine(Line(await api.PatchAsync($"users/{Uri.EscapeDataString(arguments.GetValue(name)!)}", body, cancel)));
+        });
+        return command;
+    }
+
+    static Command Delete()
+    {
+        var name = new Argument<string>("name") { Description = "Whom." };
+        var command = new Command("delete", "Delete a user with every token and session. Runs, models and audit events stay.") { name };
+        command.SetAction(async (arguments, cancel) =>
+        {
+            using var api = ApiClient.FromEnvironment();
+            await api.DeleteAsync($"users/{Uri.EscapeDataString(arguments.GetValue(name)!)}", cancel);
+            Console.WriteLine($"Deleted {arguments.GetValue(name)}.");
         });
         return command;
     }

@@ -31,9 +31,7 @@ public static class ResultCommands
     public static async Task<IReadOnlyList<JsonElement>> ReadSeriesAsync(
         ApiClient api, string run, string name, int maxPoints, CancellationToken cancel)
     {
-        // A series' name may contain a slash, which belongs to the path: validation/final.
-        var path = string.Join('/', name.Split('/').Select(Uri.EscapeDataString));
-        var answer = await api.GetAsync($"runs/{Uri.EscapeDataString(run)}/series/{path}?maxPoints={maxPoints}", cancel);
+        var answer = await api.GetAsync($"runs/{Uri.EscapeDataString(run)}/series?name={Uri.EscapeDataString(name)}&maxPoints={maxPoints}", cancel);
         return [.. (answer.Field("points") ?? answer).Items()];
     }
 

@@ -1,3 +1,4 @@
+using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli.Services;
@@ -5,7 +6,7 @@ namespace MetaOpt.Cli.Services;
 /// <summary>The database the services use: the one of <c>METAOPT_DATABASE_URL</c>, else the embedded PostgreSQL.</summary>
 public static class Database
 {
-    static string? Given => Environment.GetEnvironmentVariable("METAOPT_DATABASE_URL") is { Length: > 0 } url ? url : null;
+    static string? Given => DatabaseUrl.FromEnvironment();
 
     /// <summary>True when this program starts and stops it.</summary>
     public static bool IsEmbedded => Given is null;

@@ -5,4 +5,4 @@ left join series_rollups u on u.series_id = s.id and u.width = 16384
 left join lateral (select step, value from series_points p where p.series_id = s.id order by step desc limit 1) last on true
 where s.run_id = @id
 group by s.id, s.name, last.step, last.value
-order by s.name
+order by s.id

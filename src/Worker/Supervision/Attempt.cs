@@ -188,7 +188,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await heartbeat.ReportCutOffAsync();
         }
-        catch (Exception trouble) when (Recorder.IsAway(trouble))
+        catch (Exception trouble) when (DatabaseOutage.Is(trouble))
         {
             _log.CutOffUnsaid(claim.Lease.RunId, trouble.Message);
         }
@@ -200,7 +200,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await LeaveAsync(recorder, ending, cancel);
         }
-        catch (Exception trouble) when (trouble is LeaseLostException or OperationCanceledException or Npgsql.NpgsqlException)
+        catch (Exception trouble) when (trouble is LeaseLostException or OperationCanceledException || DatabaseOutage.Is(trouble))
         {
             // Then the lease runs out, and another worker goes on.
             _log.RunLost(claim.Lease.RunId);

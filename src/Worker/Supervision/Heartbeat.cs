@@ -103,6 +103,7 @@ sealed class Heartbeat : IDisposable
             }
             catch (Exception trouble)
             {
+                _queue.Database.IsAway(trouble);
                 if (!troubled) _log.BeatFailed(_lease.RunId, trouble.Message);
                 troubled = true;
             }

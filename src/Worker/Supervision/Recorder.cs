@@ -1,10 +1,8 @@
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
 using MetaOpt.Workers.Execution;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace MetaOpt.Workers.Supervision;
 
@@ -119,7 +117,7 @@ sealed class Recorder(LeasedRun run, Heartbeat heartbeat, ILogger log)
             {
                 return await write(cancel);
             }
-            catch (Exception trouble) when (IsAway(trouble) && !cancel.IsCancellationRequested)
+            catch (Exception trouble) when (run.Database.IsAway(trouble) && !cancel.IsCancellationRequested)
             {
                 if (!troubled) log.StoreFailed(run.Lease.RunId, trouble.Message);
                 await Task.Delay(s_retry, cancel);
@@ -133,13 +131,4 @@ sealed class Recorder(LeasedRun run, Heartbeat heartbeat, ILogger log)
         await write(c);
         return true;
     }, cancel);
-
-    /// <summary>The database cannot be reached, restarts, or ended our connection: not what we asked of it is wrong.</summary>
-    public static bool IsAway(Exception trouble) => trouble switch
-    {
-        // Connection, operator intervention, resources, transaction rollback, idle in transaction.
-        PostgresException server => server.IsTransient || server.SqlState[..2] is "08" or "57" or "53" or "40" or "25",
-        NpgsqlException or TimeoutException or SocketException or IOException => true,
-        _ => false,
-    };
 }

@@ -99,6 +99,7 @@ sealed class Supervisor(
             }
             catch (Exception trouble)
             {
+                database.IsAway(trouble);
                 if (!away) log.DatabaseAway(trouble.Message);
                 away = true;
                 await Task.Delay(TimeSpan.FromSeconds(1), stop).ContinueWith(_ => { }, TaskScheduler.Default);

@@ -108,6 +108,9 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
                 { Before: "/api/v1/runs/" } => (await SubmitAsync()).ToString(),
                 { Before: "/api/v1/checkpoints/" } => checkpoint.ToString(),
                 { Before: "/api/v1/presets/" } => "quadratics",
+                // One of its own each time: it may be deleted.
+                { Before: "/api/v1/users/" } when pattern == "/api/v1/users/{name}" =>
+                    (await api.App.Services.GetRequiredService<UserStore>().CreateUserAsync($"u{Guid.NewGuid():N}", UserRole.Member, default)).Name,
                 { Before: "/api/v1/users/" or "/api/v1/quotas/" } => "owner",
                 { Before: "/api/v1/workers/" } => "test",
                 { Before: "/api/v1/leaderboards/" } => "aaaaaaaaaaaa",

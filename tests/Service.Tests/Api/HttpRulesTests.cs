@@ -19,6 +19,28 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
 
     async Task<string> TagAsync(string path) => (await api.Admin.GetAsync(path)).Headers.ETag!.Tag;
 
+    /// <summary>Changes that take nothing but their address.</summary>
+    static readonly string[] s_bare =
+    [
+        "/api/v1/runs/{id}/cancel", "/api/v1/runs/{id}/retry", "/api/v1/runs/{id}/pause", "/api/v1/runs/{id}/resume", "/api/v1/runs/{id}/yield",
+        "/api/v1/workers/{name}/drain", "/api/v1/workers/{name}/undrain", "/api/v1/workers:drain", "/api/v1/workers:undrain",
+    ];
+
+    [Fact]
+    public async Task Swagger_says_what_every_change_takes_and_what_its_example_does()
+    {
+        var paths = JsonNode.Parse(await api.Nobody.GetStringAsync("/swagger/v1/swagger.json"))!["paths"]!.AsObject();
+        var changes = paths.SelectMany(p => p.Value!.AsObject().Where(o => o.Key is "post" or "put" or "patch").Select(o => (Path: p.Key, Operation: o.Value!))).ToList();
+        Assert.Equal(s_bare.Order(StringComparer.Ordinal), changes.Where(c => c.Operation["requestBody"] is null).Select(c => c.Path).Order(StringComparer.Ordinal));
+        foreach (var (path, operation) in changes.Where(c => c.Operation["requestBody"] is not null))
+        {
+            var examples = operation["requestBody"]!["content"]!["application/json"]!["examples"]?.AsObject();
+            foreach (var (name, example) in examples ?? [])
+                Assert.True(((string?)example!["description"])?.Length > 5 && (string?)operation["requestBody"]!["description"] == (string?)example["description"], $"{path}: {name}");
+            if (path.StartsWith("/api/v1/quotas", StringComparison.Ordinal)) Assert.StartsWith("WARNING", (string?)operation["requestBody"]!["description"]);
+        }
+    }
+
     [Fact]
     public async Task What_the_client_has_is_not_sent_again_however_it_names_it()
     {

@@ -31,6 +31,23 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     [Theory]
+    [InlineData("/nothing", "text/html,*/*", "text/html")]
+    [InlineData("//lab.invalid/x", "text/html", "text/html")]
+    [InlineData("/nothing", "*/*", "application/problem+json")]
+    [InlineData("/nothing", null, "application/problem+json")]
+    [InlineData("/api/v1/nothing", "text/html", "application/problem+json")]
+    [InlineData("/healthz/nothing", "text/html", "application/problem+json")]
+    public async Task A_browser_that_goes_where_nothing_is_sees_the_dashboards_page_and_a_program_a_problem(string path, string? accept, string type)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(api.Nobody.BaseAddress! + path[1..]));
+        if (accept is not null) request.Headers.Accept.ParseAdd(accept);
+        request.Headers.Authorization = new("Bearer", api.AdminToken);
+        var answer = await api.Nobody.SendAsync(request);
+        Assert.Equal((HttpStatusCode.NotFound, type), (answer.StatusCode, answer.Content.Headers.ContentType!.MediaType));
+        if (type == "text/html") Assert.Contains("/pages/missing.js", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
     [InlineData("/runs/01a1ff12-aefa-7680-8877-b03e8efd81bb", "href=\"/api/v1/runs/01a1ff12-aefa-7680-8877-b03e8efd81bb\"")]
     [InlineData("/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb%2C01a1ff12-aefa-7680-8877-b03e8efd81bc",
         "href=\"/api/v1/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb,01a1ff12-aefa-7680-8877-b03e8efd81bc&amp;maxPoints=600\"")]

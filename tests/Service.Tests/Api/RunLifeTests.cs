@@ -106,10 +106,83 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal($"step,value\n59,{1.0 / 59:R}\n60,NaN\n61,{1.0 / 61:R}\n", await (await api.Admin.SendAsync(csv)).Content.ReadAsStringAsync());
     }
 
+    [Fact]
+    public async Task A_stream_of_many_series_has_short_ids_and_continues_exactly_after_each_of_them()
+    {
+        await DrainAsync();
+        var id = await api.SubmitAsync();
+        var run = await api.ClaimAsync(id);
+        // 32 contestants, the last of which is still on its way.
+        var names = Enumerable.Range(0, 32).SelectMany(i => new[] { "mean", "median", "p10", "p90" }.Select(band => $"{new string('n', 58)}{i:00}/{band}")).ToList();
+        for (var i = 0; i < names.Count; i += 4)
+            await run.AppendPointsAsync([.. from step in Enumerable.Range(1, i < 124 ? 20 : 7) from name in names.Skip(i).Take(4) select new RunEvent.Point(name, step, step)], default);
+        await run.FinishAsync(RunState.Succeeded, [], null, default);
+        var ids = new List<string>();
+        var (events, _) = await ReadAsync(id, null, e => e.Type == "end", ids);
+        Assert.All(ids, seen => Assert.InRange(seen.Length, 1, 99));
+        Assert.Equal(events.Count, ids.Count);
+        Assert.Equal(128, events.Count(e => e.Type == "point"));
+        for (var i = 0; i < events.Count; i += 17)
+        {
+            var (rest, _) = await ReadAsync(id, ids[i], e => e.Type == "end");
+            Assert.Equal(Points(events.Skip(i + 1)), Points(rest));
+        }
+
+        static List<string> Points(IEnumerable<(string Type, JsonNode Data)> events) => [.. events.Where(e => e.Type == "point").Select(e => e.Data.ToJsonString())];
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-1,0,3")]
+    [InlineData("20,20,20,20,7,-1")]
+    [InlineData("9223372036854775807,-1,5")]
+    public void A_position_is_read_from_its_id(string steps)
+    {
+        var (position, sent) = (new MetaOpt.Api.Runs.StreamPosition(), steps.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse).ToList());
+        for (var i = 0; i < sent.Count; i++) position[i] = sent[i];
+        var read = MetaOpt.Api.Runs.StreamPosition.Parse(position.ToId()!);
+        Assert.Equal([.. sent, -1], Enumerable.Range(0, sent.Count + 1).Select(i => read[i]));
+    }
+
+    [Fact]
+    public async Task A_user_has_a_bounded_number_of_streams_and_the_others_have_theirs()
+    {
+        await DrainAsync();
+        var id = await api.SubmitAsync();
+        await api.Admin.PostAsync("/api/v1/users", ApiFixture.Json("""{"name":"streamer"}"""));
+        var made = await api.Admin.PostAsync("/api/v1/users/streamer/tokens", ApiFixture.Json("""{"name":"t"}"""));
+        using var streamer = api.WithToken((string)JsonNode.Parse(await made.Content.ReadAsStringAsync())!["token"]!);
+        var open = new List<HttpResponseMessage>();
+        try
+        {
+            while (open is [] or [.., { StatusCode: HttpStatusCode.OK }] && open.Count < 210)
+                open.Add(await streamer.GetAsync($"/api/v1/runs/{id}/stream", HttpCompletionOption.ResponseHeadersRead));
+            Assert.Equal((21, HttpStatusCode.TooManyRequests), (open.Count, open[^1].StatusCode));
+            Assert.Equal("5", open[^1].Headers.GetValues("Retry-After").Single());
+            var problem = JsonNode.Parse(await open[^1].Content.ReadAsStringAsync())!;
+            Assert.Equal("too-many-streams", (string?)problem["code"]);
+            Assert.Contains("streamer has 20 streams open", (string?)problem["detail"]);
+            using var other = await api.Admin.GetAsync($"/api/v1/runs/{id}/stream", HttpCompletionOption.ResponseHeadersRead);
+            Assert.Equal(HttpStatusCode.OK, other.StatusCode);
+            open[0].Dispose();
+            await Workers.WorkerFixture.UntilAsync(async () =>
+            {
+                using var again = await streamer.GetAsync($"/api/v1/runs/{id}/stream", HttpCompletionOption.ResponseHeadersRead);
+                return again.StatusCode == HttpStatusCode.OK;
+            }, "a closed stream to make room");
+        }
+        finally
+        {
+            foreach (var answer in open) answer.Dispose();
+            await api.Admin.PostAsync($"/api/v1/runs/{id}/cancel", null);
+        }
+    }
+
     static List<long> Steps(List<(string Type, JsonNode Data)> events) =>
         [.. events.Where(e => e.Type == "point").SelectMany(e => e.Data["points"]!.AsArray()).Select(p => (long)p!["step"]!)];
 
-    async Task<(List<(string Type, JsonNode Data)> Events, string LastId)> ReadAsync(Guid id, string? lastId, Func<(string Type, JsonNode Data), bool> until)
+    async Task<(List<(string Type, JsonNode Data)> Events, string LastId)> ReadAsync(
+        Guid id, string? lastId, Func<(string Type, JsonNode Data), bool> until, List<string>? ids = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/runs/{id}/stream");
         if (lastId is not null) request.Headers.TryAddWithoutValidation("Last-Event-ID", lastId);
@@ -124,6 +197,7 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
             if (line.StartsWith("id: ", StringComparison.Ordinal)) seen = line[4..];
             if (!line.StartsWith("data: ", StringComparison.Ordinal)) continue;
             events.Add((type, JsonNode.Parse(line[6..])!));
+            ids?.Add(seen);
             if (until(events[^1])) return (events, seen);
         }
         Assert.Fail($"The stream of {id} ended early.");

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 using static MetaOpt.Service.Tests.Api.ApiFixture;
 
@@ -107,8 +108,56 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
     }
 
+    [Fact]
+    public async Task A_user_is_deleted_with_tokens_and_sessions_while_runs_and_audit_events_stay()
+    {
+        var name = await UserAsync("admin");
+        using var client = await ClientAsync(name);
+        var run = await BodyAsync(await client.PostAsync("/api/v1/runs", Json(ApiFixture.Training)), 202);
+        await api.Admin.PutAsync($"/api/v1/quotas/{name}", Json("""{"running":1}"""));
+        Assert.Equal("own-account", (string)(await BodyAsync(await client.DeleteAsync($"/api/v1/users/{name}"), 409))["code"]!);
+        Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.DeleteAsync("/api/v1/users/nobody")).StatusCode);
+        // Whoever deletes may have been disabled meanwhile, which only the database knows.
+        await using (var disable = api.Database.CreateCommand($"update users set disabled_at = now() where role = 'admin' and name not in ('admin', '{name}')"))
+            await disable.ExecuteNonQueryAsync();
+
+        Assert.Equal(HttpStatusCode.NoContent, (await api.Admin.DeleteAsync($"/api/v1/users/{name}")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.GetAsync($"/api/v1/users/{name}")).StatusCode);
+        Assert.DoesNotContain((await api.GetAsync("/api/v1/quotas"))["items"]!.AsArray(), q => (string)q!["name"]! == name);
+        Assert.Equal(name, (string)(await api.GetAsync($"/api/v1/runs/{run["id"]}"))["owner"]!);
+        var events = (await api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray();
+        Assert.Equal(("user.delete", "admin"), ((string)events[0]!["action"]!, (string)events[0]!["actor"]!));
+        Assert.Equal("run.submit", (string)(await api.GetAsync($"/api/v1/audit?actor={name}"))["items"]![0]!["action"]!);
+        var users = api.App.Services.GetRequiredService<MetaOpt.Storage.UserStore>();
+        await Assert.ThrowsAsync<MetaOpt.Storage.LastAdminException>(() => users.DeleteUserAsync("admin", new(name, "user.delete"), default));
+        await api.GetAsync("/api/v1/me");
+    }
+
+    [Fact]
+    public async Task The_audit_trail_is_read_between_two_times_and_a_change_that_changes_nothing_is_no_event()
+    {
+        var name = await UserAsync("member");
+        await ChangeAsync(name, """{"weight":3}""");
+        await ChangeAsync(name, """{"weight":3}""");
+        await ChangeAsync(name, "{}");
+        var events = (await api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray();
+        Assert.Equal(["user.change", "user.create"], events.Select(e => (string)e!["action"]!));
+        var (changed, created) = (Uri.EscapeDataString((string)events[0]!["at"]!), Uri.EscapeDataString((string)events[1]!["at"]!));
+        async Task<List<string>> Between(string times) =>
+            [.. (await api.GetAsync($"/api/v1/audit?subject={name}&{times}"))["items"]!.AsArray().Select(e => (string)e!["action"]!)];
+        Assert.Equal(["user.change"], await Between($"from={changed}"));
+        Assert.Equal(["user.create"], await Between($"to={changed}"));
+        Assert.Equal(["user.create"], await Between($"from={created}&to={changed}"));
+        Assert.Equal(HttpStatusCode.BadRequest, (await api.Admin.GetAsync("/api/v1/audit?from=yesterday")).StatusCode);
+    }
+
     [Theory]
     [InlineData("POST", "", """{"role":"member"}""", "/name")]
+    [InlineData("PATCH", "/admin", """{"weight":null}""", "/weight")]
+    [InlineData("PATCH", "/admin", """{"weight":"abc"}""", "/weight")]
+    [InlineData("POST", "", """{"name":"ada","weight":null}""", "/weight")]
+    [InlineData("POST", "", """{"name":"ada","weight":"abc"}""", "/weight")]
     [InlineData("POST", "", """{"name":"Ada"}""", "/name")]
     [InlineData("POST", "", """{"name":"a/b"}""", "/name")]
     [InlineData("POST", "", """{"name":"ada","role":"owner"}""", "/role")]

@@ -45,6 +45,8 @@ public sealed class PeopleCommandsTests(ApiFixture api) : IClassFixture<ApiFixtu
         await RunAsync(api.Home, 0, $"tokens revoke {id} --user ada");
         Assert.Contains("revoked", await RunAsync(api.Home, 0, "tokens --user ada"));
         await RunAsync(ada, 1, "whoami");
+        Assert.Equal("Deleted ada.", await RunAsync(api.Home, 0, "users delete ada"));
+        Assert.DoesNotContain("ada", await RunAsync(api.Home, 0, "users"));
         Assert.Equal("Signed out.", await RunAsync(ada, 0, "logout"));
         Assert.False(File.Exists(Path.Combine(ada, "login")));
     }

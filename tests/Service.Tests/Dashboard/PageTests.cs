@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using MetaOpt.Service.Tests.Api;
 using MetaOpt.Service.Tests.Workers;
 using Microsoft.Playwright;
 using Xunit;
@@ -175,6 +176,55 @@ public sealed class PageTests(BrowserFixture browser)
             }
         }
         Assert.True(found.Count == 0, string.Join('\n', found));
+    }
+
+    [Theory]
+    [InlineData("/%5Clab.invalid/x", "/")]
+    [InlineData("/%09/lab.invalid/x", "/")]
+    [InlineData("//lab.invalid/x", "/")]
+    [InlineData("/.//lab.invalid/x", "//lab.invalid/x")]
+    [InlineData("https:lab.invalid", "/")]
+    [InlineData("javascript:alert(1)", "/")]
+    [InlineData("http://[", "/")]
+    [InlineData("/runs%3Ftag%3Da", "/runs")]
+    public async Task Signing_in_leads_to_an_address_of_this_server_only(string to, string path)
+    {
+        await using var opened = await browser.SignInAsync($"/sign-in?to={to}");
+        await opened.Page.WaitForFunctionAsync("() => document.querySelector('#bar a[href]') && location.pathname !== '/sign-in'");
+        Assert.Equal((new Uri(browser.Address).Authority, path), (new Uri(opened.Page.Url).Authority, new Uri(opened.Page.Url).AbsolutePath));
+    }
+
+    [Fact]
+    public async Task Text_in_a_saved_table_is_text_and_a_series_is_read_under_its_own_name()
+    {
+        await using var opened = await browser.SignInAsync("/account");
+        var quoted = await opened.Page.EvaluateAsync<string[]>(
+            """
+            async () => {
+              const { quoted, toCsv } = await import(document.querySelector('script[src*="/app/"]').src.replace('main.js', 'save.js'));
+              const curve = { x: [1], y: [-2.5], low: [null], high: [-1] };
+              const chart = { options: {}, visible: [{ label: '=HYPERLINK("x")', curve }] };
+              return [...['=1+1', '@SUM(1)', '+1', '-1', '\tx', '\rx', ' =1', 'a\rb', 'plain', 'a,b', '\uff1d1'].map(quoted), toCsv(chart)];
+            }
+            """);
+        Assert.Equal(
+            ["'=1+1", "'@SUM(1)", "'+1", "'-1", "'\tx", "\"'\rx\"", "' =1", "\"a\rb\"", "plain", "\"a,b\"", "'\uff1d1",
+                "curve,step,value,low,high\n\"'=HYPERLINK(\"\"x\"\")\",1,-2.5,,-1\n"], quoted);
+
+        var pool = WorkerFixture.Fresh("names");
+        var id = await browser.Api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, $",\"pool\":\"{pool}\""));
+        string[] names = ["a/b", "a%2Fb", "a%252Fb", "../../checkpoints", "..", "?x#y"];
+        var run = await browser.Api.ClaimAsync(id, pool);
+        await run.AppendPointsAsync([.. names.Select((name, i) => new MetaOpt.Runs.RunEvent.Point(name, 1, i))], default);
+        var read = await opened.Page.EvaluateAsync<double[]>(
+            """
+            async ([id, names]) => {
+              const { Curves } = await import(document.querySelector('script[src*="/app/"]').src.replace('main.js', 'curves.js'));
+              const curves = new Curves(id, new AbortController().signal, () => {});
+              return Promise.all(names.map(async name => (await curves.read(name)).last));
+            }
+            """, new object[] { id.ToString(), names });
+        Assert.Equal([.. names.Select((_, i) => (double)i)], read);
     }
 
     [Fact]

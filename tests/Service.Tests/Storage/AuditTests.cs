@@ -19,6 +19,7 @@ public sealed class AuditTests : IAsyncLifetime
         await _storage.InitializeAsync();
         var (queue, users, pool) = (_storage.Queue, _storage.Users, StorageFixture.Fresh("pool"));
         var ada = await users.CreateUserAsync("ada", UserRole.Admin, default);
+        await users.CreateUserAsync("gone", UserRole.Member, default);
         var token = (await users.CreateTokenAsync(ada.Id, "laptop", Scopes.All, null, default)).Token;
         var caller = new Caller(ada.Id, ada.Name, ada.Role, token.Id, Scopes.All);
         var (cancelled, waiting, running) = (await EndAsync(null), await EndAsync(null), await EndAsync(null));
@@ -44,6 +45,7 @@ public sealed class AuditTests : IAsyncLifetime
         Add(nameof(RunQueue.DeleteAsync), d => queue.DeleteAsync(ended, d, default));
         Add(nameof(UserStore.CreateUserAsync), d => users.CreateUserAsync("new", UserRole.Member, 1, d, default));
         Add(nameof(UserStore.ChangeUserAsync), d => users.ChangeUserAsync("ada", new(null, 3, null), d, default));
+        Add(nameof(UserStore.DeleteUserAsync), d => users.DeleteUserAsync("gone", d, default));
         Add(nameof(UserStore.CreateTokenAsync), d => users.CreateTokenAsync(ada.Id, "new", Scopes.All, null, d, default));
         Add(nameof(UserStore.CreateSessionAsync), d => users.CreateSessionAsync(caller, TimeSpan.FromDays(1), d, default));
         Add(nameof(UserStore.RevokeTokenAsync), d => users.RevokeTokenAsync(ada.Id, token.Id, d, default));
@@ -74,7 +76,7 @@ public sealed class AuditTests : IAsyncLifetime
         foreach (var (name, change) in _changes.Where(c => c.Key != nameof(RunQueue.DeleteAsync)))
         {
             await change(new("grace", name));
-            var line = Assert.Single(await _storage.Get<AuditLog>().ListAsync("grace", name, null, null, 10, default));
+            var line = Assert.Single(await _storage.Get<AuditLog>().ListAsync("grace", name, null, null, null, null, 10, default));
             Assert.True(line.At > DateTimeOffset.UtcNow.AddHours(-1));
         }
     }

@@ -65,9 +65,9 @@ export function audit(signal) {
 
 const subject = ({ action, subject }) =>
   action.startsWith('run.') && action !== 'run.batch' && action !== 'run.delete'
-    ? h('a', { href: `/runs/${subject}` }, `run ${short(subject)}`)
+    ? h('a', { href: `/runs/${encodeURIComponent(subject)}` }, `run ${short(subject)}`)
     : action === 'run.batch'
-      ? h('a', { href: `/runs?batch=${subject}` }, `grid ${short(subject)}`)
+      ? h('a', { href: `/runs?batch=${encodeURIComponent(subject)}` }, `grid ${short(subject)}`)
       : h('span.wordy', subject ?? '–');
 
 const detail = facts =>

@@ -21,7 +21,7 @@ export class Curves {
   async read(name, [from, to] = []) {
     const part = from === undefined ? '' : `&from=${from}&to=${to}`;
     const data = await api.get(
-      `/runs/${this.id}/series/${encodeURIComponent(name)}?maxPoints=${wantedPoints}${part}`,
+      `/runs/${this.id}/series?name=${encodeURIComponent(name)}&maxPoints=${wantedPoints}${part}`,
       this.signal,
     );
     return new Curve().add(data.points);

@@ -93,8 +93,11 @@ const isThere = () =>
     () => false,
   );
 
-/** After signing in: a new document, which names what its view asks for. */
-const entered = to => location.replace(to.startsWith('/') && !to.startsWith('//') ? to : '/');
+/** After signing in: a new document, which names what its view asks for. Read as the browser does: "/\host" would leave. */
+const entered = to => {
+  const address = URL.canParse(to, location.origin) ? new URL(to, location.origin) : null;
+  location.replace(address?.origin === location.origin ? address.href : '/');
+};
 
 async function leave() {
   await api.delete('/session').catch(() => {});

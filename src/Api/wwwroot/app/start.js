@@ -11,7 +11,7 @@ const longestName = 200;
 export async function start(query, signal) {
   const [from, evaluate, preset] = ['from', 'evaluate', 'preset'].map(name => query.get(name));
   if (from) {
-    const origin = await api.get(`/runs/${from}`, signal);
+    const origin = await api.get(`/runs/${encodeURIComponent(from)}`, signal);
     const given = query.get('start');
     const name = named(origin.name, given ? ', trained on' : ', forked');
     if (!given) return { ...origin, name, origin };
@@ -19,7 +19,7 @@ export async function start(query, signal) {
   }
   if (evaluate) return evaluation(evaluate, signal);
   if (!preset) return { kind: query.get('kind') ?? 'meta-training', spec: {} };
-  const plan = await api.get(`/presets/${preset}?size=${query.get('size') ?? 'quick'}`, signal);
+  const plan = await api.get(`/presets/${encodeURIComponent(preset)}?size=${encodeURIComponent(query.get('size') ?? 'quick')}`, signal);
   return { ...fromPreset(plan, query.get('run')), plan };
 }
 
@@ -28,8 +28,8 @@ const named = (base, end) => `${base.slice(0, longestName - end.length)}${end}`;
 
 /** A checkpoint, or a model's name@version, against Adam on what it was trained on. */
 async function evaluation(learned, signal) {
-  const id = learned.includes('@') ? (await api.get(`/models/${learned}`, signal)).checkpoint : learned;
-  const { runId } = await api.get(`/checkpoints/${id}`, signal);
+  const id = learned.includes('@') ? (await api.get(`/models/${encodeURIComponent(learned)}`, signal)).checkpoint : learned;
+  const { runId } = await api.get(`/checkpoints/${encodeURIComponent(id)}`, signal);
   const { name, spec } = await api.get(`/runs/${runId}`, signal);
   const contestants = [{ checkpoint: learned }, { optimizer: { type: 'adam' } }];
   return {

@@ -35,7 +35,7 @@ export const workerTable = (items, me, changed = () => {}) =>
 
 const drain = (worker, changed) =>
   action(worker.draining ? 'Give runs again' : 'Drain', '.quiet', async () => {
-    await api.post(`/workers/${encodeURIComponent(worker.name)}/${worker.draining ? 'undrain' : 'drain'}`);
+    await api.post(`/workers:${worker.draining ? 'undrain' : 'drain'}?name=${encodeURIComponent(worker.name)}`);
     await changed();
   });
 

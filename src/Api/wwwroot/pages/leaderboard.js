@@ -13,18 +13,19 @@ import { quoted, svgMenu } from '../app/save.js';
 export const title = 'Leaderboard';
 
 export async function show(view, { query, signal, go }) {
-  const { items } = await api.get('/leaderboards', signal);
+  const { items, leftOut } = await api.get('/leaderboards', signal);
   if (items.length === 0) {
     fill(
       view,
       h('h1', 'Leaderboard'),
+      missing(leftOut),
       h('p.empty', 'No evaluation has succeeded yet. ', h('a', { href: '/new?kind=evaluation' }, 'Submit one'), '.'),
     );
     return;
   }
   const id = query.get('board') ?? items[0].id,
     target = query.get('target');
-  const board = await api.get(`/leaderboards/${id}${target ? `?target=${encodeURIComponent(target)}` : ''}`, signal);
+  const board = await api.get(`/leaderboards/${encodeURIComponent(id)}${target ? `?target=${encodeURIComponent(target)}` : ''}`, signal);
   const address = changes =>
     `/leaderboard?${new URLSearchParams(Object.entries({ board: id, target, ...changes }).filter(([, v]) => v))}`;
   const goal = field(
@@ -86,6 +87,7 @@ export async function show(view, { query, signal, go }) {
       ),
     ),
     h('p.lead', describe(board.task)),
+    missing(leftOut),
     place,
     panel(
       'Optimizers',
@@ -126,6 +128,18 @@ export async function show(view, { query, signal, go }) {
     ),
   );
 }
+
+/** Evaluations that cannot be ranked, and why. */
+const missing = leftOut =>
+  leftOut.length > 0 &&
+  h(
+    'details.banner',
+    h('summary', `${leftOut.length} ${leftOut.length === 1 ? 'evaluation is' : 'evaluations are'} left out`),
+    h(
+      'ul',
+      leftOut.map(run => h('li', runLink(run), `: ${run.reason}`)),
+    ),
+  );
 
 const name = board => `${board.task.type}, ${describe(board.task, 3)}, ${board.horizon} steps`;
 

@@ -29,7 +29,7 @@ export async function show(view, { query, signal, go }) {
     );
     return;
   }
-  const run = await api.get(`/runs/${id}`, signal);
+  const run = await api.get(`/runs/${encodeURIComponent(id)}`, signal);
   const horizon = Math.min(200, run.spec.horizon);
   const input = (name, label, max, fallback) =>
     h(
@@ -75,14 +75,15 @@ export async function show(view, { query, signal, go }) {
   fill(
     view,
     h('div.page-head', h('h1', 'Trajectory'), form),
-    h('p.lead', 'What the optimizers of ', h('a', { href: `/runs/${id}` }, run.name), ' do with a gradient.'),
+    h('p.lead', 'What the optimizers of ', h('a', { href: `/runs/${encodeURIComponent(id)}` }, run.name), ' do with a gradient.'),
     response,
     path,
     seen,
   );
 
   const part = new URLSearchParams(['step', 'instance'].filter(name => query.has(name)).map(name => [name, query.get(name)]));
-  const data = await api.get(`/runs/${id}/trajectory?${part}`, signal);
+  const data = await api.get(`/runs/${encodeURIComponent(id)}/trajectory?${part}`, signal);
+  for (const { name, reason } of data.leftOut) path.before(h('p.banner', `${name} is left out: ${reason}`));
   const curve = (x, y) => Object.assign(new Curve(), { x, y, low: y, high: y });
   await new Chart(response, {
     name: `${run.name}-update`,

@@ -1,0 +1,223 @@
+using System.Text.Json.Nodes;
+using MetaOpt.Compute;
+using MetaOpt.Runs;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace MetaOpt.Service.Tests.Api;
+
+/// <summary>Whatever rows the database holds, lists show the others and say which they left out.</summary>
+public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
+{
+    const string Task = """{"type":"quadratic","dimensions":2}""";
+
+    static readonly string[] s_lists =
+    [
+        "/api/v1/runs", "/api/v1/queue", "/api/v1/leaderboards", "/api/v1/workers", "/api/v1/catalogue", "/api/v1/models", "/api/v1/quotas",
+        "/api/v1/users", "/api/v1/audit", "/api/v1/me/tokens", "/api/v1/me/usage", "/api/v1/presets", "/metrics",
+    ];
+
+    /// <summary>Submits a run of a pool of its own and executes it here, as a worker's child would.</summary>
+    async Task<Guid> ExecuteAsync(string kind, string spec)
+    {
+        var pool = $"rows-{Guid.NewGuid():N}"[..30];
+        var id = await api.SubmitAsync($$"""{"kind":"{{kind}}","name":"{{kind}}","pool":"{{pool}}","spec":{{spec}}}""");
+        var leased = await api.ClaimAsync(id, pool);
+        var stored = (await api.GetAsync($"/api/v1/runs/{id}"))["spec"]!.ToJsonString();
+        var read = SpecReader.Read(kind, System.Text.Json.JsonElement.Parse(stored));
+        using var kernels = KernelSets.Create("auto", 1);
+        JsonObject? result = null;
+        foreach (var happened in read.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), await InputsAsync(read)), default))
+            if (happened is RunEvent.Point point) await leased.AppendPointsAsync([point], default);
+            else if (happened is RunEvent.Checkpoint made) await leased.SaveCheckpointAsync(made.Name, made.Step, made.Bytes, default);
+            else if (happened is RunEvent.Result(var document)) result = document;
+        await leased.FinishAsync(RunState.Succeeded, result, null, default);
+        return id;
+    }
+
+    async Task<Guid> RunningAsync()
+    {
+        var pool = $"rows-{Guid.NewGuid():N}"[..30];
+        var id = await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, $",\"pool\":\"{pool}\""));
+        await api.ClaimAsync(id, pool);
+        return id;
+    }
+
+    async Task<Dictionary<Guid, byte[]>> InputsAsync(RunSpec spec)
+    {
+        var inputs = new Dictionary<Guid, byte[]>();
+        foreach (var (_, checkpoint) in spec.RequiredCheckpoints) inputs[checkpoint] = await ContentAsync(checkpoint.ToString());
+        foreach (var (_, run) in spec.RequiredRuns) inputs[run] = await ContentAsync(await FinalAsync(run));
+        return inputs;
+    }
+
+    Task<byte[]> ContentAsync(string checkpoint) => api.Admin.GetByteArrayAsync($"/api/v1/checkpoints/{checkpoint}/content");
+
+    async Task<string> FinalAsync(Guid run) => (string)(await api.GetAsync($"/api/v1/runs/{run}/checkpoints"))["items"]!.AsArray()
+        .Single(c => (string?)c!["name"] == "final")!["id"]!;
+
+    static string SpecOf(string kind, string contestants) => kind switch
+    {
+        "meta-training" => $$"""
+            {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},
+             "training":{"horizon":4,"unroll":2,"metaBatch":1,"metaEpochs":1,"validation":{"every":1,"instances":1} } }
+            """,
+        "evaluation" => $$"""{"task":{{Task}},"horizon":4,"instances":2,"bootstrapResamples":100,"contestants":[{{contestants}}] }""",
+        "meta-gradient-diagnosis" => $$"""
+            {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},"horizon":2,"unroll":1,"instances":1,"estimates":2,"referencePairs":20}
+            """,
+        _ => throw new InvalidOperationException($"Give a small specification of the kind {kind} here: lists must survive it."),
+    };
+
+    /// <summary>Every way to name a contestant that the catalogue knows, and a model's name where the id of a checkpoint is asked for.</summary>
+    async Task<IReadOnlyList<string>> ContestantsAsync(Guid training)
+    {
+        var final = await FinalAsync(training);
+        var promoted = await api.Admin.PostAsync($"/api/v1/checkpoints/{final}/promote", ApiFixture.Json("""{"name":"rows"}"""));
+        var model = (string)JsonNode.Parse(await promoted.Content.ReadAsStringAsync())!["id"]!;
+        var evaluation = (await api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray().Single(k => (string?)k!["name"] == "evaluation")!;
+        var fields = evaluation["fields"]!.AsArray().Single(f => (string?)f!["name"] == "contestants")!["fields"]!.AsArray()
+            .Select(f => (string)f!["name"]!).Where(f => f != "name");
+        return
+        [
+            .. fields.SelectMany(field => field switch
+            {
+                "optimizer" => ["""{"optimizer":{"type":"adam","learningRate":0.1} }"""],
+                "checkpoint" => (string[])[$$"""{"checkpoint":"{{final}}","name":"by checkpoint"}""", $$"""{"checkpoint":"{{model}}","name":"by model"}"""],
+                "run" => [$$"""{"run":"{{training}}","name":"by run"}"""],
+                _ => throw new InvalidOperationException($"Name a contestant by {field} here: lists must survive it."),
+            }),
+        ];
+    }
+
+    [Fact]
+    public async Task Lists_stay_alive_with_every_kind_of_run_and_every_way_to_name_a_contestant()
+    {
+        var training = await ExecuteAsync("meta-training", SpecOf("meta-training", ""));
+        var contestants = await ContestantsAsync(training);
+        List<Guid> runs = [training];
+        foreach (var kind in SpecReader.Kinds.Keys.Where(k => k != "meta-training"))
+            foreach (var contestant in kind == "evaluation" ? contestants : [""]) runs.Add(await ExecuteAsync(kind, SpecOf(kind, contestant)));
+        var all = await ExecuteAsync("evaluation", SpecOf("evaluation", string.Join(',', contestants)));
+        runs.Add(all);
+        foreach (var list in s_lists) Assert.True((await api.Admin.GetAsync(list)).IsSuccessStatusCode, list);
+        foreach (var run in runs)
+            foreach (var part in (string[])["", "/series", "/checkpoints", "/logs", "/preset"]) await api.GetAsync($"/api/v1/runs/{run}{part}");
+        await api.GetAsync($"/api/v1/compare?runs={string.Join(',', runs.TakeLast(8))}");
+
+        var drawn = await api.GetAsync($"/api/v1/runs/{all}/trajectory");
+        Assert.Equal(contestants.Count, drawn["response"]!["updates"]!.AsArray().Count);
+        Assert.Empty(drawn["leftOut"]!.AsArray());
+
+        var listed = await api.GetAsync("/api/v1/leaderboards");
+        Assert.DoesNotContain(listed["leftOut"]!.AsArray(), left => runs.Contains(Guid.Parse((string)left!["id"]!)));
+        var board = listed["items"]!.AsArray().Single(b => (int?)b!["horizon"] == 4 && (int?)b["task"]!["dimensions"] == 2)!;
+        // By run, checkpoint and model it is one optimizer.
+        Assert.Equal(2, (await api.GetAsync($"/api/v1/leaderboards/{board["id"]}"))["entries"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("spec = '[]'")]
+    [InlineData("spec = '\"x\"'")]
+    [InlineData("spec = 'null'")]
+    [InlineData("spec = '{}'")]
+    [InlineData("""spec = '{"task":7,"horizon":"x","instances":[],"contestants":{}}'""")]
+    [InlineData("""spec = spec || '{"task":"quadratic"}'""")]
+    [InlineData("""spec = spec || '{"horizon":1e99}'""")]
+    [InlineData("""spec = spec || '{"contestants":[{"oracle":1}]}'""", false)]
+    [InlineData("""spec = spec || '{"contestants":[7]}'""")]
+    [InlineData("result = null")]
+    [InlineData("result = 'null'")]
+    [InlineData("result = '[]'")]
+    [InlineData("""result = '{"contestants":{}}'""")]
+    [InlineData("""result = '{"contestants":[]}'""")]
+    [InlineData("""result = '{"contestants":["x"]}'""")]
+    [InlineData("""result = '{"contestants":[{"name":7}]}'""")]
+    [InlineData("kind = 'alchemy', spec = '[]'", false)]
+    [InlineData("""progress = '"x"'""", false)]
+    [InlineData("""progress = '{"secondsLeft":1e999,"stepsPerSecond":"x","done":[],"total":{}}'""", false)]
+    [InlineData("""progress = '{"secondsLeft":1e308}'""", false)]
+    public async Task A_row_that_cannot_be_read_is_left_out_and_named_and_the_others_stay(string change, bool named = true)
+    {
+        const string adam = """{"optimizer":{"type":"adam","learningRate":0.1} }""";
+        var (good, bad) = (await ExecuteAsync("evaluation", SpecOf("evaluation", adam)), await ExecuteAsync("evaluation", SpecOf("evaluation", adam)));
+        // One that waits and one that runs are in the queue's list.
+        var (queued, running) = (await api.SubmitAsync(), await RunningAsync());
+        await using (var spoil = api.Database.CreateCommand($"update runs set {change} where id = '{bad}'")) await spoil.ExecuteNonQueryAsync();
+        if (!change.Contains("result", StringComparison.Ordinal))
+        {
+            await using var more = api.Database.CreateCommand($"update runs set {change} where id in ('{queued}', '{running}')");
+            await more.ExecuteNonQueryAsync();
+        }
+        await using (var worker = api.Database.CreateCommand(
+            """
+            insert into workers (name, pool, datasets, facts, first_seen_at, last_seen_at)
+            values ('odd', 'cpu', '{}', '[1]', now(), now()), ('odder', 'cpu', '{}', '{"networks":[7,{"name":1},{"name":"n"}]}', now(), now())
+            on conflict do nothing
+            """))
+            await worker.ExecuteNonQueryAsync();
+        try
+        {
+            foreach (var list in s_lists) Assert.True((await api.Admin.GetAsync(list)).IsSuccessStatusCode, list);
+            Assert.Contains((await api.GetAsync("/api/v1/runs?limit=200"))["items"]!.AsArray(), r => (string?)r!["id"] == bad.ToString());
+            foreach (var part in (string[])["", "/series", "/preset", "/trajectory", "/logs"])
+                Assert.InRange((int)(await api.Admin.GetAsync($"/api/v1/runs/{bad}{part}")).StatusCode, 200, 499);
+            Assert.InRange((int)(await api.Admin.PostAsync($"/api/v1/runs/{bad}/fork", ApiFixture.Json("{}"))).StatusCode, 200, 499);
+            await api.GetAsync($"/api/v1/compare?runs={good},{bad}");
+            var boards = await api.GetAsync("/api/v1/leaderboards");
+            Assert.Equal(named, boards["leftOut"]!.AsArray().Any(r => (string?)r!["id"] == bad.ToString() && ((string)r["reason"]!).Length > 10));
+            foreach (var board in boards["items"]!.AsArray()) await api.GetAsync($"/api/v1/leaderboards/{board!["id"]}");
+        }
+        finally
+        {
+            await using var remove = api.Database.CreateCommand($"delete from runs where id in ('{bad}', '{queued}', '{running}')");
+            await remove.ExecuteNonQueryAsync();
+        }
+    }
+
+    [Theory]
+    [InlineData("a/b")]
+    [InlineData("a%2Fb")]
+    [InlineData("a%252Fb")]
+    [InlineData("../../checkpoints")]
+    [InlineData("..")]
+    [InlineData(".")]
+    [InlineData("?x#y")]
+    [InlineData("a&name=b+c d")]
+    [InlineData("two\r\nlines")]
+    [InlineData("\U0001F600")]
+    public async Task A_series_is_read_under_its_name_and_never_another_whatever_it_is_called(string name)
+    {
+        var pool = $"rows-{Guid.NewGuid():N}"[..30];
+        var id = await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, $",\"pool\":\"{pool}\""));
+        var run = await api.ClaimAsync(id, pool);
+        string[] names = [name, "a/b", "a%2Fb", "a%252Fb", "b", "checkpoints"];
+        await run.AppendPointsAsync([.. names.Distinct().Select((n, i) => new RunEvent.Point(n, 1, n == name ? 7 : 100 + i))], default);
+        var read = await api.GetAsync($"/api/v1/runs/{id}/series?name={Uri.EscapeDataString(name)}&maxPoints=10");
+        Assert.Equal((name, 7), ((string?)read["name"], (double)read["points"]![0]!["value"]!));
+        using var client = new MetaOpt.Cli.Client.ApiClient(new Uri(api.App.Urls.First()), api.AdminToken);
+        var points = await MetaOpt.Cli.Client.ResultCommands.ReadSeriesAsync(client, id.ToString(), name, 10, default);
+        Assert.Equal(7, points.Single().GetProperty("value").GetDouble());
+        var compared = await api.GetAsync($"/api/v1/compare?runs={id}&series={Uri.EscapeDataString(name)}");
+        Assert.Equal(7, (double)compared["runs"]![0]!["points"]![0]!["value"]!);
+        // A path holds every name but those that are steps in it.
+        if (name.Split('/').Any(part => part is "." or "..")) return;
+        Assert.Equal(7, (double)(await api.GetAsync($"/api/v1/runs/{id}/series/{Uri.EscapeDataString(name)}"))["points"]![0]!["value"]!);
+    }
+
+    [Theory]
+    [InlineData("a/b")]
+    [InlineData("..")]
+    public async Task A_worker_is_drained_whatever_it_is_called(string name)
+    {
+        await api.App.Services.GetRequiredService<MetaOpt.Storage.RunQueue>().RegisterWorkerAsync(new(name, "rows", [], []), default);
+        foreach (var (verb, draining) in new[] { ("drain", true), ("undrain", false) })
+        {
+            Assert.Equal(204, (int)(await api.Admin.PostAsync($"/api/v1/workers:{verb}?name={Uri.EscapeDataString(name)}", null)).StatusCode);
+            var worker = (await api.GetAsync("/api/v1/workers"))["items"]!.AsArray().Single(w => (string?)w!["name"] == name)!;
+            Assert.Equal(draining, (bool)worker["draining"]!);
+        }
+        Assert.Equal(404, (int)(await api.Admin.PostAsync("/api/v1/workers:drain?name=nobody", null)).StatusCode);
+        Assert.Equal(400, (int)(await api.Admin.PostAsync("/api/v1/workers:drain", null)).StatusCode);
+    }
+}
