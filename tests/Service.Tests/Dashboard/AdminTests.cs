@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using MetaOpt.Service.Tests.Workers;
@@ -44,10 +45,38 @@ public sealed class AdminTests(BrowserFixture browser)
         await Expect(everybody).ToHaveAccessibleDescriptionAsync(new Regex("must be"));
         await Expect(everybody).ToHaveValueAsync("many");
 
-        await page.GetByLabel("What").FillAsync("quota.set");
-        await page.GetByLabel("Of", new() { Exact = true }).FillAsync(name);
+        await page.GetByLabel("Action").FillAsync("quota.set");
+        await page.GetByLabel("Subject").FillAsync(name);
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Audit trail" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(4);
+        var today = DateTime.Now.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        await page.GetByLabel("From").FillAsync(DateTime.Now.AddDays(1).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+        await Expect(page.GetByText("No audit events match these filters.")).ToBeVisibleAsync();
+        await page.GetByLabel("From").FillAsync(today);
+        await page.GetByLabel("To", new() { Exact = true }).FillAsync(today);
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Audit trail" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(4);
+    }
+
+    [Fact]
+    public async Task A_user_is_deleted_after_a_confirmation()
+    {
+        var name = await UserAsync();
+        await using var opened = await browser.SignInAsync($"/admin?user={name}");
+        var page = opened.Page;
+        var delete = Row(page, "Users", name).GetByRole(AriaRole.Button, new() { Name = "Delete" });
+        await delete.ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToContainTextAsync($"Delete {name} with all tokens");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        Assert.Equal(name, (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["name"]);
+        await delete.ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Delete the user" }).ClickAsync();
+        await Expect(page.GetByText($"User {name} deleted.")).ToBeVisibleAsync();
+        await Expect(Row(page, "Users", name)).ToHaveCountAsync(0);
+        Assert.Equal(System.Net.HttpStatusCode.NotFound, (await browser.Api.Admin.GetAsync($"/api/v1/users/{name}")).StatusCode);
+        // Nobody deletes the account in use; the server says so.
+        await Row(page, "Users", "admin").GetByRole(AriaRole.Button, new() { Name = "Delete" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Delete the user" }).ClickAsync();
+        await Expect(page.Locator(".toast.bad")).ToContainTextAsync("another administrator");
     }
 
     [Theory]

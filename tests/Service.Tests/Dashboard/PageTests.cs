@@ -241,6 +241,10 @@ public sealed class PageTests(BrowserFixture browser)
             await page.GotoAsync(path);
             await Expect(alert.Or(page.GetByText("is not there"))).ToBeVisibleAsync();
         }
+        await page.GotoAsync("/nothing");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("There is nothing here");
+        await page.GetByRole(AriaRole.Link, new() { Name = "To the queue" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Queue");
         // The server answers 503 at first, as while its database starts, and then is there.
         foreach (var path in (string[])["/", "/runs", "/compare", "/leaderboard", "/trajectory", "/models", "/new", "/account", "/admin"])
         {

@@ -1,13 +1,18 @@
 /** Who changed what, newest first, with filters. */
 import { fill, h, table } from './dom.js';
 import { api } from './api.js';
+import { dayBegins } from './dates.js';
+import { attempt } from './fields.js';
 import { ago } from './format.js';
 import { short } from './numbers.js';
 
 const filters = [
-  ['actor', 'Who', 'ada'],
-  ['action', 'What', 'run.cancel'],
-  ['subject', 'Of', 'id or name'],
+  { name: 'actor', label: 'User', placeholder: 'ada' },
+  { name: 'action', label: 'Action', placeholder: 'run.cancel' },
+  { name: 'subject', label: 'Subject', placeholder: 'id or name' },
+  { name: 'from', label: 'From', type: 'date', read: day => dayBegins(day) },
+  // The API leaves out what is at this time or later; the day itself is meant to be shown.
+  { name: 'to', label: 'To', type: 'date', read: day => dayBegins(day, 1) },
 ];
 
 /** An element with the trail, and refresh() that reads it from its beginning. */
@@ -16,21 +21,23 @@ export function audit(signal) {
   let entries = [],
     cursor = null,
     turn = 0;
-  const more = h('button', { type: 'button', hidden: true, onclick: () => read() }, 'Show more');
+  const more = h('button', { type: 'button', hidden: true, onclick: () => attempt(new Map(), read) }, 'Show more');
   const form = h(
     'form.filters',
     {
       onsubmit: event => {
         event.preventDefault();
-        refresh();
+        filtered();
       },
     },
-    filters.map(([name, label, placeholder]) =>
-      h('label.field', h('span', label), h('input', { name, placeholder, size: 14, onchange: () => refresh() })),
+    filters.map(({ label, name, type, placeholder }) =>
+      h('label.field', h('span', label), h('input', { name, type, placeholder, size: 14, onchange: () => filtered() })),
     ),
   );
+  const filtered = () => attempt(new Map(), refresh);
   const read = async () => {
-    const wanted = filters.map(([name]) => [name, form.elements[name].value.trim()]).filter(([, value]) => value);
+    const typed = filters.map(({ name, read = text => text }) => [name, form.elements[name].value.trim(), read]);
+    const wanted = typed.filter(([, value]) => value).map(([name, value, read]) => [name, read(value)]);
     const part = new URLSearchParams([...wanted, ['limit', '50'], ...(cursor ? [['cursor', cursor]] : [])]);
     const mine = ++turn;
     const answer = await api.get(`/audit?${part}`, signal);
@@ -43,7 +50,7 @@ export function audit(signal) {
       list,
       table(
         'Audit trail',
-        ['When', 'Who', 'What', 'Of', 'Detail'],
+        ['Time', 'User', 'Action', 'Subject', 'Detail'],
         entries.map(entry => [
           h('span.nowrap', ago(entry.at)),
           entry.actor,
@@ -51,7 +58,7 @@ export function audit(signal) {
           subject(entry),
           h('span.small.muted', detail(entry.detail ?? {})),
         ]),
-        'Nothing like that happened.',
+        'No audit events match these filters.',
       ),
     );
   };
