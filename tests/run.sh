@@ -1,45 +1,69 @@
 # shellcheck shell=bash disable=SC2154
-# Sourced by ./metaopt test: every suite in turn; the last line says how many tests passed and failed.
+# Sourced by ./metaopt test: every suite in turn; then what took how long; the last line says how many tests passed and failed.
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-passed=0 failed=0
+passed=0 failed=0 times=()
+
+# A failed test of the service keeps the logs of its processes and the pictures of its pages here, and says so.
+export METAOPT_TEST_LOGS=$root/artifacts/failed-tests
+rm -rf "$METAOPT_TEST_LOGS"
 
 attribute() { sed -n "s/.*<Counters [^>]*\b$1=\"\([0-9]*\)\".*/\1/p" "$2"; }
 
-# tally PASSED FAILED STATUS: adds what a suite came to; one in which nothing ran, or that broke off, counts as one failure.
+# tally TITLE BEGUN PASSED FAILED STATUS: adds what a suite came to; one in which nothing ran, or that broke off, counts as one failure.
 tally() {
-  local ok=${1:-0} bad=${2:-0}
-  if [[ $((ok + bad)) -eq 0 || ($3 -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
+  local took=$((SECONDS - $2)) ok=${3:-0} bad=${4:-0}
+  if [[ $((ok + bad)) -eq 0 || ($5 -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
   passed=$((passed + ok)) failed=$((failed + bad))
+  times+=("$(printf '%5d:%02d %6d passed, %d failed   %s' $((took / 60)) $((took % 60)) "$ok" "$bad" "$1")")
 }
 
 # suite TITLE PROJECT [dotnet test arguments]
 suite() {
-  local title=$1 project=$2 status=0 report=$results/report.trx
+  local title=$1 project=$2 status=0 begun=$SECONDS report=$results/${#times[@]}.trx
   shift 2
   printf '\n== %s\n' "$title"
-  rm -f "$report"
   dotnet test "$root/tests/$project" --configuration Release --no-build --nologo \
     --logger "trx;LogFileName=$report" --logger 'console;verbosity=minimal' "$@" || status=$?
   local ok=0 bad=0
   if [[ -e $report ]]; then ok=$(attribute passed "$report") total=$(attribute executed "$report") bad=$((total - ok)); fi
-  tally "$ok" "$bad" "$status"
+  tally "$title" "$begun" "$ok" "$bad" "$status"
 }
 
 # node_suite TITLE FILES: the same for tests that Node.js runs.
 node_suite() {
-  local status=0 report=$results/report.tap
+  local status=0 begun=$SECONDS report=$results/report.tap
   printf '\n== %s\n' "$1"
   node --test --test-reporter=tap "${@:2}" >"$report" || status=$?
   [[ $status -eq 0 ]] || grep -v '^ *\(ok\|1\.\.\)' "$report" >&2 || true
-  tally "$(sed -n 's/^# pass //p' "$report")" "$(sed -n 's/^# fail //p' "$report")" "$status"
+  tally "$1" "$begun" "$(sed -n 's/^# pass //p' "$report")" "$(sed -n 's/^# fail //p' "$report")" "$status"
 }
 
 # check TITLE COMMAND: counts as one test.
 check() {
   printf '\n== %s\n' "$1"
-  if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  local begun=$SECONDS status=0
+  "${@:2}" || status=1
+  tally "$1" "$begun" $((1 - status)) "$status" "$status"
+}
+
+# "seconds name" of every test of all suites, from their reports.
+durations() {
+  cat "$results"/*.trx 2>/dev/null | grep -o '<UnitTestResult [^>]*>' |
+    sed -n 's/.* testName="\([^"]*\)".* duration="\([0-9]*\):\([0-9]*\):\([0-9.]*\)".*/\2 \3 \4 \1/p' | sed 's/&quot;/"/g; s/&amp;/\&/g' |
+    awk '{ s = $1 * 3600 + $2 * 60 + $3; $1 = $2 = $3 = ""; printf "%8.1f %s\n", s, $0 }' | sort -rn || true
+}
+
+summary() {
+  printf '\nTook (minutes:seconds)\n'
+  printf '%s\n' "${times[@]}"
+  if compgen -G "$results/*.trx" >/dev/null; then
+    printf '\nSlowest tests (seconds)\n'
+    durations | head -n 10
+  fi
+  printf '\nOne class again:\n  dotnet test tests/Service.Tests --configuration Release --filter FullyQualifiedName~CLASS\n'
+  if [[ -d $METAOPT_TEST_LOGS ]]; then printf 'Logs of the failed tests: %s\n' "$METAOPT_TEST_LOGS"; fi
 }
 
 # The reader that docs/checkpoint-format.md prints, run as it stands on the committed checkpoint.
@@ -81,5 +105,6 @@ if [[ $failed -eq 0 ]]; then
   fi
 fi
 
+summary
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

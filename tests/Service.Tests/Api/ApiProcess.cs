@@ -8,8 +8,10 @@ public sealed class ApiProcess : IDisposable
 {
     const string Listening = "Now listening on: ";
 
+    readonly string _home = TestFolders.New("api-process");
     readonly Process _process;
     readonly ConcurrentQueue<string> _log = new();
+    readonly TextWriter _file = TestLogs.Open("api.log");
     readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ApiProcess(string connectionString, params string[] arguments)
@@ -28,7 +30,7 @@ public sealed class ApiProcess : IDisposable
             RedirectStandardError = true,
         };
         start.Environment["METAOPT_DATABASE_URL"] = connectionString;
-        start.Environment["METAOPT_HOME"] = TestFolders.New("api-process");
+        start.Environment["METAOPT_HOME"] = _home;
         start.Environment["METAOPT_STOP_AT_END_OF_INPUT"] = "1";
         _process = new Process { StartInfo = start, EnableRaisingEvents = true };
         _process.OutputDataReceived += (_, e) => Hear(e.Data ?? "");
@@ -40,7 +42,10 @@ public sealed class ApiProcess : IDisposable
     }
 
     /// <summary>Where it listens, once it does.</summary>
-    public Task<Uri> AddressAsync() => _address.Task.WaitAsync(TimeSpan.FromMinutes(2));
+    public Task<Uri> AddressAsync() => _address.Task.WaitAsync(Patience.Limit);
+
+    /// <summary>Holds the administrator's token, once it listens.</summary>
+    public string AdminTokenFile => Path.Combine(_home, "admin-token");
 
     public string Log => string.Join('\n', _log);
 
@@ -54,6 +59,7 @@ public sealed class ApiProcess : IDisposable
     void Hear(string line)
     {
         _log.Enqueue(line);
+        _file.WriteLine(line);
         if (line.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at)
             _address.TrySetResult(new Uri(line[(at + Listening.Length)..].Trim()));
     }

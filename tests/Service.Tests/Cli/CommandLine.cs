@@ -15,7 +15,9 @@ static class CommandLine
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return (process.ExitCode, await output + await errors);
+        var said = await output + await errors;
+        await File.WriteAllTextAsync(TestLogs.NewFile("command.log"), $"metaopt {arguments}\n{said}\nexit code {process.ExitCode}\n");
+        return (process.ExitCode, said);
     }
 
     /// <summary>The same, and goes on.</summary>

@@ -113,6 +113,7 @@ public sealed class BrowserPage : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (!Page.IsClosed) await Page.ScreenshotAsync(new() { Path = TestLogs.NewFile("page.jpg"), Type = ScreenshotType.Jpeg, Quality = 50 });
         await _context.CloseAsync();
         Assert.Empty(_errors);
     }
