@@ -14,26 +14,31 @@ namespace MetaOpt.Workers.Execution;
 /// </summary>
 static class ChildProgram
 {
+    static readonly CancellationTokenSource s_stop = new();
+
+    // Kept until the process is gone: without a handler, a signal that comes after the last frame would turn success into a death.
+    static readonly List<PosixSignalRegistration> s_signals = [];
+
     public static int Run()
     {
-        // Networks that print, and libraries, must not write between the frames.
-        var (input, output) = (new BufferedStream(Console.OpenStandardInput()), Native.TakeStandardOutput());
-        using var stop = new CancellationTokenSource();
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        // First, before anything else is loaded: a signal that comes earlier ends the process with 143.
+        s_signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
         {
             signal.Cancel = true;
-            stop.Cancel();
-        });
+            s_stop.Cancel();
+        }));
         // Ctrl-C reaches the whole group of a terminal; the worker decides what becomes of its children.
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true);
+        s_signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = true));
+        // Networks that print, and libraries, must not write between the frames.
+        var (input, output) = (new BufferedStream(Console.OpenStandardInput()), Native.TakeStandardOutput());
         try
         {
             var job = Job.Parse(Frame.Read(input));
             var (resume, checkpoints) = ReadInputs(input);
             new ParentLink(input, TimeSpan.FromSeconds(job.SilenceSeconds)).Watch();
-            var outbox = new Outbox(output, TimeSpan.FromSeconds(job.ResumeSeconds), stop.Token);
+            var outbox = new Outbox(output, TimeSpan.FromSeconds(job.ResumeSeconds), s_stop.Token);
             outbox.Hello();
-            return Execute(job, resume, checkpoints, outbox, stop.Token);
+            return Execute(job, resume, checkpoints, outbox, s_stop.Token);
         }
         catch (IOException gone)
         {

@@ -94,7 +94,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await recorder.RecordAsync(buffer, cancel);
             var exitCode = await child.ExitAsync();
-            if (tooLarge is { IsCompletedSuccessfully: true, Result: true })
+            await ended.CancelAsync();
+            if (await tooLarge)
                 return new Ending.Failed(new("out-of-memory", $"The run took more than the {Settings.Memory} MiB that this worker allows; lower what it holds at once "
                     + "(metaBatch, unroll, instances, the task's size), or use a worker with a larger --memory-mb."));
             return Judge(recorder, child, exitCode);
@@ -113,14 +114,14 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
 
     Ending Judge(Recorder recorder, ChildProcess child, int exitCode)
     {
-        if (recorder.Result is { } result && exitCode == ChildExit.Done) return new Ending.Succeeded(result);
+        // Its last frame: what comes after it, such as a request to stop, changes nothing.
+        if (recorder.Result is { } result && !child.Died) return new Ending.Succeeded(result);
         if (recorder.Failure is { Kind: FailureKind.User } wrong) return new Ending.Failed(new("invalid-spec", wrong.Detail));
         if (recorder.Failure is { Kind: FailureKind.Diverged } diverged) return new Ending.Failed(new("diverged", diverged.Detail));
-        // A child that was asked to stop may have needed SIGKILL, or SIGTERM met it before it listened: it stopped all the same.
         if (heartbeat.CancelRequested.IsCancellationRequested) return new Ending.Cancelled();
         if (heartbeat.OutOfTime.IsCancellationRequested)
             return new Ending.Failed(new("time-limit", "The run used up its time limit. Its resume point is kept: raise the limit and retry it."));
-        if ((stopping.IsCancellationRequested || heartbeat.YieldRequested.IsCancellationRequested) && recorder.Failure is null) return new Ending.HandedBack();
+        if (child.WasStopped && recorder.Failure is null) return new Ending.HandedBack();
         return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.DescribeWithLog(exitCode)})" : child.DescribeWithLog(exitCode));
     }
 

@@ -12,7 +12,7 @@ sealed class ChildProcess : IAsyncDisposable
     readonly SemaphoreSlim _input = new(1);
     readonly Queue<string> _lines = new();
     readonly Task _log;
-    volatile bool _killed;
+    volatile bool _signalled;
 
     ChildProcess(Process process, Action<string> log)
     {
@@ -48,9 +48,15 @@ sealed class ChildProcess : IAsyncDisposable
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
             start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"));
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
-        start.Environment.Remove("METAOPT_DATABASE_URL");
+        // It has no business with the database or the server.
+        foreach (var secret in start.Environment.Keys.Where(IsSecret).ToList()) start.Environment.Remove(secret);
         return start;
     }
+
+    /// <summary>Names of addresses, passwords and tokens: the worker's own, and what libraries of PostgreSQL read.</summary>
+    static bool IsSecret(string variable) =>
+        variable == "METAOPT_DATABASE_URL" || variable.StartsWith("PG", StringComparison.Ordinal)
+        || variable.Contains("PASSWORD", StringComparison.Ordinal) || variable.Contains("TOKEN", StringComparison.Ordinal);
 
     /// <summary>Sends job, resume point and checkpoints, and the start. A child that died meanwhile is no error here.</summary>
     public async Task FeedAsync(Job job, byte[]? resume, IEnumerable<(Guid Id, byte[] Bytes)> checkpoints, CancellationToken cancel)
@@ -145,14 +151,16 @@ sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>SIGKILL.</summary>
-    public void Kill()
-    {
-        _killed |= !_process.HasExited;
-        Signal(Native.SigKill);
-    }
+    public void Kill() => Signal(Native.SigKill);
 
-    /// <summary>It ended badly, and not because it was told to or lost its worker.</summary>
-    public bool Died => !_killed && _process.HasExited && _process.ExitCode is not (ChildExit.Done or ChildExit.Stopped or ChildExit.Abandoned);
+    /// <summary>
+    /// It ended without being done because it was asked to, or because its worker was silent: that is never the run's fault. A signal of this
+    /// worker may have met it before it listened, or have been SIGKILL; others' SIGTERM, such as an operator's, it answers itself.
+    /// </summary>
+    public bool WasStopped => _process.HasExited && (_signalled || _process.ExitCode is ChildExit.Stopped or ChildExit.Abandoned);
+
+    /// <summary>It ended badly by itself.</summary>
+    public bool Died => _process.HasExited && !WasStopped && _process.ExitCode != ChildExit.Done;
 
     /// <summary>Its exit code, once it ended; 128 + signal when a signal killed it.</summary>
     public async Task<int> ExitAsync()
@@ -188,7 +196,9 @@ sealed class ChildProcess : IAsyncDisposable
     // Process.HasExited keeps the id from being another process's: it is reaped by this very object only.
     void Signal(int signal)
     {
-        if (!_process.HasExited) _ = Native.Signal(_process.Id, signal);
+        if (_process.HasExited) return;
+        _signalled = true;
+        _ = Native.Signal(_process.Id, signal);
     }
 
     async Task SendAsync(Frame frame, CancellationToken cancel)

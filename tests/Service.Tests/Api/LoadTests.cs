@@ -19,7 +19,7 @@ public class LoadTests
 
     // A server that was just started compiles what it is asked for the first time: some polls of each client are not counted.
     static readonly (int Clients, int Streams, int Polls, int WarmUp, int Baseline) s_size =
-        LongForm.Wanted ? (200, 50, 30, 5, 30) : (40, 10, 3, 0, 2);
+        LongForm.Wanted ? (200, 50, 30, 5, 30) : (40, 10, 3, 0, 0);
     static readonly TimeSpan s_interval = TimeSpan.FromSeconds(2);
 
     const string Spec = """
@@ -41,10 +41,13 @@ public class LoadTests
                 "load", fixture.ConnectionString, ["--pool", pool, "--slots", "2", "--threads", "1"], nice: 10);
             foreach (var run in runs) await UntilAsync(async () => await fixture.StepAsync(run) > 50, "both to train");
 
-            var before = await RateAsync(fixture, runs, Task.Delay(TimeSpan.FromSeconds(s_size.Baseline)));
             var load = new Load(address, tokens, runs);
-            var during = await RateAsync(fixture, runs, load.RunAsync());
-            var after = await RateAsync(fixture, runs, Task.Delay(TimeSpan.FromSeconds(s_size.Baseline)));
+            var (before, during, after) = LongForm.Wanted
+                ? (await RateAsync(fixture, runs, BaselineAsync()), await RateAsync(fixture, runs, load.RunAsync()), await RateAsync(fixture, runs, BaselineAsync()))
+                : (0, await RateAsync(fixture, runs, load.RunAsync()), 0);
+            // Workers of low priority may have to wait while others compute.
+            var trained = await StepsAsync(fixture, runs);
+            await UntilAsync(async () => await StepsAsync(fixture, runs) > trained, "the training to go on");
             var (undisturbed, ms) = ((before + after) / 2, load.Milliseconds.Order().ToArray());
             LongForm.Report("Load: clients and streams while two one-thread children train at nice 10",
                 ("clients, one poll each 2 s", s_size.Clients), ("event streams", s_size.Streams),
@@ -53,10 +56,10 @@ public class LoadTests
                 ("poll, median ms", At(ms, 0.5)), ($"poll, p99 ms: < {MostMs}", At(ms, 0.99)), ("poll, slowest ms", At(ms, 1)),
                 ("meta-steps a second, undisturbed (before; after)", $"{before:F1}; {after:F1}"),
                 ("meta-steps a second under load", Math.Round(during, 1)),
-                ($"part of the undisturbed rate: >= {LeastRate}", Math.Round(during / undisturbed, 3)));
+                ($"part of the undisturbed rate: >= {LeastRate}", LongForm.Wanted ? Math.Round(during / undisturbed, 3) : null));
             Assert.Equal(0, load.Refused);
             Assert.Equal(s_size.Clients * s_size.Polls, ms.Length);
-            Assert.True(load.Events > 0 && during > 0);
+            Assert.True(load.Events >= s_size.Streams);
             if (!LongForm.Wanted) return;
             Assert.InRange(At(ms, 0.99), 0, MostMs);
             Assert.InRange(during / undisturbed, LeastRate, double.MaxValue);
@@ -84,12 +87,14 @@ public class LoadTests
     /// <summary>Meta-steps a second of all runs while something goes on.</summary>
     static async Task<double> RateAsync(WorkerFixture fixture, Guid[] runs, Task meanwhile)
     {
-        var (begun, from) = (Stopwatch.StartNew(), await StepsAsync());
+        var (begun, from) = (Stopwatch.StartNew(), await StepsAsync(fixture, runs));
         await meanwhile;
-        return (await StepsAsync() - from) / begun.Elapsed.TotalSeconds;
-
-        async Task<long> StepsAsync() => await fixture.StepAsync(runs[0]) + await fixture.StepAsync(runs[1]);
+        return (await StepsAsync(fixture, runs) - from) / begun.Elapsed.TotalSeconds;
     }
+
+    static Task BaselineAsync() => Task.Delay(TimeSpan.FromSeconds(s_size.Baseline));
+
+    static async Task<long> StepsAsync(WorkerFixture fixture, Guid[] runs) => await fixture.StepAsync(runs[0]) + await fixture.StepAsync(runs[1]);
 
     sealed class Load(Uri address, string[] tokens, Guid[] runs)
     {
@@ -104,8 +109,10 @@ public class LoadTests
         public async Task RunAsync()
         {
             using var end = new CancellationTokenSource();
-            var streams = Enumerable.Range(0, s_size.Streams).Select(i => FollowAsync(i, end.Token)).ToList();
+            var heard = Enumerable.Range(0, s_size.Streams).Select(_ => new TaskCompletionSource()).ToList();
+            var streams = heard.Select((first, i) => FollowAsync(i, first, end.Token)).ToList();
             await Task.WhenAll(Enumerable.Range(0, s_size.Clients).Select(PollAsync));
+            await Task.WhenAll(heard.Select(h => h.Task)).WaitAsync(Patience.Limit);
             await end.CancelAsync();
             await Task.WhenAll(streams);
         }
@@ -135,7 +142,7 @@ public class LoadTests
             }
         }
 
-        async Task FollowAsync(int i, CancellationToken end)
+        async Task FollowAsync(int i, TaskCompletionSource first, CancellationToken end)
         {
             using var client = Client(i);
             try
@@ -145,7 +152,11 @@ public class LoadTests
                 if (!answer.IsSuccessStatusCode) Interlocked.Increment(ref _refused);
                 using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(end));
                 while (await lines.ReadLineAsync(end) is { } line)
-                    if (line.StartsWith("event:", StringComparison.Ordinal)) Interlocked.Increment(ref _events);
+                {
+                    if (!line.StartsWith("event:", StringComparison.Ordinal)) continue;
+                    Interlocked.Increment(ref _events);
+                    first.TrySetResult();
+                }
             }
             catch (OperationCanceledException) when (end.IsCancellationRequested)
             {

@@ -188,7 +188,7 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         if (lastId is not null) request.Headers.TryAddWithoutValidation("Last-Event-ID", lastId);
         using var answer = await api.Admin.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         Assert.Equal("text/event-stream", answer.Content.Headers.ContentType?.MediaType);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(Patience.Limit);
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(limit.Token));
         var (events, type, seen) = (new List<(string, JsonNode)>(), "", "");
         while (await reader.ReadLineAsync(limit.Token) is { } line)

@@ -20,7 +20,6 @@ sealed class Rehearsal(string context, string folder)
         public List<string> Volumes { get; init; } = [];
     }
 
-    static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
     static readonly string s_home = System.Environment.GetEnvironmentVariable("HOME") ?? "/root";
     readonly Dictionary<string, Image> _images = [];
     int _containers;
@@ -129,10 +128,10 @@ sealed class Rehearsal(string context, string folder)
         {
             if (untilItEnds)
             {
-                await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(2));
+                await process.WaitForExitAsync().WaitAsync(Patience.Limit);
                 healthy = process.ExitCode == 0;
             }
-            for (var begun = Stopwatch.StartNew(); !untilItEnds && !healthy && !process.HasExited && begun.Elapsed < (patience ?? s_patience);)
+            for (var begun = Stopwatch.StartNew(); !untilItEnds && !healthy && !process.HasExited && begun.Elapsed < (patience ?? Patience.Limit);)
             {
                 await Task.Delay(500);
                 healthy = await CheckAsync(process, image);

@@ -6,12 +6,13 @@ using Xunit;
 namespace MetaOpt.Service.Tests.Faults;
 
 /// <summary>
-/// At each interval something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and then
-/// the database restarts.
+/// Again and again something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and then
+/// the database restarts. In the long form it happens each second, and leases run out; otherwise once for each run that ended, to one that
+/// stored something to go on from, and leases are ended at once: then nothing depends on how fast the machine is.
 /// </summary>
-sealed class Disturbance(
-    WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers, TimeSpan interval)
+sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers)
 {
+    static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
     static readonly TimeSpan s_away = TimeSpan.FromSeconds(1);
     static readonly TimeSpan s_stop = TimeSpan.FromSeconds(6);
     // A child hears its worker's silence after a lease and an eighth of it, twice looked at.
@@ -31,21 +32,23 @@ sealed class Disturbance(
     /// <summary>Goes on until so many runs of the pool have ended; the database restarts at even distances of their number.</summary>
     public async Task UntilEndedAsync(int runs, int restarts)
     {
-        var (since, begun, ended) = (Stopwatch.StartNew(), Stopwatch.StartNew(), 0L);
+        var (since, moved, ended) = (Stopwatch.StartNew(), Stopwatch.StartNew(), 0L);
         while (ended < runs)
         {
-            Assert.True(begun.Elapsed < TimeSpan.FromSeconds(300 + 20 * runs), $"{ended} of {runs} runs ended in {begun.Elapsed}.");
-            await Task.Delay(50);
+            Assert.True(moved.Elapsed < Patience.Limit, $"{ended} of {runs} runs ended, and none for {Patience.Limit}.");
+            await Task.Delay(20);
+            var before = ended;
             ended = await fixture.ScalarAsync<long>(
                 $"select count(*) from runs where pool = '{pool}' and state not in ('queued', 'running')");
-            if (since.Elapsed < interval) continue;
+            if (ended > before) moved.Restart();
+            if (LongForm.Wanted ? since.Elapsed < s_interval : ended < Children + Workers + Stops) continue;
             since.Restart();
             if (Restarts < restarts && ended >= runs * (Restarts + 1) / (restarts + 1)) await RestartAsync();
-            else Disturb();
+            else await DisturbAsync();
         }
         await Task.WhenAll(_asleep);
-        // Those that slept through the loss of their runs notice it now; nobody may write any more.
-        await Task.Delay(WorkerFixture.Lease / 3);
+        // Those that slept through the loss of their runs notice it now; nobody writes any more.
+        await WorkerFixture.UntilAsync(() => Task.FromResult(workers.All(w => w.Children.Count == 0)), "the workers to be idle");
     }
 
     async Task RestartAsync()
@@ -57,10 +60,11 @@ sealed class Disturbance(
         Restarts++;
     }
 
-    void Disturb()
+    async Task DisturbAsync()
     {
         var victim = _random.Next(workers.Count);
         var worker = workers[victim];
+        if (!LongForm.Wanted && !await HasNewResumePointAsync(worker)) return;
         switch (_random.Next(10))
         {
             case < 6:
@@ -72,16 +76,29 @@ sealed class Disturbance(
                 worker.Signal(WorkerProcess.Kill);
                 Note(worker, TimeSpan.Zero);
                 workers[victim] = fixture.Start(pool);
+                if (!LongForm.Wanted) await fixture.TakeRunsOfAsync(worker);
                 Workers++;
                 break;
             default:
                 worker.Signal(WorkerProcess.Stop);
                 Note(worker, s_silence);
-                _asleep.Add(Task.Delay(s_stop).ContinueWith(_ => worker.Signal(WorkerProcess.Continue), TaskScheduler.Default));
+                _asleep.Add(ContinueAsync(worker));
                 Stops++;
                 break;
         }
     }
+
+    async Task ContinueAsync(WorkerProcess worker)
+    {
+        if (LongForm.Wanted) await Task.Delay(s_stop);
+        else await fixture.TakeRunsOfAsync(worker);
+        worker.Signal(WorkerProcess.Continue);
+    }
+
+    Task<bool> HasNewResumePointAsync(WorkerProcess worker) => fixture.ScalarAsync<bool>($"""
+        select count(*) > 0 from runs r join attempts a on a.run_id = r.id and a.number = r.attempt join resume_points p on p.run_id = r.id
+        where r.lease_owner = '{worker.Name}' and a.facts <> '{"{}"}' and p.step > coalesce(a.resumed_from_step, 0)
+        """);
 
     void Note(WorkerProcess worker, TimeSpan later)
     {

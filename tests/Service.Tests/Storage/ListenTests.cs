@@ -8,8 +8,6 @@ namespace MetaOpt.Service.Tests.Storage;
 
 public class ListenTests(StorageFixture storage) : IClassFixture<StorageFixture>
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     [Fact]
     public async Task A_listener_hears_each_move_of_a_run_and_its_cancel_request()
     {
@@ -76,7 +74,7 @@ public class ListenTests(StorageFixture storage) : IClassFixture<StorageFixture>
             return ear;
         }
 
-        public async Task<RunNotification> NextAsync() => await heard.Reader.ReadAsync().AsTask().WaitAsync(Patience);
+        public async Task<RunNotification> NextAsync() => await heard.Reader.ReadAsync().AsTask().WaitAsync(Patience.Limit);
 
         public async Task HearAsync(RunNotification expected)
         {

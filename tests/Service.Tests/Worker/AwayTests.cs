@@ -18,6 +18,7 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         var id = await fixture.SubmitAsync(_pool, 1_000_000);
         await UntilAsync(async () => await fixture.ResumeStepAsync(id) > 0, "a resume point");
         sleeper.Signal(WorkerProcess.Stop);
+        await fixture.TakeRunsOfAsync(sleeper);
         var other = fixture.Start(_pool);
         await UntilAsync(async () => (await fixture.RowAsync(id)).Attempts.Count == 2, "the other worker's attempt");
         sleeper.Signal(WorkerProcess.Continue);
@@ -35,7 +36,7 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Fact]
     public async Task A_database_that_restarts_in_mid_run_costs_no_attempt()
     {
-        var epochs = await fixture.EpochsLastingAsync(TimeSpan.FromSeconds(15));
+        var epochs = await EpochsLastingAsync(TimeSpan.FromSeconds(5));
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("restarted") };
         var connection = await EmbeddedPostgres.EnsureStartedAsync(options, default);
         await using (var source = Npgsql.NpgsqlDataSource.Create(connection)) await Migrations.ApplyAsync(source, default);
@@ -81,6 +82,7 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             await worker.ExitAsync();
             await EmbeddedPostgres.EnsureStartedAsync(options, default);
             own.Source.Clear();
+            await own.TakeRunsOfAsync(worker);
             own.Start(_pool);
             await UntilAsync(async () => await own.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed }, "the next attempt");
             var run = await own.RowAsync(id);
@@ -106,7 +108,7 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         network.Cut();
         await UntilAsync(() => Task.FromResult(worker.Log.Contains("a heartbeat failed")), "the worker to notice");
         if (childDies) WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Kill);
-        await UntilAsync(async () => await fixture.Queue.ReapAsync(default) > 0, "the lease to run out");
+        await fixture.TakeRunsOfAsync(worker);
         var lost = await fixture.RowAsync(id);
         Assert.Equal((RunState.Queued, 1, "lost"), (lost.State, lost.Deaths, lost.Attempts[0].Outcome));
         // A second attempt's first resume point would forgive the death too.

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using MetaOpt.Workers.Execution;
 using MetaOpt.Workers.Supervision;
@@ -9,21 +8,68 @@ namespace MetaOpt.Service.Tests.Workers;
 /// <summary>The child alone, as a process: no database, no worker but this test.</summary>
 public class ChildTests
 {
-    [Fact]
-    public async Task A_child_stopped_by_SIGTERM_goes_on_from_its_resume_point_and_ends_with_the_same_bytes()
-    {
-        var whole = await new Child(Job(400)).ToEndAsync();
-        Assert.Equal(ChildExit.Done, whole.ExitCode);
+    // Each test ends its child: none depends on how long a job takes.
+    const int Endless = 1_000_000;
 
-        var stopped = await new Child(Job(400)).ToEndAsync(stopAt: FrameKind.Points);
+    [Fact]
+    public async Task A_child_stopped_by_SIGTERM_goes_on_from_its_resume_point_with_the_same_bytes()
+    {
+        var stopped = await new Child(Job(Endless)).ToEndAsync(FrameKind.Points, (child, _) => child.Signal(WorkerProcess.Term));
         Assert.Equal(ChildExit.Stopped, stopped.ExitCode);
         Assert.Equal(FrameKind.ResumePoint, stopped.Frames[^1].Kind);
         var (step, bytes) = Messages.ReadResumePoint(stopped.Frames[^1]);
         Assert.Equal(Enumerable.Range(1, (int)step).Select(i => (long)i), stopped.Steps);
 
-        var resumed = await new Child(Job(400), bytes).ToEndAsync();
-        Assert.Equal(Enumerable.Range(1, 800).Select(i => (long)i), stopped.Steps.Concat(resumed.Steps));
-        Assert.Equal(whole.Checkpoint, resumed.Checkpoint);
+        // Two horizons further: one that went on from there, and one that nobody stopped.
+        void KillLater(Child child, Frame frame)
+        {
+            if (Messages.ReadResumePoint(frame).Step >= step + 4) child.Signal(WorkerProcess.Kill);
+        }
+        var resumed = await new Child(Job(Endless, resumeSeconds: 0), bytes).ToEndAsync(FrameKind.ResumePoint, KillLater);
+        var whole = await new Child(Job(Endless, resumeSeconds: 0)).ToEndAsync(FrameKind.ResumePoint, KillLater);
+        var later = resumed.ResumePoints.Keys.Where(s => s <= step + 4).ToList();
+        Assert.NotEmpty(later);
+        Assert.All(later, s => Assert.Equal(whole.ResumePoints[s], resumed.ResumePoints[s]));
+        Assert.Equal(whole.Steps.Where(s => s <= later[^1]), stopped.Steps.Concat(resumed.Steps).Where(s => s <= later[^1]));
+    }
+
+    [Fact]
+    public async Task A_signal_after_the_last_frame_changes_nothing()
+    {
+        var end = await new Child(Job(1)).ToEndAsync(FrameKind.Result, (child, _) => child.SignalUntilTheEnd(WorkerProcess.Term));
+        Assert.Equal(ChildExit.Done, end.ExitCode);
+    }
+
+    [Fact]
+    public async Task A_child_that_its_worker_signals_before_it_listens_was_stopped_and_did_not_die()
+    {
+        await using var child = ChildProcess.Start(null, _ => { });
+        Assert.False(child.WasStopped);
+        await child.StopAsync(TimeSpan.FromMinutes(5));
+        Assert.Equal((true, false), (child.WasStopped, child.Died));
+
+        await using var other = ChildProcess.Start(null, _ => { });
+        WorkerProcess.SignalProcess(other.Id, WorkerProcess.Kill);
+        await other.ExitAsync();
+        Assert.Equal((false, true), (other.WasStopped, other.Died));
+    }
+
+    [Fact]
+    public async Task A_child_that_does_not_stop_is_killed_after_the_grace()
+    {
+        await using var child = ChildProcess.Start(null, _ => { });
+        // A process that has a handler and is stopped does nothing about SIGTERM.
+        await WorkerFixture.UntilAsync(() => Task.FromResult(Catches(child.Id, WorkerProcess.Term)), "the child to listen");
+        WorkerProcess.SignalProcess(child.Id, WorkerProcess.Stop);
+        await child.StopAsync(TimeSpan.FromMilliseconds(100));
+        Assert.Equal(128 + WorkerProcess.Kill, await child.ExitAsync().WaitAsync(Patience.Limit));
+    }
+
+    /// <summary>Whether a process has a handler for a signal.</summary>
+    static bool Catches(int process, int signal)
+    {
+        var line = File.ReadLines($"/proc/{process}/status").Single(l => l.StartsWith("SigCgt:", StringComparison.Ordinal));
+        return (Convert.ToUInt64(line.Split('\t')[1], 16) >> (signal - 1) & 1) == 1;
     }
 
     [Fact]
@@ -85,7 +131,10 @@ public class ChildTests
     [InlineData(true)]
     public async Task A_child_whose_worker_is_gone_or_silent_exits_by_itself(bool silent)
     {
-        var end = await new Child(Job(1_000_000, silence: silent ? 1 : 3600)).ToEndAsync(closeAt: silent ? null : FrameKind.Metadata);
+        var end = await new Child(Job(Endless, silence: silent ? 1 : 3600)).ToEndAsync(FrameKind.Metadata, (child, _) =>
+        {
+            if (!silent) child.CloseInput();
+        });
         Assert.Equal(ChildExit.Abandoned, end.ExitCode);
     }
 
@@ -99,47 +148,9 @@ public class ChildTests
         Assert.Contains("/seed", failure.Detail);
     }
 
-    static Job Job(int metaEpochs, double silence = 3600) => new("meta-training", JsonElement.Parse(
+    static Job Job(int metaEpochs, double silence = 3600, double resumeSeconds = 3600) => new("meta-training", JsonElement.Parse(
         $$"""
         {"seed":1,"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
          "training":{"horizon":20,"unroll":10,"metaBatch":2,"validation":{"every":10,"instances":8},"metaEpochs":{{metaEpochs}} } }
-        """), 1, "/nonexistent", 3600, silence);
-
-    sealed record End(int ExitCode, IReadOnlyList<Frame> Frames, string Log)
-    {
-        public IEnumerable<long> Steps => Frames.Where(f => f.Kind == FrameKind.Points)
-            .SelectMany(Messages.ReadPoints).Where(p => p.Series == "meta-loss").Select(p => p.Step);
-
-        public string Checkpoint => Convert.ToHexString(Messages.ReadCheckpoint(Frames.Single(f => f.Kind == FrameKind.Checkpoint)).Bytes);
-    }
-
-    sealed class Child(Job job, byte[]? resume = null, bool prints = false)
-    {
-        /// <summary>Runs it; a SIGTERM or the end of its input follows the first frame of a kind.</summary>
-        public async Task<End> ToEndAsync(FrameKind? stopAt = null, FrameKind? closeAt = null)
-        {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), "execute"])
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            if (prints) start.Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
-            using var process = Process.Start(start)!;
-            var log = process.StandardError.ReadToEndAsync();
-            var input = process.StandardInput.BaseStream;
-            job.ToFrame().Write(input);
-            if (resume is not null) new Frame(FrameKind.Resume, resume).Write(input);
-            new Frame(FrameKind.Start, []).Write(input);
-            var frames = new List<Frame>();
-            while (await Frame.ReadAsync(process.StandardOutput.BaseStream, default) is { } frame)
-            {
-                frames.Add(frame);
-                if (frame.Kind == stopAt) WorkerProcess.SignalProcess(process.Id, WorkerProcess.Term);
-                if (frame.Kind == closeAt) input.Close();
-            }
-            await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
-            return new(process.ExitCode, frames, await log);
-        }
-    }
+        """), 1, "/nonexistent", resumeSeconds, silence);
 }

@@ -93,7 +93,7 @@ public class FrameTests
         Assert.True(buffer.TryTake(out var first));
         Assert.False(second.IsCompleted);
         buffer.Release(first);
-        await second.WaitAsync(TimeSpan.FromSeconds(30));
+        await second.WaitAsync(Patience.Limit);
         Assert.True(buffer.TryTake(out _));
     }
 
@@ -118,6 +118,19 @@ public class FrameTests
         Assert.Equal([1, 2], steps);
         Assert.Equal(FrameKind.ResumePoint, kinds[^1]);
         Assert.Single(kinds, FrameKind.ResumePoint);
+    }
+
+    [Fact]
+    public void A_fault_is_sent_after_the_points_before_it_and_shortened()
+    {
+        using var pipe = new MemoryStream();
+        var outbox = new Outbox(pipe, TimeSpan.FromHours(1), default);
+        outbox.Send(new RunEvent.Point("a", 1, 1));
+        outbox.Fail(FailureKind.Fault, new string('x', 9000));
+        pipe.Position = 0;
+        Assert.Equal(FrameKind.Points, Frame.Read(pipe)!.Value.Kind);
+        var failure = Messages.ReadFailed(Frame.Read(pipe)!.Value);
+        Assert.Equal((FailureKind.Fault, 8000), (failure.Kind, failure.Detail.Length));
     }
 
     [Fact]

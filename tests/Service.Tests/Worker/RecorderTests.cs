@@ -10,6 +10,20 @@ namespace MetaOpt.Service.Tests.Workers;
 
 public class RecorderTests(StorageFixture storage) : IClassFixture<StorageFixture>
 {
+    [Theory]
+    [InlineData(0.79, true)]
+    [InlineData(0.81, false)]
+    public async Task A_lease_is_in_doubt_from_four_fifths_on_until_a_beat_succeeds(double part, bool certain)
+    {
+        var run = await storage.LeaseAsync();
+        var claimed = Stopwatch.GetTimestamp() - (long)(part * StorageFixture.Ttl.TotalSeconds * Stopwatch.Frequency);
+        using var heartbeat = new Heartbeat(storage.Queue, run.Lease, claimed, StorageFixture.Ttl, NullLogger.Instance);
+        var holds = heartbeat.HoldsAsync(default);
+        Assert.Equal(certain, holds.IsCompletedSuccessfully);
+        heartbeat.Wake();
+        await holds.WaitAsync(Patience.Limit);
+    }
+
     [Fact]
     public async Task What_is_due_is_stored_although_the_child_has_more_to_say()
     {
@@ -34,7 +48,7 @@ public class RecorderTests(StorageFixture storage) : IClassFixture<StorageFixtur
         }
         await PointAsync(3);
         buffer.Complete();
-        await recording.WaitAsync(TimeSpan.FromSeconds(30));
+        await recording.WaitAsync(Patience.Limit);
         Assert.Equal([1L, 2, 3], (await storage.Series.ReadAsync(run.Lease.RunId, "loss", null, null, 10, default))!.Buckets.Select(b => b.Step));
     }
 }

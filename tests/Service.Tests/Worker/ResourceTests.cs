@@ -16,8 +16,12 @@ public class ResourceTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         using var worker = fixture.Start(_pool, "--devices", "3,GPU-8c2f");
         var runs = new[] { await fixture.SubmitAsync(_pool, 1_000_000), await fixture.SubmitAsync(_pool, 1_000_000) };
         foreach (var run in runs) await UntilAsync(async () => await fixture.StepAsync(run) > 0, "the first points");
-        var seen = worker.Children.Select(child => File.ReadAllText($"/proc/{child}/environ").Split('\0').Single(v => v.StartsWith("CUDA_VISIBLE_DEVICES=", StringComparison.Ordinal)));
+        var environments = worker.Children.Select(child => File.ReadAllText($"/proc/{child}/environ").Split('\0')).ToList();
+        var seen = environments.Select(e => e.Single(v => v.StartsWith("CUDA_VISIBLE_DEVICES=", StringComparison.Ordinal)));
         Assert.Equal(["CUDA_VISIBLE_DEVICES=3", "CUDA_VISIBLE_DEVICES=GPU-8c2f"], seen.Order());
+        // Nor does it know how to reach the database or the server.
+        Assert.DoesNotContain(environments.SelectMany(e => e), v =>
+            v.StartsWith("METAOPT_DATABASE_URL", StringComparison.Ordinal) || v.Contains(WorkerProcess.Secret, StringComparison.Ordinal));
         var facts = new List<string?>();
         foreach (var run in runs) facts.Add((await fixture.RowAsync(run)).Attempts[0].Facts.GetProperty("device").GetString());
         Assert.Equal(["3", "GPU-8c2f"], facts.Order());

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using MetaOpt.Storage;
+using MetaOpt.Workers.Execution;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -13,10 +13,13 @@ namespace MetaOpt.Service.Tests.Workers;
 /// <summary>Real worker processes on a database of their own. Tests use pools of their own; nothing survives the class.</summary>
 public sealed class WorkerFixture : IAsyncLifetime
 {
-    /// <summary>How long a lease of these workers holds.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
+    /// <summary>
+    /// How long a lease of these workers holds: so long that no busy machine delays a heartbeat past it. Tests that need it to be over end
+    /// it (<see cref="TakeRunsOfAsync"/>); the long form waits.
+    /// </summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(LongForm.Wanted ? 3 : 15);
 
-    static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+    static readonly Lazy<Task<double>> s_epochsOfASecond = new(MeasureAsync);
 
     readonly ConcurrentBag<WorkerProcess> _workers = [];
     ServiceProvider _services = null!;
@@ -69,15 +72,17 @@ public sealed class WorkerFixture : IAsyncLifetime
     /// </summary>
     public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null, string? spec = null, string owner = "ada")
     {
-        spec ??= $$"""
-            {"seed":{{seed}},"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
-             "training":{"horizon":20,"unroll":10,"metaBatch":64,"validation":{"every":100,"instances":8},"metaEpochs":{{metaEpochs}} } }
-            """;
+        spec ??= Training(metaEpochs, seed);
         kind ??= "meta-training";
         var read = SpecReader.Read(kind, JsonElement.Parse(spec));
         return Queue.SubmitAsync(
             new NewRun(kind, "test", owner, SpecReader.Write(read)) { RequiredDataset = read.Task.RequiredDataset, Pool = pool, MaxDeaths = maxDeaths }, default);
     }
+
+    static string Training(int metaEpochs, long seed) => $$"""
+        {"seed":{{seed}},"task":{"type":"quadratic","dimensions":4},"optimizer":{"type":"lstm","layers":[3]},
+         "training":{"horizon":20,"unroll":10,"metaBatch":64,"validation":{"every":100,"instances":8},"metaEpochs":{{metaEpochs}} } }
+        """;
 
     public async Task<Run> RowAsync(Guid id)
     {
@@ -98,23 +103,39 @@ public sealed class WorkerFixture : IAsyncLifetime
     public Task<long> ResumeStepAsync(Guid run) => ScalarAsync<long>($"select step from resume_points where run_id = '{run}'");
 
     /// <summary>
-    /// How many meta-epochs take about so long on this machine: a kill costs seconds, whatever the machine does in them, so a run
-    /// of fixed length would be over before the kill on a fast one.
+    /// How many meta-epochs keep a processor busy for so long: a kill takes time, whatever the machine does in it, so a run of fixed length
+    /// would be over before the kill on a fast one. On a busy machine they take longer, and never less.
     /// </summary>
-    public async Task<int> EpochsLastingAsync(TimeSpan duration)
+    public static async Task<int> EpochsLastingAsync(TimeSpan duration) =>
+        (int)Math.Ceiling(await s_epochsOfASecond.Value * duration.TotalSeconds);
+
+    static async Task<double> MeasureAsync()
     {
-        var pool = Fresh("calibrate");
-        using var worker = Start(pool);
-        var id = await SubmitAsync(pool, 1_000_000);
-        // Behind the just-in-time compiler's first seconds.
-        await UntilAsync(async () => await StepAsync(id) > 500, "the first points");
-        var (begun, from) = (Stopwatch.StartNew(), await StepAsync(id));
-        await UntilAsync(async () => begun.Elapsed > TimeSpan.FromSeconds(4) && await StepAsync(id) > from, "more points");
-        var speed = (await StepAsync(id) - from) / begun.Elapsed.TotalSeconds;
-        await Queue.RequestCancelAsync(id, default);
-        await EndAsync(id);
-        return (int)Math.Ceiling(speed * duration.TotalSeconds / 2);
+        var job = new Job("meta-training", JsonElement.Parse(Training(1_000_000, 1)), 1, "/nonexistent", 3600, 3600);
+        var (begun, ended) = ((Seconds: 0.0, Step: 0L), (Seconds: 0.0, Step: 0L));
+        await new Child(job).ToEndAsync(FrameKind.Points, (child, frame) =>
+        {
+            var now = (child.ProcessorSeconds, Messages.ReadPoints(frame).Max(p => p.Step));
+            // Behind the just-in-time compiler's first seconds.
+            if (begun.Step == 0 && now.ProcessorSeconds > 2) begun = now;
+            if (begun.Step == 0 || now.ProcessorSeconds < begun.Seconds + 1) return;
+            ended = now;
+            child.Signal(WorkerProcess.Kill);
+        });
+        return (ended.Step - begun.Step) / (ended.Seconds - begun.Seconds) / 2;
     }
+
+    /// <summary>Ends the leases of a worker that was killed or stopped, as time would: another one takes its runs.</summary>
+    public Task TakeRunsOfAsync(WorkerProcess worker) => UntilAsync(async () =>
+    {
+        // Again and again: what it sent last may come after its end, and renew a lease or hold a row.
+        await ScalarAsync<int>($"""
+            with held as (select id from runs where lease_owner = '{worker.Name}' for no key update skip locked)
+            update runs r set lease_expires_at = now() - interval '1 second', lease_ttl = '1 microsecond' from held where r.id = held.id
+            """);
+        await Queue.ReapAsync(default);
+        return await ScalarAsync<long>($"select count(*) from runs where lease_owner = '{worker.Name}'") == 0;
+    }, $"the runs of worker {worker.Name} to be taken away");
 
     /// <summary>Waits for a final state.</summary>
     public async Task<Run> EndAsync(Guid id)
@@ -142,87 +163,19 @@ public sealed class WorkerFixture : IAsyncLifetime
     static string Points(string what, Guid run) =>
         $"select {what} from series_points p join series s on s.id = p.series_id where s.run_id = '{run}' and s.name = 'meta-loss'";
 
+    /// <summary>Waits for a condition; gives up when <paramref name="what"/> has said the same for longer than <see cref="Patience.Limit"/>.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> what)
     {
-        for (var begun = Stopwatch.StartNew(); !await condition(); await Task.Delay(20))
-            if (begun.Elapsed > s_patience) Assert.Fail($"Waited {s_patience} for {await what()}");
+        var (begun, before) = (Stopwatch.StartNew(), "");
+        for (; !await condition(); await Task.Delay(20))
+        {
+            if (begun.Elapsed < Patience.Limit) continue;
+            var now = await what();
+            if (now == before) Assert.Fail($"Waited {Patience.Limit} for {now}");
+            before = now;
+            begun.Restart();
+        }
     }
 
     public static Task UntilAsync(Func<Task<bool>> condition, string what) => UntilAsync(condition, () => Task.FromResult(what));
-}
-
-/// <summary>A worker as a process, and its children.</summary>
-public sealed partial class WorkerProcess : IDisposable
-{
-    public const int Kill = 9, Term = 15, Continue = 18, Stop = 19;
-
-    readonly Process _process;
-    readonly ConcurrentQueue<string> _log = new();
-
-    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments, int nice = 0)
-    {
-        Name = name;
-        var start = new ProcessStartInfo("nice", ["-n", $"{nice}", "dotnet", Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"), .. arguments])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["METAOPT_DATABASE_URL"] = connectionString;
-        // Its input ends when the tests do, however they end.
-        start.Environment["METAOPT_STOP_AT_END_OF_INPUT"] = "1";
-        _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, e) => _log.Enqueue(e.Data ?? "");
-        _process.ErrorDataReceived += (_, e) => _log.Enqueue(e.Data ?? "");
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-    }
-
-    public string Name { get; }
-
-    public string Log => string.Join('\n', _log);
-
-    public bool HasExited => _process.HasExited;
-
-    /// <summary>Process ids of the children that execute runs.</summary>
-    public IReadOnlyList<int> Children => [.. Directory.EnumerateDirectories("/proc")
-        .Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0 && IsChild(id))];
-
-    public void Signal(int signal) => SignalProcess(_process.Id, signal);
-
-    public static void SignalProcess(int process, int signal) => _ = kill(process, signal);
-
-    public async Task<int> ExitAsync()
-    {
-        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
-        return _process.ExitCode;
-    }
-
-    public void Dispose()
-    {
-        if (!_process.HasExited)
-        {
-            foreach (var child in Children) SignalProcess(child, Kill);
-            Signal(Kill);
-            _process.WaitForExit();
-        }
-    }
-
-    bool IsChild(int id)
-    {
-        try
-        {
-            // Behind the name in parentheses: state, parent.
-            var stat = File.ReadAllText($"/proc/{id}/stat");
-            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1]) == _process.Id
-                && File.ReadAllText($"/proc/{id}/cmdline").TrimEnd('\0').EndsWith("execute", StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
-    [LibraryImport("libc")]
-    private static partial int kill(int process, int signal);
 }
