@@ -48,6 +48,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         Assert.Contains("httponly", setCookie);
         Assert.Contains("samesite=strict", setCookie);
         Assert.DoesNotContain("secure", setCookie);
+        var expires = DateTimeOffset.Parse(setCookie.Split("expires=")[1].Split(';')[0], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.InRange(expires, DateTimeOffset.UtcNow.AddDays(29), DateTimeOffset.UtcNow.AddDays(31));
         Assert.DoesNotContain(token[12..], setCookie);
         Assert.Equal("admin", (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["name"]!);
 

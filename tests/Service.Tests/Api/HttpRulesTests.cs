@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using MetaOpt.Storage;
@@ -123,10 +124,13 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
             using var other = strict.WithToken((await users.CreateTokenAsync(ada.Id, "t", Scopes.All, null, default)).Text);
             // Two tokens of one user share the limit.
             using var second = strict.WithToken(await strict.TokenAsync(Scopes.RunsRead));
+            var (begun, sent) = (Stopwatch.StartNew(), 0);
             HttpResponseMessage? refused = null;
-            for (var i = 0; i < 100 && refused is null; i++)
-                if (await (i % 2 == 0 ? strict.Admin : second).GetAsync("/api/v1/me") is { IsSuccessStatusCode: false } answer) refused = answer;
-            Assert.Equal(HttpStatusCode.TooManyRequests, refused!.StatusCode);
+            for (; refused is null; sent++)
+                if (await (sent % 2 == 0 ? strict.Admin : second).GetAsync("/api/v1/me") is { IsSuccessStatusCode: false } answer) refused = answer;
+            Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+            // Ten at once, two a second more, and the one that was refused.
+            Assert.InRange(sent, 1, 10 + 2 * (begun.Elapsed.TotalSeconds + 1) + 1);
             Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter!.Delta);
             Assert.Equal("too-many-requests", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["code"]!);
             Assert.Equal(HttpStatusCode.OK, (await other.GetAsync("/api/v1/me")).StatusCode);
@@ -136,6 +140,34 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         {
             await strict.DisposeAsync();
         }
+    }
+
+    [Fact]
+    public async Task Pages_hold_each_run_once_and_a_full_last_page_is_the_last()
+    {
+        var runs = new List<string>();
+        for (var i = 0; i < 4; i++) runs.Insert(0, $"{await api.SubmitAsync(Elsewhere.Insert(Elsewhere.Length - 1, ",\"tags\":[\"pages\"]"))}");
+        foreach (var limit in (int[])[1, 2, 3, 4, 5])
+        {
+            var (seen, pages, cursor) = (new List<string>(), 0, "");
+            do
+            {
+                var page = await api.GetAsync($"/api/v1/runs?tag=pages&limit={limit}{cursor}");
+                seen.AddRange(page["items"]!.AsArray().Select(r => (string)r!["id"]!));
+                cursor = page["nextCursor"] is { } next ? $"&cursor={next}" : null;
+                pages++;
+            }
+            while (cursor is not null);
+            Assert.Equal(runs, seen);
+            Assert.Equal((4 + limit - 1) / limit, pages);
+        }
+    }
+
+    [Fact]
+    public async Task A_text_in_the_query_has_at_most_200_characters()
+    {
+        Assert.Equal(HttpStatusCode.OK, (await api.Admin.GetAsync($"/api/v1/runs?owner={new string('a', 200)}")).StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, (await api.Admin.GetAsync($"/api/v1/runs?owner={new string('a', 201)}")).StatusCode);
     }
 
     /// <summary>In a pool that no test claims from.</summary>

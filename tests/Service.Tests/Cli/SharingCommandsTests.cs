@@ -50,6 +50,43 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
     }
 
     [Fact]
+    public async Task Watch_exits_with_what_became_of_a_run_and_lists_and_series_show_its_numbers()
+    {
+        await RunAsync($"login {api.App.Urls.First()}", api.AdminToken);
+        var body = ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, ",\"pool\":\"watched\"");
+        var id = await api.SubmitAsync(body);
+        var run = await api.ClaimAsync(id, "watched");
+        await run.AppendPointsAsync([new("loss", 1, 0.5), new("loss", 2, 0.25)], default);
+        await run.SetProgressAsync(new("train", 3, 4, 1, 1), default);
+        Assert.Equal(["running, will stop at its next step"], await RunAsync($"cancel {id}"));
+        await run.FinishAsync(RunState.Cancelled, null, null, default);
+        Assert.Equal((1, true), await WatchAsync(id, "The run cancelled"));
+
+        Assert.Equal(["queued"], await RunAsync($"retry {id}"));
+        await (await api.ClaimAsync(id, "watched")).FinishAsync(RunState.Failed, null, new("out-of-memory", "lower metaBatch"), default);
+        Assert.Equal((1, true), await WatchAsync(id, "The run failed: lower metaBatch"));
+        Assert.Contains(" 75 %", Assert.Single(await RunAsync("runs --state failed --owner admin"), line => line.Contains($"{id}"[^8..], StringComparison.Ordinal)));
+        Assert.Single(await RunAsync("runs --owner nobody"));
+        Assert.Equal(2, (await RunAsync("runs --limit 1")).Length);
+
+        Assert.Equal(["queued"], await RunAsync($"retry {id}"));
+        await (await api.ClaimAsync(id, "watched")).FinishAsync(RunState.Succeeded, [], null, default);
+        Assert.Equal((0, true), await WatchAsync(id, "succeeded  3 of 4 (75 %)"));
+        run = await api.ClaimAsync(await api.SubmitAsync(body), "watched");
+        await run.AppendPointsAsync([new("loss", 1, 0.5), new("loss", 2, 0.25)], default);
+        Assert.Equal(["1\t0.5", "2\t0.25"], await RunAsync($"series {run.Lease.RunId} loss"));
+        Assert.Equal(["1\t0.25\t0.5\t0.375"], await RunAsync($"series {run.Lease.RunId} loss --max-points 1"));
+        Assert.Matches("^loss +2 points, last step 2$", Assert.Single(await RunAsync($"series {run.Lease.RunId}")));
+        await run.FinishAsync(RunState.Cancelled, null, null, default);
+
+        async Task<(int, bool)> WatchAsync(Guid watched, string said)
+        {
+            var (code, output) = await CommandLine.RunAsync(home, "", $"watch {watched}");
+            return (code, output.Contains(said, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
     public async Task The_end_of_an_id_that_several_runs_share_or_none_has_is_told_with_the_candidates()
     {
         await RunAsync($"login {api.App.Urls.First()}", api.AdminToken);

@@ -45,6 +45,19 @@ public class BlobTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task What_a_run_learned_is_its_last_final_checkpoint()
+    {
+        var run = await storage.LeaseAsync();
+        Assert.Null(await storage.Checkpoints.FindFinalAsync(run.Lease.RunId, default));
+        await run.SaveCheckpointAsync("best", 9, [1], default);
+        Assert.Null(await storage.Checkpoints.FindFinalAsync(run.Lease.RunId, default));
+        var final = await run.SaveCheckpointAsync("final", 8, [2], default);
+        await run.SaveCheckpointAsync("final", 7, [3], default);
+        await run.SaveCheckpointAsync("later", 10, [4], default);
+        Assert.Equal(final, (await storage.Checkpoints.FindFinalAsync(run.Lease.RunId, default))!.Id);
+    }
+
+    [Fact]
     public async Task The_same_checkpoint_again_keeps_its_id_and_other_bytes_take_its_place()
     {
         var run = await storage.LeaseAsync();

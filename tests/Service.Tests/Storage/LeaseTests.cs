@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using MetaOpt.Runs;
 using MetaOpt.Service.Tests.Workers;
@@ -177,6 +178,19 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task An_attempt_that_was_handed_back_later_does_not_keep_a_death_from_being_taken_back()
+    {
+        var pool = Fresh("pool");
+        var id = await storage.SubmitAsync(pool);
+        var lost = (await storage.ClaimAsync(pool)).Lease;
+        await storage.ExpireAsync(lost);
+        await storage.Queue.ReapAsync(default);
+        await storage.Of(await storage.ClaimAsync(pool)).HandBackAsync(default);
+        await storage.Queue.ReportCutOffAsync(lost, default);
+        Assert.Equal(0, (await storage.RowAsync(id)).Deaths);
+    }
+
+    [Fact]
     public async Task A_run_that_failed_meanwhile_stays_failed_and_its_attempt_says_why()
     {
         var run = await storage.LeaseAsync(maxDeaths: 1);
@@ -313,10 +327,31 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var stopped = new LeasedRun(cutOff, run.Lease);
         _ = blob ? stopped.SaveCheckpointAsync("final", 1, new byte[1 << 20], default) : stopped.AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
         await WorkerFixture.UntilAsync(() => Task.FromResult(network.IsCut), "the write to begin");
+        var begun = Stopwatch.StartNew();
         Assert.Equal(0, await storage.Queue.ReapAsync(default));
+        // A slow write is not a stopped one: it has five seconds.
+        Assert.True(await StalledAsync() == 1 || begun.Elapsed > TimeSpan.FromSeconds(4));
         await WorkerFixture.UntilAsync(async () => await storage.Queue.ReapAsync(default) == 1, "the database to end the write");
         Assert.Equal(RunState.Queued, await storage.StateAsync(run.Lease.RunId));
     }
+
+    [Fact]
+    public async Task A_write_that_stalls_goes_on_while_its_lease_holds()
+    {
+        var run = await storage.LeaseAsync();
+        using var network = new Network(storage.ConnectionString);
+        await using var slow = NpgsqlDataSource.Create(network.ConnectionString);
+        network.CutAfter(100_000);
+        _ = new LeasedRun(slow, run.Lease).AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
+        await WorkerFixture.UntilAsync(async () => await StalledAsync("clock_timestamp() - interval '6 seconds'") == 1, "the write to stall");
+        await storage.Queue.ReapAsync(default);
+        Assert.Equal(1, await StalledAsync());
+    }
+
+    /// <summary>Connections that wait for the rest of what a worker writes, since before a time.</summary>
+    Task<long> StalledAsync(string since = "clock_timestamp()") => storage.ScalarAsync<long>($"""
+        select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and wait_event = 'ClientRead' and xact_start <= {since}
+        """);
 
     [Fact]
     public async Task Writes_and_beats_of_one_worker_at_once_do_not_deadlock()

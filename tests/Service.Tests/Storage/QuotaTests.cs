@@ -53,6 +53,18 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task A_batch_counts_as_all_its_runs()
+    {
+        await SetAsync(queued: 3);
+        Task BatchAsync(int runs) => storage.Queue.SubmitAsync(
+            [.. Enumerable.Range(0, runs).Select(_ => new NewRun("evaluation", "test", _owner, []) { Pool = _pool })], default);
+        await Assert.ThrowsAsync<QuotaExceededException>(() => BatchAsync(4));
+        Assert.Equal(0, await storage.ScalarAsync<long>($"select count(*) from runs where owner = '{_owner}'"));
+        await BatchAsync(3);
+        await Assert.ThrowsAsync<QuotaExceededException>(() => BatchAsync(1));
+    }
+
+    [Fact]
     public async Task Stored_bytes_and_device_hours_keep_an_owner_from_more_and_everybodys_limit_holds_for_who_has_none()
     {
         await SubmitAsync();
@@ -69,7 +81,7 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await SetAsync(stored: 1501, hours: 2);
         await storage.ExecuteAsync($"update runs set lease_charged_at = now() - interval '2 hours' where id = '{run.Lease.RunId}'");
         await run.FinishAsync(RunState.Succeeded, [], null, default);
-        Assert.InRange((await store.UsageAsync(_owner, default))[0].DeviceHours, 2, 2.01);
+        Assert.InRange((await store.UsageAsync(_owner, default))[0].DeviceHours, 2, 2.5);
         Assert.Null(await storage.Queue.ClaimAsync(Worker(_pool), Ttl, default));
         Assert.Contains("2.0 of 2 device hours", (await WaitingAsync(waiting)).Reason);
         await storage.ExecuteAsync($"update usage_days set day = day - 7 where owner = '{_owner}'");
@@ -134,6 +146,26 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await storage.Of(next).HandBackAsync(default);
         Assert.Equal(second, (await storage.ClaimAsync(_pool)).Lease.RunId);
         Assert.Equal(first, (await storage.ClaimAsync(_pool)).Lease.RunId);
+    }
+
+    [Fact]
+    public async Task What_ends_a_run_that_is_paused_or_to_yield_forgets_both()
+    {
+        foreach (var end in new Func<LeasedRun, Task>[]
+        {
+            r => r.FinishAsync(RunState.Succeeded, [], null, default),
+            r => r.ReportDeathAsync("killed", default),
+            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await r.ReportDeathAsync("killed", default); },
+            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await r.HandBackAsync(default); },
+            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await storage.ExpireAsync(r.Lease); await storage.Queue.ReapAsync(default); },
+        })
+        {
+            var run = await storage.LeaseAsync(maxDeaths: 1);
+            await storage.Queue.YieldAsync(run.Lease.RunId, default);
+            await storage.Queue.PauseAsync(run.Lease.RunId, default);
+            await end(run);
+            Assert.False(await storage.ScalarAsync<bool>($"select paused or yield_requested from runs where id = '{run.Lease.RunId}'"));
+        }
     }
 
     [Fact]

@@ -37,6 +37,7 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
     {
         var retention = storage.Get<Retention>();
         var (failed, _) = await EndedAsync(RunState.Failed);
+        var (cancelled, _) = await EndedAsync(RunState.Cancelled);
         var (young, _) = await EndedAsync(RunState.Failed, days: 0.5);
         var running = await storage.LeaseAsync();
         await running.SaveCheckpointAsync("final", 1, [1], default);
@@ -51,6 +52,7 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
         Assert.Equal((0, 0, 0, 1), await LeftAsync(failed));
         await retention.SweepAsync(new(s_day, s_day, s_day, s_day), default);
         Assert.Equal((0, 0, 0, 0), await LeftAsync(failed));
+        Assert.Equal((0, 0, 0, 0), await LeftAsync(cancelled));
         Assert.Equal((1, 1, 1, 1), await LeftAsync(young));
         Assert.Equal((0, 0, 0, 1), await LeftAsync(running.Lease.RunId));
     }

@@ -32,6 +32,29 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task A_retry_does_not_wait_for_the_time_that_the_submission_named()
+    {
+        var id = await storage.SubmitAsync(_pool, notBefore: DateTimeOffset.UtcNow.AddHours(1));
+        await storage.Queue.RequestCancelAsync(id, default);
+        Assert.True(await storage.Queue.RetryAsync(id, default));
+        Assert.Equal(id, (await storage.ClaimAsync(_pool)).Lease.RunId);
+    }
+
+    [Fact]
+    public async Task Of_changes_of_the_same_version_at_once_one_is_made()
+    {
+        var id = await storage.SubmitAsync(_pool);
+        var version = (await storage.RowAsync(id)).Version;
+        var made = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() =>
+            storage.Queue.EditAsync(id, new($"name {i}", null, null, null, null), version, Unsigned.Deed, default))));
+        Assert.Single(made, true);
+        Assert.False(await storage.Queue.EditAsync(id, new("late", null, null, null, null), version, Unsigned.Deed, default));
+        Assert.False(await storage.Queue.EditAsync(id, new("early", null, null, null, null), version + 2, Unsigned.Deed, default));
+        Assert.True(await storage.Queue.EditAsync(id, new("in time", null, null, null, null), version + 1, Unsigned.Deed, default));
+        Assert.Equal("in time", (await storage.RowAsync(id)).Name);
+    }
+
+    [Fact]
     public async Task A_run_waits_until_all_it_comes_after_have_succeeded_and_says_for_which()
     {
         var first = await storage.SubmitAsync(_pool);

@@ -71,6 +71,31 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
         Assert.Equal([Scopes.RunsRead], (await storage.Users.VerifyAsync(valid.Text, default))!.Scopes);
     }
 
+    [Theory]
+    [InlineData("revoked_at = now()")]
+    [InlineData("expires_at = now()")]
+    public async Task A_session_ends_with_the_token_it_was_signed_in_with(string end)
+    {
+        var token = await TokenAsync(TimeSpan.FromHours(1));
+        var session = await storage.Users.CreateSessionAsync((await storage.Users.VerifyAsync(token.Text, default))!, TimeSpan.FromDays(30), default);
+        Assert.NotNull(await storage.Users.VerifySessionAsync(session.Text, default));
+        // Neither is accepted in the other's place.
+        Assert.Null(await storage.Users.VerifyAsync(session.Text, default));
+        Assert.Null(await storage.Users.VerifySessionAsync(token.Text, default));
+        await storage.ExecuteAsync($"update tokens set {end} where id = '{token.Token.Id}'");
+        Assert.Null(await storage.Users.VerifySessionAsync(session.Text, default));
+    }
+
+    [Fact]
+    public async Task A_token_allows_no_more_than_the_role_of_its_user_does_now()
+    {
+        await storage.Users.CreateUserAsync(Fresh("admin"), UserRole.Admin, default);
+        var user = await storage.Users.CreateUserAsync(Fresh("user"), UserRole.Member, default);
+        var token = await storage.Users.CreateTokenAsync(user.Id, "t", [Scopes.RunsRead, Scopes.RunsWrite], null, default);
+        await storage.Users.ChangeUserAsync(user.Name, new(UserRole.Viewer, null, null), default);
+        Assert.Equal([Scopes.RunsRead], (await storage.Users.VerifyAsync(token.Text, default))!.Scopes);
+    }
+
     [Fact]
     public async Task Use_is_noted_but_not_at_every_request()
     {
