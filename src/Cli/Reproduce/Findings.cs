@@ -87,12 +87,15 @@ public sealed record Findings(
         {
             var ratios = new List<SeedRatio>();
             foreach (var name in measured.Of(learned))
-                ratios.Add(new(name, baseline, await measured.LossAsync(name, step, cancel) / best, measured.RatioInterval(name, baseline, step)));
+                ratios.Add(new(name, baseline, Over(await measured.LossAsync(name, step, cancel), best), measured.RatioInterval(name, baseline, step)));
             if (Together(claim.Text("seeds")!, [.. ratios.Select(r => r.Ratio)]) is var together && (together < ratio || seeds.Count == 0))
                 (ratio, seeds) = (together, ratios);
         }
         return new(Describe(claim, step), measured.Title, step, ratio, claim.Number("atMost")!.Value, seeds);
     }
+
+    /// <summary>A claim needs a baseline to be better than: where all diverged, it does not hold.</summary>
+    static double Over(double loss, double best) => double.IsFinite(best) ? loss / best : double.PositiveInfinity;
 
     static double Together(string seeds, double[] ratios) => seeds switch
     {

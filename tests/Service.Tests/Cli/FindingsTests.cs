@@ -69,6 +69,13 @@ public sealed class FindingsTests
     }
 
     [Fact]
+    public async Task A_claim_does_not_hold_where_all_baselines_diverged()
+    {
+        var claim = Assert.Single((await FindAsync($"[{Claim("""["lstm"]""", """["nag"]""", "100", "worst", 1e9)}]")).Claims);
+        Assert.Equal((double.PositiveInfinity, false), (claim.Ratio, claim.Met));
+    }
+
+    [Fact]
     public async Task All_claims_must_hold()
     {
         var (met, missed) = (Claim("""["lstm"]""", Baselines, "100", "mean", 0.91), Claim("""["lstm"]""", Baselines, "100", "mean", 0.89));
