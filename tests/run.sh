@@ -77,6 +77,13 @@ numpy_reader() {
   done
 }
 
+# The worker's flavour over libtorch for the CPU, with the tests that belong to it.
+build_torch() {
+  dotnet restore "$root/tests/Service.Tests" -p:Gpu=cpu --verbosity quiet ||
+    { say "TorchSharp and libtorch could not be restored; METAOPT_TEST_TORCH=0 leaves out their tests."; return 1; }
+  dotnet build "$root/tests/Service.Tests" -p:Gpu=cpu --no-restore --configuration Release --nologo --verbosity quiet
+}
+
 check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet
 if [[ $failed -eq 0 ]]; then
   METAOPT_KERNELS=simd suite 'Learning, vectorised kernels' Domain.Tests
@@ -99,6 +106,13 @@ if [[ $failed -eq 0 ]]; then
     check "The checkpoint format's NumPy reader" numpy_reader
   else
     say "Without NumPy the reader in docs/checkpoint-format.md is not tested."
+  fi
+  if [[ ${METAOPT_TEST_TORCH:-1} == 0 ]]; then
+    times+=("$(printf '%8s %s' '-' 'left out by METAOPT_TEST_TORCH=0   Learning, libtorch on the CPU')")
+  else
+    broken=$failed
+    check 'Build with libtorch' build_torch
+    [[ $failed -gt $broken ]] || suite 'Learning, libtorch on the CPU' Service.Tests -p:Gpu=cpu --filter 'FullyQualifiedName~.Torch.'
   fi
   if [[ ${CI:-} == true ]]; then
     check 'Formatting' dotnet format "$root/MetaOpt.sln" --verify-no-changes --no-restore
