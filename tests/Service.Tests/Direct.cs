@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using MetaOpt.Cli.Client;
 
 namespace MetaOpt.Service.Tests;
@@ -6,6 +5,6 @@ namespace MetaOpt.Service.Tests;
 /// <summary>The tests' own clients talk to servers on this machine, whatever proxy is set here.</summary>
 static class Direct
 {
-    [ModuleInitializer]
+    /// <summary>Called before the first test; a child that loads these tests to print (<see cref="StartupHook"/>) has no client.</summary>
     internal static void Apply() => LoopbackIsDirect.Apply();
 }
