@@ -40,7 +40,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         catch (Exception lost) when (lost is LeaseLostException || lost is OperationCanceledException && giveUp.IsCancellationRequested)
         {
             _log.RunLost(claim.Lease.RunId);
-            if (heartbeat.Lost.IsCancellationRequested && !_childDied) await ReportCutOffAsync();
+            // A write may hear of it before the next heartbeat does.
+            if ((lost is LeaseLostException || heartbeat.Lost.IsCancellationRequested) && !_childDied) await ReportCutOffAsync();
         }
         catch (Exception fault)
         {
