@@ -81,7 +81,7 @@ sealed partial class TorchKernels : IKernels<float>
             MapOp.Exp => v.exp(),
             MapOp.Log => v.log(),
             MapOp.Sqrt => v.sqrt(),
-            MapOp.SinPi => HalfTurns(v).mul(Math.PI).sin(),
+            MapOp.SinPi => NearZero(HalfTurns(v)).mul(Math.PI).sin(),
             MapOp.CosPi => HalfTurns(v).abs().neg().add(0.5).mul(Math.PI).sin(),
             MapOp.Square => v.mul(v),
             MapOp.Abs => v.abs(),
@@ -98,6 +98,9 @@ sealed partial class TorchKernels : IKernels<float>
         var wide = x.to(ScalarType.Float64);
         return wide.sub(wide.div(2).round().mul(2));
     }
+
+    /// <summary>The number from -1/2 to 1/2 with the same sine: exact, so that the sine of whole half turns is 0.</summary>
+    static Tensor NearZero(Tensor halfTurns) => halfTurns.clamp(-0.5, 0.5).mul(2).sub(halfTurns);
 
     /// <inheritdoc/>
     public void Zip(ZipOp op, Tensor<float> x, Tensor<float> y, Tensor<float> z)
