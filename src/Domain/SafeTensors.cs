@@ -106,7 +106,7 @@ public sealed class SafeTensors
         return result;
     }
 
-    /// <summary>What the header says of a tensor: its shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
+    /// <summary>A tensor's entry in the header: its shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
     readonly record struct Claim(string Name, int[] Shape, int From, int To);
 
     /// <summary>Reads the metadata, and returns what is said of the tensors, each checked by itself, in the header's order.</summary>

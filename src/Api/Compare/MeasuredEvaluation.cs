@@ -34,7 +34,7 @@ sealed record MeasuredEvaluation(JsonObject Task, int Horizon, IReadOnlyList<Mea
     static int? Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue(out int number) ? number : null;
 }
 
-/// <summary>What an evaluation measured of one optimizer.</summary>
+/// <summary>An evaluation's measurement of one optimizer.</summary>
 /// <param name="Run">The evaluation.</param>
 /// <param name="Measured">The result's entry.</param>
 /// <param name="Name">As the result calls it.</param>
@@ -78,7 +78,7 @@ sealed record Board(string Id, JsonNode Task, int Horizon, IReadOnlyList<Measure
             same.First().Task, same.Key.Horizon, Best(same.SelectMany(e => e.Entries), identity))),
     ];
 
-    /// <summary>What was measured several times counts once: on the most instances, then the latest.</summary>
+    /// <summary>Repeated measurements count once: the one on the most instances, then the latest.</summary>
     static IReadOnlyList<MeasuredContestant> Best(IEnumerable<MeasuredContestant> entries, Func<MeasuredContestant, string> identity) =>
     [
         .. entries.GroupBy(identity).Select(same => same.OrderByDescending(e => e.Instances).ThenByDescending(e => e.Run.Id).First())

@@ -119,7 +119,7 @@ static class Request
             : throw ProblemException.BadParameter(name, "must be at most 200 ordinary characters.");
     }
 
-    /// <summary>What a name can hold: SpecReader takes no other control characters, and text that is not UTF-8 is read as U+FFFD.</summary>
+    /// <summary>Characters that a name can hold: SpecReader takes no other control characters, and text that is not UTF-8 is read as U+FFFD.</summary>
     static bool IsStored(Rune rune) => rune != Rune.ReplacementChar && (!Rune.IsControl(rune) || rune.Value is '\n' or '\r' or '\t');
 
     /// <summary>

@@ -6,7 +6,7 @@ namespace MetaOpt.Tasks;
 /// <param name="Sha256">Of the uncompressed content, lower-case hexadecimal.</param>
 public sealed record KnownFile(string Name, long Bytes, string Sha256);
 
-/// <summary>What is known of a dataset before any worker has read it.</summary>
+/// <summary>Facts about a dataset that are known before any worker has read it.</summary>
 public sealed record KnownDataset(string Name, int Rows, int Columns, int Classes, int Channels = 1)
 {
     /// <summary>The published files: training data, then test data.</summary>
