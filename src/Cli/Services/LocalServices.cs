@@ -4,27 +4,33 @@ using MetaOpt.Cli.Client;
 
 namespace MetaOpt.Cli.Services;
 
-/// <summary>The API and one worker as child processes on this machine.</summary>
+/// <summary>The API and one worker, or two, as child processes on this machine.</summary>
 /// <param name="home">The data folder.</param>
 /// <param name="port">Where the API is to listen.</param>
 /// <param name="slots">Runs that the worker executes at once; they share the cores.</param>
-public sealed class LocalServices(Home home, int port, int slots = 1)
+/// <param name="torch">Whether a worker over libtorch runs beside the default one.</param>
+public sealed class LocalServices(Home home, int port, int slots = 1, bool torch = false)
 {
+    /// <summary>Name of the worker over libtorch, of its log and of its process's file.</summary>
+    public const string TorchWorker = "worker-torch";
+
     readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Where the API listens.</summary>
     public Uri Address { get; } = new($"http://127.0.0.1:{port}");
 
-    /// <summary>Keeps both alive until <paramref name="stop"/> fires and both are gone.</summary>
+    /// <summary>Keeps all alive until <paramref name="stop"/> fires and all are gone.</summary>
     /// <param name="databaseUrl">Connection string of the database.</param>
     /// <param name="say">Receives what happens, a line each.</param>
-    /// <param name="stop">Ends both.</param>
+    /// <param name="stop">Ends all.</param>
     /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
     public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
     {
         var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/')], home);
-        var worker = new Child("worker", [.. Programs.Find("metaopt-worker", "MetaOpt.Worker"), "--data", home.Data, "--slots", $"{slots}"], home);
-        foreach (var child in (Child[])[api, worker])
+        Child Worker(string name, IReadOnlyList<string> program) => new(name, [.. program, "--data", home.Data, "--slots", $"{slots}"], home);
+        List<Child> workers = [Worker("worker", Programs.Find("metaopt-worker", "MetaOpt.Worker"))];
+        if (torch) workers.Add(Worker(TorchWorker, Programs.FindTorchWorker()));
+        foreach (var child in (Child[])[api, .. workers])
         {
             child.Environment["METAOPT_DATABASE_URL"] = databaseUrl;
             child.Environment["METAOPT_HOME"] = home.Folder;
@@ -37,7 +43,7 @@ public sealed class LocalServices(Home home, int port, int slots = 1)
             var serving = api.KeepAliveAsync(say, stop, giveUpAfter);
             var ready = WaitUntilReadyAsync(stop);
             await Task.WhenAny(serving, ready);
-            await (serving.IsCompleted ? serving : Task.WhenAll(serving, worker.KeepAliveAsync(say, stop, giveUpAfter)));
+            await (serving.IsCompleted ? serving : Task.WhenAll([serving, .. workers.Select(w => w.KeepAliveAsync(say, stop, giveUpAfter))]));
         }
         catch (Exception e)
         {

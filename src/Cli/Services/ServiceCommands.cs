@@ -7,22 +7,27 @@ namespace MetaOpt.Cli.Services;
 /// <summary>Start, stop and look after the services of this machine.</summary>
 public static class ServiceCommands
 {
-    static readonly string[] Logged = ["api", "worker", "supervisor"];
+    static readonly string[] Logged = ["api", "worker", LocalServices.TorchWorker, "supervisor"];
 
     static Option<int> Port() =>
         new Option<int>("--port") { Description = "Port of the API on 127.0.0.1.", DefaultValueFactory = _ => 5080 }.Between(1, 65535);
 
+    static Option<bool> Torch() =>
+        new("--torch") { Description = "A second worker, over libtorch: kernels torch-cpu or torch-cuda, and networks of your own." };
+
     /// <summary><c>up</c>: database, API and a worker in the background, kept alive. A second <c>up</c> reuses them.</summary>
     public static Command Up()
     {
-        var port = Port();
-        var command = new Command("up", "Start the database, the API and a worker in the background; what dies is started again.") { port };
+        var (port, torch) = (Port(), Torch());
+        var command = new Command("up", "Start the database, the API and a worker in the background; what dies is started again.") { port, torch };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
             var supervisor = new Supervisor(home);
             if (supervisor.Find() is not { } running)
-                await StartAsync(home, supervisor, arguments.GetValue(port), cancel);
+                await StartAsync(supervisor, arguments.GetValue(port), arguments.GetValue(torch), cancel);
+            else if (arguments.GetValue(torch) && !File.Exists(home.PidFile(LocalServices.TorchWorker)))
+                throw new CommandException("The services are up without a worker over libtorch; stop them first: ./metaopt down");
             else
             {
                 Console.WriteLine(running.Space.IsHere ? "Already up." : $"Already up {running.Space}.");
@@ -73,7 +78,7 @@ public static class ServiceCommands
             var home = Home.FromEnvironment().Prepare();
             var files = (arguments.GetValue(name) is { } one ? [one] : Logged).ToDictionary(n => n, home.LogFile);
             var prefix = files.Count > 1;
-            void Write(string from, string line) => Console.WriteLine(prefix ? $"{from,-10} | {line}" : line);
+            void Write(string from, string line) => Console.WriteLine(prefix ? $"{from,-12} | {line}" : line);
             foreach (var (from, file) in files)
                 foreach (var line in Log.Tail(file, arguments.GetValue(lines)))
                     Write(from, line);
@@ -90,22 +95,23 @@ public static class ServiceCommands
     /// <summary><c>supervise</c>: what <c>up</c> starts in the background.</summary>
     public static Command Supervise()
     {
-        var port = Port();
-        var command = new Command("supervise", "Keep the API and a worker alive, in the foreground.") { port };
+        var (port, torch) = (Port(), Torch());
+        var command = new Command("supervise", "Keep the API and its workers alive, in the foreground.") { port, torch };
         command.Hidden = true;
         command.SetAction((arguments, cancel) =>
-            new Supervisor(Home.FromEnvironment().Prepare()).RunAsync(arguments.GetValue(port), cancel));
+            new Supervisor(Home.FromEnvironment().Prepare()).RunAsync(arguments.GetValue(port), arguments.GetValue(torch), cancel));
         return command;
     }
 
-    static async Task StartAsync(Home home, Supervisor supervisor, int port, CancellationToken cancel)
+    static async Task StartAsync(Supervisor supervisor, int port, bool torch, CancellationToken cancel)
     {
         LocalServices.CheckFree(port);
+        if (torch) Programs.FindTorchWorker(); // before anything is started
         if (Database.IsEmbedded)
             Console.WriteLine("Starting the database...");
         await Database.EnsureStartedAsync(cancel);
         Console.WriteLine("Starting the API and a worker...");
-        using var process = supervisor.Launch(port);
+        using var process = supervisor.Launch(port, torch);
         while (supervisor.Find() is null && !process.HasExited)
             await Task.Delay(50, cancel);
     }
@@ -127,7 +133,7 @@ public static class ServiceCommands
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
         }
-        var last = Logged.SelectMany(n => Log.Tail(home.LogFile(n), 8).Select(line => $"  {n,-10} | {line}"));
+        var last = Logged.SelectMany(n => Log.Tail(home.LogFile(n), 8).Select(line => $"  {n,-12} | {line}"));
         throw new CommandException($"The services did not come up. The ends of their logs in {home.Logs}:\n{string.Join('\n', last)}");
     }
 
@@ -140,6 +146,8 @@ public static class ServiceCommands
             ready = await api.IsReadyAsync(cancel);
             Console.WriteLine($"api       {(ready ? "ready" : "not ready")}, {address}swagger, process {Pid(home, "api")}");
             Console.WriteLine($"worker    process {Pid(home, "worker")}");
+            if (File.Exists(home.PidFile(LocalServices.TorchWorker)))
+                Console.WriteLine($"libtorch  process {Pid(home, LocalServices.TorchWorker)}");
             var where = supervisor.Space.IsHere ? "" : $" {supervisor.Space}";
             Console.WriteLine($"kept by   process {supervisor.Id}{where}; stop with: ./metaopt down");
             Console.WriteLine($"token     {home.TokenFile}");

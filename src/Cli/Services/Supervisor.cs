@@ -23,13 +23,13 @@ public sealed class Supervisor(Home home)
     }
 
     /// <summary>Is the supervisor: returns when <paramref name="stop"/> fires and both services are gone.</summary>
-    public async Task RunAsync(int port, CancellationToken stop)
+    public async Task RunAsync(int port, bool torch, CancellationToken stop)
     {
         using var held = await LockAsync() ?? throw new CommandException("A supervisor is running already.");
         using var log = Log.Open(home.LogFile(Name));
         void Say(string line) => log.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z {line}");
 
-        var services = new LocalServices(home, port);
+        var services = new LocalServices(home, port, torch: torch);
         AtomicFile.Write(home.AddressFile, services.Address.AbsoluteUri.TrimEnd('/'));
         ProcessIdentity.Current.Write(home.PidFile(Name));
         try
@@ -74,11 +74,11 @@ public sealed class Supervisor(Home home)
     }
 
     /// <summary>Starts it in a session of its own, so that it outlives the terminal.</summary>
-    public Process Launch(int port)
+    public Process Launch(int port, bool torch)
     {
         // The shell gives it files for its output: a pipe of ours would be closed under it.
         var start = Programs.InOwnSession(
-            ["sh", "-c", "log=$0; exec \"$@\" </dev/null >>\"$log\" 2>&1", home.LogFile(Name), .. Programs.Self, "supervise", "--port", $"{port}"]);
+            ["sh", "-c", "log=$0; exec \"$@\" </dev/null >>\"$log\" 2>&1", home.LogFile(Name), .. Programs.Self, "supervise", "--port", $"{port}", .. torch ? ["--torch"] : (string[])[]]);
         start.WorkingDirectory = "/";
         start.Environment["METAOPT_HOME"] = Path.GetFullPath(home.Folder);
         return Process.Start(start) ?? throw new CommandException("Cannot start the supervisor.");

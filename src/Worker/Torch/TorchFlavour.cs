@@ -14,7 +14,10 @@ static class TorchFlavour
     /// <summary>Makes them known. A GPU is what <c>auto</c> means; libtorch on the CPU has to be asked for.</summary>
     public static void Register()
     {
-        if (Environment.GetEnvironmentVariable("CUBLAS_WORKSPACE_CONFIG") is null) Environment.SetEnvironmentVariable("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
+        if (Environment.GetEnvironmentVariable("CUBLAS_WORKSPACE_CONFIG") is null)
+            Environment.SetEnvironmentVariable("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
+        // On the CPU libtorch cuts products and sums by its number of threads, which would change bits.
+        set_num_threads(1);
         if (cuda.is_available()) KernelSets.Add("torch-cuda", threads => new TorchKernels(CUDA, threads), best: true);
         KernelSets.Add("torch-cpu", threads => new TorchKernels(CPU, threads));
     }

@@ -21,7 +21,6 @@ sealed partial class TorchKernels : IKernels<float>
     public TorchKernels(Device device, int threads)
     {
         (_memory, _host) = (new TorchMemory(device), new SimdKernels(threads));
-        set_num_threads(threads);
         if (device.type != DeviceType.CUDA) return;
         backends.cuda.matmul.allow_tf32 = false;
         backends.cudnn.allow_tf32 = false;

@@ -133,6 +133,9 @@ public class VerdictTests
         Assert.Equal((10, 10), ((double)contestant["finalMean"]!, (double)contestant["finalMedian"]!));
         Assert.Equal([(0.05, 1.0), (0.25, 5), (0.5, 10), (0.75, 15), (0.95, 19)],
             contestant["finalQuantiles"]!.AsArray().Select(q => ((double)q!["q"]!, (double)q["value"]!)));
+        // Over steps 1 to 12 each instance averages (11 x 2 + 1) / 12 of its final loss, and so does every resample.
+        for (var end = 0; end < 2; end++)
+            Assert.Equal(23 / 12.0, (double)contestant["averageLossCi95"]![end]! / (double)contestant["finalMeanCi95"]![end]!, 1e-6);
         foreach (var (band, last) in new[] { ("mean", 10.0), ("median", 10), ("p10", 2), ("p90", 18) })
             Assert.Equal([.. Enumerable.Repeat(2 * last, 11), last], events.OfType<RunEvent.Point>().Where(p => p.Series == $"sgd/{band}").Select(p => p.Value));
     }

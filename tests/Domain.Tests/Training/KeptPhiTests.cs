@@ -136,6 +136,7 @@ public class KeptPhiTests
     /// <summary>The trainer's updates of phi: Adam (Kingma and Ba, 2015, algorithm 1) on the meta-gradient, clipped by its norm, in double.</summary>
     [Theory]
     [InlineData(null, 0)]
+    [InlineData(null, 3)]
     [InlineData(0.5, 0)]
     [InlineData(0.5, 3)]
     public void Phi_moves_by_Adam_on_the_clipped_meta_gradient(double? clip, int offset)

@@ -10,10 +10,15 @@ using Xunit;
 namespace MetaOpt.Service.Tests.Cli;
 
 /// <summary>Services that <c>up</c> started, on a machine whose proxy answers nothing.</summary>
-public sealed class UpFixture : IAsyncLifetime
+public class UpFixture : IAsyncLifetime
 {
+    readonly string[] _options = [];
     readonly TcpListener _proxy = new(IPAddress.Loopback, 0);
     string _database = "";
+
+    public UpFixture() { }
+
+    protected UpFixture(params string[] options) => _options = options;
 
     public string Home { get; } = TestFolders.New("up");
 
@@ -26,7 +31,7 @@ public sealed class UpFixture : IAsyncLifetime
     {
         _proxy.Start();
         _database = await PostgresFixture.CreateDatabaseAsync();
-        var (code, output) = await RunAsync("up", "--port", $"{LocalServices.FreePort()}");
+        var (code, output) = await RunAsync(["up", "--port", $"{LocalServices.FreePort()}", .. _options]);
         Assert.True(code == 0, output);
         Up = output;
     }
@@ -50,7 +55,7 @@ public sealed class UpFixture : IAsyncLifetime
 
     public static string Program { get; } = typeof(ApiClient).Assembly.Location;
 
-    public Task<(int Code, string Output)> RunAsync(params string[] arguments) => RunAsync([], arguments);
+    public Task<(int Code, string Output)> RunAsync(params string[] arguments) => RunAsync(Array.Empty<string>(), arguments);
 
     public async Task<(int Code, string Output)> RunAsync(IReadOnlyList<string> prefix, params string[] arguments)
     {
@@ -84,6 +89,14 @@ public sealed class UpTests(UpFixture up) : IClassFixture<UpFixture>
             Assert.True(code == 0, output);
         }
         Assert.False(up.ProxyWasAsked);
+    }
+
+    [Fact]
+    public async Task A_worker_over_libtorch_is_not_added_to_services_that_run()
+    {
+        var (code, output) = await up.RunAsync("up", "--torch");
+        Assert.Equal(1, code);
+        Assert.Contains("stop them first: ./metaopt down", output, StringComparison.Ordinal);
     }
 
     [Fact]

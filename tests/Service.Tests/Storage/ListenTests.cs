@@ -24,6 +24,22 @@ public class ListenTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
+    public async Task A_listener_hears_of_pauses_and_yields()
+    {
+        await using var ear = await Ear.OpenAsync(storage);
+        var waiting = await storage.SubmitAsync("nobody");
+        await ear.HearAsync(new(waiting, RunState.Queued, false));
+        var running = (await storage.LeaseAsync()).Lease.RunId;
+        await ear.HearAsync(new(running, RunState.Running, false));
+        foreach (var (ask, id) in new (Func<Guid, CancellationToken, Task<bool>>, Guid)[]
+                 { (storage.Queue.PauseAsync, waiting), (storage.Queue.ResumeAsync, waiting), (storage.Queue.YieldAsync, running) })
+        {
+            Assert.True(await ask(id, default));
+            Assert.Equal(id, (await ear.NextAsync()).RunId);
+        }
+    }
+
+    [Fact]
     public async Task What_happens_while_the_connection_is_down_is_told_after_it_is_back()
     {
         await using var ear = await Ear.OpenAsync(storage);

@@ -139,6 +139,22 @@ public class ChildTests
     }
 
     [Fact]
+    public async Task A_checkpoint_that_the_worker_did_not_send_is_a_fault()
+    {
+        var end = await new Child(Job(1) with
+        {
+            Kind = "evaluation",
+            Spec = JsonElement.Parse("""
+                {"task":{"type":"quadratic"},"contestants":[{"checkpoint":"0198c0de-0000-7000-8000-000000000000"}]}
+                """),
+        }).ToEndAsync();
+        Assert.Equal((ChildExit.Fault, FrameKind.Failed), (end.ExitCode, end.Frames[^1].Kind));
+        Assert.Equal(FailureKind.Fault, Messages.ReadFailed(end.Frames[^1]).Kind);
+        // Operators read them in logs, and supervisors act on them.
+        Assert.Equal([0, 1, 10, 11], [ChildExit.Done, ChildExit.Fault, ChildExit.Stopped, ChildExit.Abandoned]);
+    }
+
+    [Fact]
     public async Task An_impossible_specification_is_the_users_failure()
     {
         var end = await new Child(Job(1) with { Spec = JsonElement.Parse("""{"seed":-1}""") }).ToEndAsync();
