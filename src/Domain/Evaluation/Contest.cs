@@ -5,6 +5,7 @@ using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Evaluation;
 

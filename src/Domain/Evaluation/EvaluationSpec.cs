@@ -1,6 +1,7 @@
 using MetaOpt.Optimizers;
 using MetaOpt.Runs;
 using MetaOpt.Training;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Evaluation;
 

@@ -3,6 +3,7 @@ using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Evaluation;
 
@@ -120,8 +121,31 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
     /// <inheritdoc/>
     public void Dispose() => _kernels.Dispose();
 
-    /// <summary>Where one rule went: theta_0 .., f of them, and the gradients at the first coordinate.</summary>
-    sealed record Path(IReadOnlyList<(float X, float Y)> Thetas, IReadOnlyList<float> Losses, IReadOnlyList<float> Gradients);
+    /// <summary>Where one rule went.</summary>
+    sealed class Path(CancellationToken cancel) : IInnerObserver<float>
+    {
+        /// <summary>The first two coordinates of theta_0, theta_1, ..; of a function of one, that one twice.</summary>
+        public List<(float X, float Y)> Thetas { get; } = [];
+
+        /// <summary>f of them.</summary>
+        public List<float> Losses { get; } = [];
+
+        /// <summary>The gradients at the first coordinate; none at the end.</summary>
+        public List<float> Gradients { get; } = [];
+
+        public void Observe(int t, Tensor<float> theta, Tensor<float> losses, Tensor<float> gradient)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Add(theta, losses);
+            Gradients.Add(gradient.Span[0]);
+        }
+
+        public void Add(Tensor<float> theta, Tensor<float> losses)
+        {
+            Thetas.Add((theta.Span[0], theta.Span[theta.Count > 1 ? 1 : 0]));
+            Losses.Add(losses.Span[0]);
+        }
+    }
 
     /// <summary>One test instance of the task.</summary>
     sealed class Instance : IDisposable
@@ -146,20 +170,13 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
         public Path Follow(IOptimizer rule, int steps, CancellationToken cancel)
         {
             _arena.Reset();
-            var (thetas, losses, gradients) = (new List<(float, float)>(), new List<float>(), new List<float>());
-            var theta = _arena.Take(new Shape(1, Coordinates));
+            var path = new Path(cancel);
+            var loop = new InnerLoop<float>(_instance, _tape, _arena.Take(new Shape(1, Coordinates)));
             using var state = rule.Start(_kernels, new Layout(1, _task.Parameters));
-            _instance.InitialTheta(theta);
-            for (var step = 0; ; step++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                var (loss, gradient) = _instance.LossAndGradient(_tape, theta, step);
-                thetas.Add((theta.Span[0], theta.Span[Coordinates > 1 ? 1 : 0]));
-                losses.Add(loss.Span[0]);
-                if (step == steps) return new(thetas, losses, gradients);
-                gradients.Add(gradient.Span[0]);
-                state.Step(theta, gradient);
-            }
+            loop.Begin();
+            loop.Run(state, 0, steps, path);
+            path.Add(loop.Theta, loop.Loss(steps));
+            return path;
         }
 
         public float LossAt(float x, float y, CancellationToken cancel)

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Optimizers;
 using MetaOpt.Training;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Evaluation;
 

@@ -29,7 +29,7 @@ public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float
     {
         public void Reset() => state.Reset();
 
-        public void Step(Tensor<float> theta, Tensor<float> gradient) => state.Step(gradient, theta);
+        public void Step(Tensor<float> theta, Tensor<float> gradient) => state.Step(theta, gradient);
 
         public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]> { ["state"] = state.State.ToArray() };
 

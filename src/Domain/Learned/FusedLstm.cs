@@ -33,7 +33,7 @@ sealed class FusedLstm<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatin
 
     public void Reset() => State.Clear();
 
-    public void Step(Tensor<T> gradient, Tensor<T> theta) => _kernels.LstmStep(_shape, _packed, gradient, State, theta);
+    public void Step(Tensor<T> theta, Tensor<T> gradient) => _kernels.LstmStep(_shape, _packed, gradient, State, theta);
 
     public void MetaGradient(in Unrolled<T> unrolled, Span<double> phiGradient) =>
         _kernels.LstmBackward(_shape, _packed, unrolled, phiGradient);

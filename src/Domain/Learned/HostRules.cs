@@ -29,11 +29,11 @@ public static class HostRules
 
         public void Reset() => inner.Reset();
 
-        public void Step(Tensor<T> gradient, Tensor<T> theta)
+        public void Step(Tensor<T> theta, Tensor<T> gradient)
         {
             _arena.Reset();
             var own = _arena.Copy(theta);
-            inner.Step(_arena.Copy(gradient), own);
+            inner.Step(own, _arena.Copy(gradient));
             own.CopyTo(theta);
         }
 

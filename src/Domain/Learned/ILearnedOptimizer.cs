@@ -1,5 +1,6 @@
 using System.Numerics;
 using MetaOpt.Compute;
+using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
@@ -81,7 +82,7 @@ public readonly ref struct StepInput<T>(Layout layout, ReadOnlySpan<Tensor<T>> p
 }
 
 /// <summary>A learned optimizer in the course of an inner run, without a graph through the optimizee.</summary>
-public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public interface ILearnedState<T> : IUpdate<T>, IDisposable where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>
     /// The state, in an order of its own: for resume points and for the start of an unroll. Another tensor of this size may be put in
@@ -94,9 +95,6 @@ public interface ILearnedState<T> : IDisposable where T : unmanaged, IBinaryFloa
 
     /// <summary>Back to the state before the first step.</summary>
     void Reset();
-
-    /// <summary>theta += update; both tensors hold N elements.</summary>
-    void Step(Tensor<T> gradient, Tensor<T> theta);
 
     /// <summary>
     /// Overwrites <paramref name="phiGradient"/> with the derivative by phi of sum over t of w_t a_t . theta_t, where theta_t = theta_0 + the

@@ -57,7 +57,7 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
 
         public void Reset() { }
 
-        public void Step(Tensor<T> gradient, Tensor<T> theta)
+        public void Step(Tensor<T> theta, Tensor<T> gradient)
         {
             var g = gradient.Span;
             var x = theta.Span;

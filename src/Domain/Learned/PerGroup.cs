@@ -189,13 +189,13 @@ public sealed class PerGroup : ILearnedOptimizer
 
         public void Reset() => State.Span.Clear();
 
-        public void Step(Tensor<T> gradient, Tensor<T> theta)
+        public void Step(Tensor<T> theta, Tensor<T> gradient)
         {
             foreach (var (part, state) in _parts)
             {
                 _gathered.Reset();
                 var own = Gather(theta, part);
-                state.Step(Gather(gradient, part), own);
+                state.Step(own, Gather(gradient, part));
                 Copy(part, own.Span, theta.Span, gather: false);
             }
         }

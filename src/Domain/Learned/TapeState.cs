@@ -69,7 +69,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     public void Reset() => State.Span.Clear();
 
     /// <inheritdoc/>
-    public void Step(Tensor<T> gradient, Tensor<T> theta) => _kernels.Run(_groups.Count, new StepJob(this, gradient, theta));
+    public void Step(Tensor<T> theta, Tensor<T> gradient) => _kernels.Run(_groups.Count, new StepJob(this, gradient, theta));
 
     readonly struct StepJob(TapeState<T> owner, Tensor<T> gradient, Tensor<T> theta) : IChunkJob
     {

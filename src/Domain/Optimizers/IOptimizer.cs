@@ -43,13 +43,10 @@ public interface IOptimizer
 }
 
 /// <summary>The state of one inner run of an optimizer.</summary>
-public interface IOptimizerState : IDisposable
+public interface IOptimizerState : IUpdate<float>, IDisposable
 {
     /// <summary>Back to the state before the first step.</summary>
     void Reset();
-
-    /// <summary>theta is updated in place from the gradient at theta; both [batch, P].</summary>
-    void Step(Tensor<float> theta, Tensor<float> gradient);
 
     /// <summary>
     /// All that a later step depends on, as named float arrays, for a resume point. The optimizer may keep a reference;

@@ -2,6 +2,7 @@ using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 
@@ -11,17 +12,17 @@ namespace MetaOpt.Training;
 /// w_s grad f(theta_s), which the forward pass computes anyway. The forward pass stores K + 1 gradients and the state at the
 /// unroll's start; one backward pass through the optimizer alone gives the meta-gradient. See docs/numerics.md.
 /// </summary>
-public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly ITaskInstances<T> _instances;
     readonly ILearnedState<T> _optimizer;
     readonly Tape<T> _tape;
+    readonly InnerLoop<T> _loop;
     readonly Arena<T> _arena;
     readonly Tensor<T> _gradients, _adjoints, _startTheta, _startState, _weights;
     readonly Tensor<T> _losses, _slopes; // [K, B], and h' of each
     readonly LossWeights _kind;
     readonly int _steps;
-    bool _gradientIsCurrent;
 
     /// <param name="kernels">Where to compute.</param>
     /// <param name="task">The task.</param>
@@ -35,7 +36,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         _tape = new Tape<T>(kernels);
         _instances = task.Allocate(kernels, batch);
         _optimizer = rule.StartOn(kernels, new Layout(batch, task.Parameters));
-        Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
+        _loop = new InnerLoop<T>(_instances, _tape, _arena.Zeros(new Shape(batch, task.Coordinates)));
         _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
         _adjoints = weights == LossWeights.Log
             ? _arena.Zeros(new Shape(steps, batch * task.Coordinates))
@@ -51,7 +52,7 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     public string Name => "truncated BPTT, decoupled";
 
     /// <summary>theta of all instances, [B, P].</summary>
-    public Tensor<T> Theta { get; }
+    public Tensor<T> Theta => _loop.Theta;
 
     /// <summary>The optimizer's state.</summary>
     public Tensor<T> State => _optimizer.State;
@@ -72,9 +73,8 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     public void Begin(ulong seed, Split split, int first)
     {
         _instances.Draw(seed, split, first);
-        _instances.InitialTheta(Theta);
+        _loop.Begin();
         _optimizer.Reset();
-        _gradientIsCurrent = false;
     }
 
     /// <inheritdoc/>
@@ -83,14 +83,9 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         _optimizer.SetParameters(phi);
         Theta.CopyTo(_startTheta);
         State.CopyTo(_startState);
-        if (_gradientIsCurrent) Row(_steps).CopyTo(Row(0));
-        else LossAndGradient(firstStep, Row(0));
-        for (var step = 0; step < _steps; step++)
-        {
-            _optimizer.Step(Row(step), Theta);
-            LossAndGradient(firstStep + step + 1, Row(step + 1)).CopyTo(Losses(step));
-        }
-        _gradientIsCurrent = true;
+        _loop.Run(_optimizer, firstStep, _steps, this);
+        var (losses, gradient) = _loop.Evaluate(firstStep + _steps); // the next unroll begins with it
+        Keep(_steps, losses, gradient);
         var total = MeanLosses();
         _optimizer.MetaGradient(new(_gradients, _adjoints, _weights, _startTheta, _startState), phiGradient);
         return total / _steps;
@@ -100,12 +95,15 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
     public void Advance(ReadOnlySpan<T> phi, int firstStep, int steps)
     {
         _optimizer.SetParameters(phi);
-        for (var step = firstStep; step < firstStep + steps; step++)
-        {
-            LossAndGradient(step, Row(0));
-            _optimizer.Step(Row(0), Theta);
-        }
-        _gradientIsCurrent = false;
+        _loop.Run(_optimizer, firstStep, steps);
+    }
+
+    void IInnerObserver<T>.Observe(int t, Tensor<T> theta, Tensor<T> losses, Tensor<T> gradient) => Keep(t, losses, gradient);
+
+    void Keep(int t, Tensor<T> losses, Tensor<T> gradient)
+    {
+        gradient.CopyTo(_gradients.Range(t * Theta.Count, Theta.Count));
+        if (t > 0) losses.CopyTo(_losses.Range((t - 1) * _instances.Count, _instances.Count));
     }
 
     /// <summary>The sum over the steps of the mean over the instances. Only here the host waits for what the unroll computed.</summary>
@@ -132,18 +130,6 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T> where T : unmanaged, IBi
         var adjoints = _adjoints.As(rows);
         _tape.Kernels.Expand(_slopes, 1, adjoints);
         _tape.Kernels.Zip(ZipOp.Multiply, adjoints, _gradients.Range(Theta.Count, adjoints.Count).As(rows), adjoints);
-    }
-
-    Tensor<T> Losses(int step) => _losses.Range(step * _instances.Count, _instances.Count);
-
-    Tensor<T> Row(int step) => _gradients.Range(step * Theta.Count, Theta.Count);
-
-    /// <summary>The loss of each instance, on the tape's memory; each instance's own gradient goes to <paramref name="gradient"/>.</summary>
-    Tensor<T> LossAndGradient(int step, Tensor<T> gradient)
-    {
-        var (losses, result) = _instances.LossAndGradient(_tape, Theta, step);
-        result.CopyTo(gradient);
-        return losses;
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 
@@ -12,7 +13,7 @@ namespace MetaOpt.Training;
 /// (Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835), each run keeps its own theta and state for the whole horizon, and n
 /// is replaced by the sum of all noise since its start: unbiased for the whole horizon.
 /// </summary>
-public sealed class EvolutionStrategies : IMetaGradient<float>
+public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<float>
 {
     /// <summary>The catalogue's entry of the truncated form.</summary>
     public static readonly Entry<EstimatorOptions> Entry = Entry<EstimatorOptions>.Of<TruncatedOptions>(
@@ -67,7 +68,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     }
 
     /// <summary>One run of the meta-batch under a phi of its own.</summary>
-    sealed record Particle(Tensor<float> Theta, ILearnedState<float> Rule);
+    sealed record Particle(InnerLoop<float> Loop, ILearnedState<float> Rule);
 
     readonly Options _options;
     readonly Purpose _purpose;
@@ -85,6 +86,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     ulong _seed;
     Split _split;
     int _first;
+    double _meta, _sum; // of the particle that runs: its meta-loss, and all its losses
 
     /// <param name="kernels">Where to compute.</param>
     /// <param name="task">The task.</param>
@@ -110,7 +112,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         for (var i = 0; i < (persistent ? 2 * options.Pairs : 2); i++)
         {
             var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
-            _particles.Add(new(theta, rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
+            _particles.Add(new(new(_instances, _tape, theta), rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
             if (!persistent && i == 1) break;
             var suffix = persistent ? $".{i}" : "";
             _carried.Add(("theta" + suffix, theta));
@@ -134,9 +136,9 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
         (_seed, _split, _first) = (seed, split, first);
         _instances.Draw(seed, split, first);
         _sums.Span.Clear();
-        foreach (var (theta, rule) in _particles)
+        foreach (var (loop, rule) in _particles)
         {
-            _instances.InitialTheta(theta);
+            loop.Begin();
             rule.Reset();
         }
     }
@@ -171,21 +173,13 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     {
         var first = _particles[0];
         first.Rule.SetParameters(phi);
-        for (var step = firstStep; step < firstStep + steps; step++) Step(first, step);
+        first.Loop.Run(first.Rule, firstStep, steps);
         foreach (var particle in _particles.Skip(1)) Copy(first, particle);
-    }
-
-    /// <summary>Advances a particle by one step; the losses before it.</summary>
-    Tensor<float> Step(Particle particle, int step)
-    {
-        var (losses, gradient) = _instances.LossAndGradient(_tape, particle.Theta, step);
-        particle.Rule.Step(gradient.As(new Shape(gradient.Count)), particle.Theta);
-        return losses;
     }
 
     static void Copy(Particle from, Particle to)
     {
-        from.Theta.CopyTo(to.Theta);
+        from.Loop.Theta.CopyTo(to.Loop.Theta);
         from.Rule.State.CopyTo(to.Rule.State);
     }
 
@@ -201,18 +195,20 @@ public sealed class EvolutionStrategies : IMetaGradient<float>
     (double Meta, double Mean) Run(Particle particle, ReadOnlySpan<float> phi, int firstStep)
     {
         particle.Rule.SetParameters(phi);
-        var (meta, sum) = (0.0, 0.0);
-        Step(particle, firstStep);
-        for (var step = 1; step < _weights.Length; step++) Add(Step(particle, firstStep + step), _weights[step - 1]);
-        _tape.Reset();
-        Add(_instances.Loss(_tape, particle.Theta, firstStep + _weights.Length), _weights[^1]);
-        return (meta, sum / (_weights.Length * _instances.Count));
+        (_meta, _sum) = (0, 0);
+        particle.Loop.Run(particle.Rule, firstStep, _weights.Length, this);
+        Add(_weights.Length, particle.Loop.Loss(firstStep + _weights.Length));
+        return (_meta, _sum / (_weights.Length * _instances.Count));
+    }
 
-        void Add(Tensor<float> losses, double weight)
-        {
-            using var values = losses.Read();
-            foreach (var loss in values.Span) (meta, sum) = (meta + weight * StepWeights.Value(_kind, loss), sum + loss);
-        }
+    void IInnerObserver<float>.Observe(int t, Tensor<float> theta, Tensor<float> losses, Tensor<float> gradient) => Add(t, losses);
+
+    /// <summary>Counts f(theta_t) for t = 1..K.</summary>
+    void Add(int t, Tensor<float> losses)
+    {
+        if (t == 0) return;
+        using var values = losses.Read();
+        foreach (var loss in values.Span) (_meta, _sum) = (_meta + _weights[t - 1] * StepWeights.Value(_kind, loss), _sum + loss);
     }
 
     /// <inheritdoc/>

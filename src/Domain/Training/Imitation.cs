@@ -2,6 +2,7 @@ using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 
@@ -32,16 +33,19 @@ public sealed record ImitationOptions
 /// g_t the learned one at the same theta with the same gradient. theta follows the teacher, so nothing is dropped here: given the state at
 /// the unroll's start it is the exact gradient.
 /// </summary>
-public sealed class Imitation : IMetaGradient<float>
+public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
 {
     readonly ITaskInstances<float> _instances;
     readonly ILearnedState<float> _learned;
     readonly IOptimizerState _teacher;
     readonly Tape<float> _tape;
+    readonly InnerLoop<float> _loop;
     readonly Arena<float> _arena;
-    readonly Tensor<float> _theta, _moved; // [B, P]
+    readonly Tensor<float> _moved; // [B, P]
     readonly Tensor<float> _thetas, _gradients, _adjoints; // [K, B P]
     readonly Tensor<float> _weights, _startState;
+    int _step; // of the unroll
+    double _total; // of squared differences
 
     /// <param name="kernels">Where to compute.</param>
     /// <param name="task">The task.</param>
@@ -54,7 +58,8 @@ public sealed class Imitation : IMetaGradient<float>
         var layout = new Layout(batch, task.Parameters);
         (_tape, _arena) = (new Tape<float>(kernels), kernels.NewArena());
         (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.StartOn(kernels, layout), teacher.StartOn(kernels, layout));
-        (_theta, _moved) = (_arena.Zeros(new Shape(batch, task.Coordinates)), _arena.Zeros(new Shape(batch, task.Coordinates)));
+        _loop = new InnerLoop<float>(_instances, _tape, _arena.Zeros(new Shape(batch, task.Coordinates)));
+        _moved = _arena.Zeros(_loop.Theta.Shape);
         var rows = new Shape(steps, layout.Count);
         (_thetas, _gradients, _adjoints) = (_arena.Zeros(rows), _arena.Zeros(rows), _arena.Zeros(rows));
         _startState = _arena.Zeros(_learned.State.Shape);
@@ -74,17 +79,14 @@ public sealed class Imitation : IMetaGradient<float>
     public void Begin(ulong seed, Split split, int first)
     {
         _instances.Draw(seed, split, first);
-        _instances.InitialTheta(_theta);
+        _loop.Begin();
         _learned.Reset();
         _teacher.Reset();
     }
 
     /// <inheritdoc/>
     /// <remarks>The teacher goes on alone; the learned optimizer's state stands still.</remarks>
-    public void Advance(ReadOnlySpan<float> phi, int firstStep, int steps)
-    {
-        for (var step = firstStep; step < firstStep + steps; step++) _teacher.Step(_theta, Gradient(step));
-    }
+    public void Advance(ReadOnlySpan<float> phi, int firstStep, int steps) => _loop.Run(_teacher, firstStep, steps);
 
     /// <inheritdoc/>
     /// <returns>The loss, a step and instance.</returns>
@@ -92,22 +94,25 @@ public sealed class Imitation : IMetaGradient<float>
     {
         _learned.SetParameters(phi);
         _learned.State.CopyTo(_startState);
-        var (steps, count, total) = (_weights.Count, _theta.Count, 0.0);
-        for (var step = 0; step < steps; step++)
-        {
-            var gradient = Gradient(firstStep + step);
-            gradient.CopyTo(_gradients.Range(step * count, count));
-            _theta.CopyTo(_thetas.Range(step * count, count));
-            _theta.CopyTo(_moved);
-            _learned.Step(gradient.As(new Shape(count)), _moved);
-            _teacher.Step(_theta, gradient);
-            using var moved = _moved.Read();
-            using var theta = _theta.Read();
-            using var differences = _adjoints.Range(step * count, count).Write();
-            total += Differences(moved.Span, theta.Span, differences.Span);
-        }
+        (_step, _total) = (0, 0);
+        _loop.Run(this, firstStep, _weights.Count);
         _learned.MetaGradient(new(_gradients, _adjoints, _weights, _thetas, _startState, Forced: true), phiGradient);
-        return total / steps / _instances.Count;
+        return _total / _weights.Count / _instances.Count;
+    }
+
+    /// <summary>Both move the same theta; the teacher's is where the run goes on.</summary>
+    void IUpdate<float>.Step(Tensor<float> theta, Tensor<float> gradient)
+    {
+        var (from, count) = (_step++ * theta.Count, theta.Count);
+        gradient.CopyTo(_gradients.Range(from, count));
+        theta.CopyTo(_thetas.Range(from, count));
+        theta.CopyTo(_moved);
+        _learned.Step(_moved, gradient);
+        _teacher.Step(theta, gradient);
+        using var learned = _moved.Read();
+        using var teacher = theta.Read();
+        using var differences = _adjoints.Range(from, count).Write();
+        _total += Differences(learned.Span, teacher.Span, differences.Span);
     }
 
     /// <summary>Both started from the same theta: these are the differences of the updates. Returns the sum of their squares.</summary>
@@ -121,9 +126,6 @@ public sealed class Imitation : IMetaGradient<float>
         }
         return sum;
     }
-
-    /// <summary>Of each instance by itself, [B, P]; lives until the next one.</summary>
-    Tensor<float> Gradient(int step) => _instances.LossAndGradient(_tape, _theta, step).Gradient;
 
     /// <inheritdoc/>
     public void Dispose()

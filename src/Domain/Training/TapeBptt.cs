@@ -1,7 +1,9 @@
 using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 
@@ -9,11 +11,12 @@ namespace MetaOpt.Training;
 /// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The reference for
 /// <see cref="DecoupledBptt{T}"/>.
 /// </summary>
-public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly ILearnedOptimizer _rule;
     readonly ITaskInstances<T> _instances;
     readonly Tape<T> _tape;
+    readonly InnerLoop<T> _loop;
     readonly Arena<T> _arena;
     readonly double[] _weights;
     readonly Tensor<T>[] _losses; // of each step, on the tape's memory
@@ -21,6 +24,8 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     readonly LossWeights _kind;
     readonly Layout _layout;
     readonly IReadOnlyList<Shape> _shapes;
+    readonly Tensor<T>[] _phi, _phiGradient, _state; // on the tape
+    Tensor<T> _metaLoss;
 
     /// <inheritdoc cref="DecoupledBptt{T}(IKernels{T}, ITask, ILearnedOptimizer, int, int, LossWeights)"/>
     /// <param name="secondDerivatives">Keep the path through the gradients of f.</param>
@@ -32,11 +37,14 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
         (_tape, _arena) = (new Tape<T>(kernels), kernels.NewArena());
         _instances = task.Allocate(kernels, batch);
         Theta = _arena.Zeros(new Shape(batch, task.Coordinates));
+        _loop = new InnerLoop<T>(_instances, _tape, Theta);
         _layout = new Layout(batch, task.Parameters);
         _shapes = rule.State(_layout);
         State = _arena.Zeros(new Shape(_shapes.Sum(s => s.Count)));
         _weights = [.. Enumerable.Range(0, steps).Select(i => StepWeights.Of(weights, i, steps) / batch)];
         _losses = new Tensor<T>[steps];
+        (_phi, _phiGradient) = (new Tensor<T>[rule.MetaParameters.Count], new Tensor<T>[rule.MetaParameters.Count]);
+        _state = new Tensor<T>[_shapes.Count];
     }
 
     /// <inheritdoc/>
@@ -55,39 +63,27 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     public void Begin(ulong seed, Split split, int first)
     {
         _instances.Draw(seed, split, first);
-        _instances.InitialTheta(Theta);
+        _loop.Theta = Theta;
+        _loop.Begin();
         State.Clear();
     }
 
     /// <inheritdoc/>
     public double Unroll(ReadOnlySpan<T> phi, int firstStep, Span<double> phiGradient)
     {
-        _tape.Reset();
-        var parameters = Parameters(phi);
-        var theta = _tape.Variable(Theta);
-        var state = SplitState();
-        var losses = _instances.Loss(_tape, theta, firstStep);
-        var metaLoss = _tape.Zeros(new Shape(1));
-        for (var step = 0; step < _weights.Length; step++)
-        {
-            Tensor<T> gradient = default;
-            _tape.Gradient(losses, new(in theta), new(ref gradient), _secondDerivatives);
-            var row = _tape.Reshape(_secondDerivatives ? gradient : _tape.Detach(gradient), new Shape(1, Theta.Count));
-            var update = _rule.Step(_tape, new StepInput<T>(_layout, parameters, row, _tape.Reshape(theta, row.Shape)), state);
-            theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
-            losses = _instances.Loss(_tape, theta, firstStep + step + 1);
-            metaLoss = _tape.Add(metaLoss, _tape.Scale(_tape.Sum(StepWeights.Value(_kind, _tape, losses)), T.CreateTruncating(_weights[step])));
-            _losses[step] = losses;
-        }
-        var gradients = new Tensor<T>[parameters.Length];
-        _tape.Gradient(metaLoss, parameters, gradients);
+        PutOnTape(phi);
+        _metaLoss = _tape.Zeros(new Shape(1));
+        _loop.Graph = _secondDerivatives ? Graph.Gradients : Graph.Updates;
+        _loop.Run(this, firstStep, _weights.Length, this);
+        Add(_weights.Length, _loop.Loss(firstStep + _weights.Length));
+        _tape.Gradient(_metaLoss, _phi, _phiGradient);
         var at = 0;
-        foreach (var gradient in gradients)
+        foreach (var gradient in _phiGradient)
         {
             using var values = gradient.Read();
             foreach (var value in values.Span) phiGradient[at++] = double.CreateTruncating(value);
         }
-        Keep(theta, state);
+        TakeOffTape();
         var total = 0.0;
         foreach (var step in _losses)
         {
@@ -100,45 +96,58 @@ public sealed class TapeBptt<T> : IMetaGradient<T> where T : unmanaged, IBinaryF
     /// <inheritdoc/>
     public void Advance(ReadOnlySpan<T> phi, int firstStep, int steps)
     {
-        for (var step = firstStep; step < firstStep + steps; step++)
+        _loop.Graph = Graph.Updates;
+        for (var step = firstStep; step < firstStep + steps; step++) // each on a fresh tape
         {
-            var gradient = _instances.LossAndGradient(_tape, Theta, step).Gradient;
-            var (row, state) = (new Shape(1, Theta.Count), SplitState());
-            var update = _rule.Step(_tape, new StepInput<T>(_layout, Parameters(phi), _tape.Reshape(gradient, row), _tape.Reshape(Theta, row)), state);
-            Keep(_tape.Add(Theta, _tape.Reshape(update, Theta.Shape)), state);
+            PutOnTape(phi);
+            _loop.Run(this, step, 1);
+            TakeOffTape();
         }
     }
 
-    void Keep(Tensor<T> theta, Tensor<T>[] state)
+    void IUpdate<T>.Step(Tensor<T> theta, Tensor<T> gradient)
     {
-        theta.CopyTo(Theta);
+        var row = new Shape(1, Theta.Count);
+        var update = _rule.Step(_tape, new StepInput<T>(_layout, _phi, _tape.Reshape(gradient, row), _tape.Reshape(theta, row)), _state);
+        _loop.Theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
+    }
+
+    void IInnerObserver<T>.Observe(int t, Tensor<T> theta, Tensor<T> losses, Tensor<T> gradient) => Add(t, losses);
+
+    /// <summary>Counts f(theta_t) for t = 1..K.</summary>
+    void Add(int t, Tensor<T> losses)
+    {
+        if (t == 0) return;
+        _losses[t - 1] = losses;
+        var value = _tape.Sum(StepWeights.Value(_kind, _tape, losses));
+        _metaLoss = _tape.Add(_metaLoss, _tape.Scale(value, T.CreateTruncating(_weights[t - 1])));
+    }
+
+    /// <summary>Begins a fresh tape with phi, theta and state; the state as a copy, as the new one is written in pieces.</summary>
+    void PutOnTape(ReadOnlySpan<T> phi)
+    {
+        _tape.Reset();
+        for (var i = 0; i < _phi.Length; i++)
+        {
+            var shape = _rule.MetaParameters[i].Shape;
+            _phi[i] = _tape.Variable(_tape.Constant(phi[..shape.Count], shape));
+            phi = phi[shape.Count..];
+        }
+        _loop.Theta = _tape.Variable(Theta);
+        var (all, at) = (_tape.Copy(State), 0);
+        for (var i = 0; i < _state.Length; at += _shapes[i++].Count) _state[i] = all.Range(at, _shapes[i].Count).As(_shapes[i]);
+    }
+
+    /// <summary>Keeps theta and state beyond the tape's next reset.</summary>
+    void TakeOffTape()
+    {
+        _loop.Theta.CopyTo(Theta);
         var at = 0;
-        foreach (var part in state)
+        foreach (var part in _state)
         {
             part.CopyTo(State.Range(at, part.Count));
             at += part.Count;
         }
-    }
-
-    /// <summary>A copy, as the new state is written in pieces.</summary>
-    Tensor<T>[] SplitState()
-    {
-        var all = _tape.Copy(State);
-        var (result, at) = (new Tensor<T>[_shapes.Count], 0);
-        for (var i = 0; i < result.Length; at += _shapes[i++].Count) result[i] = all.Range(at, _shapes[i].Count).As(_shapes[i]);
-        return result;
-    }
-
-    Tensor<T>[] Parameters(ReadOnlySpan<T> phi)
-    {
-        var result = new Tensor<T>[_rule.MetaParameters.Count];
-        for (var i = 0; i < result.Length; i++)
-        {
-            var shape = _rule.MetaParameters[i].Shape;
-            result[i] = _tape.Variable(_tape.Constant(phi[..shape.Count], shape));
-            phi = phi[shape.Count..];
-        }
-        return result;
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
-using MetaOpt.Evaluation;
 using MetaOpt.Learned;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 

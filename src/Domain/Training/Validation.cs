@@ -1,7 +1,7 @@
 using MetaOpt.Compute;
-using MetaOpt.Evaluation;
 using MetaOpt.Learned;
 using MetaOpt.Tasks;
+using MetaOpt.Unrolling;
 
 namespace MetaOpt.Training;
 

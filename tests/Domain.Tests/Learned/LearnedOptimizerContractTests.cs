@@ -93,7 +93,7 @@ public class LearnedOptimizerContractTests
                     var row = gradient.Span.Slice(b * layout.PerInstance, layout.PerInstance);
                     new RandomStream(5, Split.Test, Purpose.Instance, (uint)(7 + b - at), step).FillNormal(row, 1 + b - at);
                 }
-                state.Step(gradient, theta);
+                state.Step(theta, gradient);
             }
             return theta.Span.Slice(at * layout.PerInstance, layout.PerInstance).ToArray();
         }
@@ -167,7 +167,7 @@ public class LearnedOptimizerContractTests
         for (var round = 0; round < 20 && fewest > 0; round++)
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var step = 0; step < 3; step++) state.Step(gradients.Range(step * layout.Count, layout.Count), theta);
+            for (var step = 0; step < 3; step++) state.Step(theta, gradients.Range(step * layout.Count, layout.Count));
             state.MetaGradient(Unrolled<float>.Of(gradients, weights, start, startState), sums);
             fewest = Math.Min(fewest, GC.GetAllocatedBytesForCurrentThread() - before);
         }
@@ -251,7 +251,7 @@ public class LearnedOptimizerContractTests
             {
                 var (from, count) = (step * layout.Count, layout.Count);
                 var theta = arena.Copy(thetas.Range(from, count).Span.ToArray(), new Shape(count));
-                state.Step(gradients.Range(from, count), theta);
+                state.Step(theta, gradients.Range(from, count));
                 for (var i = 0; i < count; i++) sum += weights.Span[step] * adjoints.Span[from + i] * (theta.Span[i] - thetas.Span[from + i]);
             }
             return sum;

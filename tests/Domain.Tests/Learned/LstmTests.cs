@@ -128,7 +128,7 @@ public class LstmTests
             using var state = rule.Start(kernels, Layout.Flat(1, 1));
             state.SetParameters(phi);
             var theta = arena.Zeros(new Shape(1));
-            state.Step(arena.Copy([gradient], new Shape(1)), theta);
+            state.Step(theta, arena.Copy([gradient], new Shape(1)));
             return theta.Span[0];
         }
     }
@@ -144,7 +144,7 @@ public class LstmTests
         using var state = rule.Start(kernels, Layout.Flat(1, 3));
         state.SetParameters(phi);
         var theta = arena.Zeros(new Shape(3));
-        state.Step(arena.Copy([1e-8f, -3, 1e5f], new Shape(3)), theta);
+        state.Step(theta, arena.Copy([1e-8f, -3, 1e5f], new Shape(3)));
         Assert.All(theta.Span.ToArray(), x => Assert.Equal(0, x));
     }
 
@@ -166,7 +166,7 @@ public class LstmTests
             using var state = rule.Start(kernels, Layout.Flat(1, values.Length));
             state.SetParameters(phi);
             var theta = arena.Zeros(new Shape(values.Length));
-            for (var step = 0; step < 3; step++) state.Step(arena.Copy(values, new Shape(values.Length)), theta);
+            for (var step = 0; step < 3; step++) state.Step(theta, arena.Copy(values, new Shape(values.Length)));
             return theta.Span.ToArray();
         }
     }

@@ -59,7 +59,7 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         var loss = 0.0;
         for (var step = 0; step < Steps; step++)
         {
-            state.Step(arena.Copy(gradients[step], new Shape(Coordinates)), theta);
+            state.Step(theta, arena.Copy(gradients[step], new Shape(Coordinates)));
             for (var i = 0; i < Coordinates; i++) loss += weights[step] * gradients[step + 1][i] * (theta.Span[i] - startTheta[i]);
         }
         return loss;
@@ -155,7 +155,7 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         using var state = rule.Start(kernels, layout);
         state.SetParameters(Convert<float, double>(earlyPhi));
         foreach (var gradient in early)
-            state.Step(arena.Copy(gradient, new Shape(Coordinates)), arena.Copy(startTheta, new Shape(Coordinates)));
+            state.Step(arena.Copy(startTheta, new Shape(Coordinates)), arena.Copy(gradient, new Shape(Coordinates)));
         return _startState = state.State.Span.ToArray();
     }
 

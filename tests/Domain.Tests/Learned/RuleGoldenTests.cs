@@ -93,7 +93,7 @@ public class RuleGoldenTests
             var theta = arena.Copy(Replay.Convert<double, float>(start), new Shape(layout.Count));
             for (var step = 0; step < gradients.Length; step++)
             {
-                state.Step(arena.Copy(Replay.Convert<double, float>(gradients[step]), theta.Shape), theta);
+                state.Step(theta, arena.Copy(Replay.Convert<double, float>(gradients[step]), theta.Shape));
                 RuleRun.AssertClose(expected[step], Replay.Convert<float, double>(theta.ToArray()), 2e-5);
             }
         }

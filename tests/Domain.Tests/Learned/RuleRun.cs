@@ -35,7 +35,7 @@ static class RuleRun
         var result = new List<double[]>();
         foreach (var gradient in gradients)
         {
-            state.Step(arena.Copy(gradient, theta.Shape), theta);
+            state.Step(theta, arena.Copy(gradient, theta.Shape));
             result.Add(theta.Span.ToArray());
         }
         return result;

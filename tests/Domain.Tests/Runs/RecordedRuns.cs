@@ -36,7 +36,8 @@ static class RecordedRuns
         },
     };
 
-    static TrainingSpec Train(Func<TrainingOptions, TrainingOptions> change) => s_training with { Training = change(s_training.Training) };
+    static TrainingSpec Train(Func<TrainingOptions, TrainingOptions> change, LearnedOptimizerOptions? optimizer = null, TaskOptions? task = null) =>
+        s_training with { Training = change(s_training.Training), Optimizer = optimizer ?? s_training.Optimizer, Task = task ?? s_training.Task };
 
     static readonly EvaluationSpec s_evaluation = new()
     {
@@ -60,12 +61,12 @@ static class RecordedRuns
     public static readonly IReadOnlyDictionary<string, RunSpec> Specs = new Dictionary<string, RunSpec>
     {
         ["truncated"] = Train(t => t with { StartOffset = 3, LossWeights = LossWeights.Linear, ShortestHorizon = 5 }),
-        ["truncated-log"] = Train(t => t with { LossWeights = LossWeights.Log, MetaOptimizer = t.MetaOptimizer with { ClipNorm = 0.1 } })
-            with { Optimizer = new RnnProp.Options { Layers = [4] } },
-        ["on-the-tape"] = Train(t => t with { MetaEpochs = 3 }) with { Optimizer = new HierarchicalRnn.Options() },
+        ["truncated-log"] = Train(t => t with { LossWeights = LossWeights.Log, MetaOptimizer = t.MetaOptimizer with { ClipNorm = 0.1 } },
+            new RnnProp.Options { Layers = [4] }),
+        ["on-the-tape"] = Train(t => t with { MetaEpochs = 3 }, new HierarchicalRnn.Options()),
         ["second-derivatives"] = Train(t => t with { SecondDerivatives = true, StartOffset = 4, LossWeights = LossWeights.Log }),
-        ["second-derivatives-classes"] = Train(t => t with { SecondDerivatives = true, MetaEpochs = 2 })
-            with { Task = new LogisticRegressionTask.Options { Examples = 10 }, Optimizer = new LstmGac.Options() },
+        ["second-derivatives-classes"] = Train(t => t with { SecondDerivatives = true, MetaEpochs = 2 },
+            new LstmGac.Options(), new LogisticRegressionTask.Options { Examples = 10 }),
         ["es"] = Train(t => t with { Estimator = new EvolutionStrategies.TruncatedOptions { Pairs = 2 }, StartOffset = 4, LossWeights = LossWeights.Log }),
         ["pes-hardened"] = Train(t => t with
         {
@@ -89,11 +90,11 @@ static class RecordedRuns
             MetaOptimizer = new() { LearningRate = 0.5 },
             Validation = new() { Every = 1, Instances = 8, Patience = 3, Criterion = Criterion.Average },
         }),
-        ["returns-to-best"] = Train(t => t with { Unroll = 20, MetaEpochs = 60, MetaOptimizer = new() { LearningRate = 15 } })
-            with { Optimizer = new LearnableSgd.Options { InitialLearningRate = 1e-5 } },
-        ["network"] = Train(t => t with { MetaEpochs = 3 }) with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 8 } },
-        ["characters"] = Train(t => t with { MetaEpochs = 2, Horizon = 10 })
-            with { Task = new CharacterModelTask.Options { Dataset = TextDataset.Grammar }, Optimizer = new LearnableAdam.Options() },
+        ["returns-to-best"] = Train(t => t with { Unroll = 20, MetaEpochs = 60, MetaOptimizer = new() { LearningRate = 15 } },
+            new LearnableSgd.Options { InitialLearningRate = 1e-5 }),
+        ["network"] = Train(t => t with { MetaEpochs = 3 }, task: new MlpClassificationTask.Options { Hidden = [4], Batch = 8 }),
+        ["characters"] = Train(t => t with { MetaEpochs = 2, Horizon = 10 },
+            new LearnableAdam.Options(), new CharacterModelTask.Options { Dataset = TextDataset.Grammar }),
         ["evaluation"] = s_evaluation,
         ["evaluation-network"] = s_evaluation with
         {

@@ -3,7 +3,7 @@ using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Tasks;
 
-namespace MetaOpt.Evaluation;
+namespace MetaOpt.Unrolling;
 
 /// <summary>
 /// Runs an optimizer on many instances side by side. Loss and gradient of step k come from one evaluation at theta_k on
@@ -52,21 +52,26 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
         using var instances = task.Allocate(kernels, count);
         using var state = optimizer.StartOn(kernels, new Layout(count, task.Parameters));
         instances.Draw(seed, split, first);
-        instances.InitialTheta(theta);
-        for (var step = 0; step < horizon; step++)
-        {
-            cancel.ThrowIfCancellationRequested();
-            var (losses, gradient) = instances.LossAndGradient(_tape, theta, step);
-            Visit(losses, step);
-            state.Step(theta, gradient);
-        }
-        _tape.Reset();
-        Visit(instances.Loss(_tape, theta, horizon), horizon);
+        var loop = new InnerLoop<float>(instances, _tape, theta);
+        loop.Begin();
+        var visits = new Visits(visit, first, cancel);
+        loop.Run(state, 0, horizon, visits);
+        visits.Add(horizon, loop.Loss(horizon));
         if (ended is null) return;
         using var last = theta.Read();
         ended(first, last.Span);
+    }
 
-        void Visit(Tensor<float> losses, int step)
+    /// <summary>Hands the losses of a portion on, until it is cancelled.</summary>
+    sealed class Visits(Visitor visit, int first, CancellationToken cancel) : IInnerObserver<float>
+    {
+        public void Observe(int t, Tensor<float> theta, Tensor<float> losses, Tensor<float> gradient)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Add(t, losses);
+        }
+
+        public void Add(int step, Tensor<float> losses)
         {
             using var values = losses.Read();
             visit(step, first, values.Span);
