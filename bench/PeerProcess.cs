@@ -30,34 +30,30 @@ sealed class PeerFolder : IDisposable
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }
 
-/// <summary>A Python process with PyTorch that answers one JSON line with another; see bench/peers/serve.py.</summary>
-sealed class PeerProcess : IDisposable
+/// <summary>A program that does the same work elsewhere, and how to start it; what it is asked stands in bench/peers/serve.py.</summary>
+/// <param name="Name">What tables call it.</param>
+/// <param name="Command">Program and arguments, before the folder with the work.</param>
+sealed record Peer(string Name, IReadOnlyList<string> Command)
 {
-    readonly Process _process;
-    readonly List<string> _errors = [];
+    /// <summary>PyTorch in the first Python that has it, or null.</summary>
+    public static Peer? PyTorch() => new[] { "python3", "/usr/bin/python3" }.FirstOrDefault(HasTorch) is { } python
+        ? new("PyTorch", [python, $"{AppContext.BaseDirectory}/peers/serve.py"])
+        : null;
 
-    /// <exception cref="BenchException">No Python on this machine has PyTorch, or the peer did not start.</exception>
-    public PeerProcess(PeerFolder work)
+    /// <summary>libtorch through TorchSharp, in the output of its own build (-p:Gpu=cpu), or null.</summary>
+    public static Peer? LibTorch()
     {
-        var python = FindPython() ?? throw new BenchException(
-            "PyTorch is missing. Install it with: sudo apt-get install -y python3-torch python3-numpy libopenblas0-pthread");
-        _process = Start(python, $"{AppContext.BaseDirectory}/peers/serve.py", work.Path);
-        _process.ErrorDataReceived += (_, line) => { if (line.Data is { } text) lock (_errors) _errors.Add(text); };
-        _process.BeginErrorReadLine();
-        Hello = Read();
+        var here = new DirectoryInfo(AppContext.BaseDirectory);
+        var output = here.Parent?.Parent?.Parent?.FullName ?? "/";
+        var program = Path.Combine(output, "gpu-cpu", "bin", "MetaOpt.Bench.LibTorch", here.Name, "metaopt-peer-libtorch.dll");
+        return File.Exists(program) ? new("libtorch", ["dotnet", program]) : null;
     }
-
-    /// <summary>What the peer says of itself: the versions of PyTorch and of its BLAS.</summary>
-    public JsonObject Hello { get; }
-
-    /// <summary>A Python whose <c>import torch</c> works, or null.</summary>
-    public static string? FindPython() => new[] { "python3", "/usr/bin/python3" }.FirstOrDefault(HasTorch);
 
     static bool HasTorch(string python)
     {
         try
         {
-            using var process = Start(python, "-c", "import numpy, torch");
+            using var process = Start([python, "-c", "import numpy, torch"]);
             process.WaitForExit();
             return process.ExitCode == 0;
         }
@@ -67,9 +63,12 @@ sealed class PeerProcess : IDisposable
         }
     }
 
-    static Process Start(string python, params string[] arguments)
+    /// <summary>Starts it on the work of a folder.</summary>
+    public Process StartOn(PeerFolder work) => Start([.. Command, work.Path]);
+
+    static Process Start(IReadOnlyList<string> command)
     {
-        var start = new ProcessStartInfo(python, arguments)
+        var start = new ProcessStartInfo(command[0], command.Skip(1))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -81,6 +80,26 @@ sealed class PeerProcess : IDisposable
         start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
         return Process.Start(start)!;
     }
+}
+
+/// <summary>A peer that runs and answers one JSON line with another.</summary>
+sealed class PeerProcess : IDisposable
+{
+    readonly Peer _peer;
+    readonly Process _process;
+    readonly List<string> _errors = [];
+
+    /// <exception cref="BenchException">The peer did not start.</exception>
+    public PeerProcess(Peer peer, PeerFolder work)
+    {
+        (_peer, _process) = (peer, peer.StartOn(work));
+        _process.ErrorDataReceived += (_, line) => { if (line.Data is { } text) lock (_errors) _errors.Add(text); };
+        _process.BeginErrorReadLine();
+        Hello = Read();
+    }
+
+    /// <summary>What the peer says of itself: the versions of PyTorch and of its BLAS, and the variants that it knows.</summary>
+    public JsonObject Hello { get; }
 
     /// <summary>One request, and its answer.</summary>
     /// <exception cref="BenchException">The peer is gone; the message holds its last words.</exception>
@@ -103,7 +122,7 @@ sealed class PeerProcess : IDisposable
         if (_process.StandardOutput.ReadLine() is { } line) return JsonNode.Parse(line)!.AsObject();
         _process.WaitForExit();
         lock (_errors)
-            throw new BenchException($"The PyTorch peer ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
+            throw new BenchException($"The peer {_peer.Name} ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
     }
 
     /// <summary>Processor time of all its threads so far, seconds.</summary>

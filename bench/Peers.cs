@@ -5,9 +5,9 @@ using MetaOpt.Compute;
 namespace MetaOpt.Bench;
 
 /// <summary>
-/// <c>peers</c>: the same work in PyTorch eager (bench/peers), by turns with ours. Both first have to agree on the result to
-/// 1e-3. The peer is the fastest of its variants: a loop over LSTMCell, or one product a layer; on one thread, on all, or on all
-/// but for its matrix products, which are small; after two rounds of all. PyTorch with decoupled back-propagation is a row of its own.
+/// <c>peers</c>: the same work in PyTorch eager (bench/peers) and in libtorch through TorchSharp (bench/LibTorch), by turns with ours. Each
+/// first has to agree with ours on the result to 1e-3. The peer is the fastest of its variants: a loop over LSTMCell, or one product a layer; on one thread, on all, or on all
+/// but for its matrix products, which are small; after two rounds of all. A peer with decoupled back-propagation is a row of its own.
 /// </summary>
 static class Peers
 {
@@ -25,11 +25,23 @@ static class Peers
         var rounds = BenchCommand.Number("--rounds", "Rounds; in each, ours and every variant take turns.", 7, 5, 1000);
         var only = new Option<string?>("--case") { Description = "Only this one." };
         only.AcceptOnlyFromAmong(Names);
-        return BenchCommand.Subcommand("peers", "The same work in PyTorch, by turns with ours.", 0.3, (arguments, bench) =>
+        var whom = new Option<string?>("--peer") { Description = "Only this one." };
+        whom.AcceptOnlyFromAmong("pytorch", "libtorch");
+        return BenchCommand.Subcommand("peers", "The same work in PyTorch and libtorch, by turns with ours.", 0.3, (arguments, bench) =>
         {
             var names = arguments.GetValue(only) is { } name ? [name] : Names;
-            Measure(bench, names, arguments.GetValue(threads), arguments.GetValue(rounds));
-        }, threads, rounds, only);
+            Measure(bench, names, Find(arguments.GetValue(whom)), arguments.GetValue(threads), arguments.GetValue(rounds));
+        }, threads, rounds, only, whom);
+    }
+
+    /// <exception cref="BenchException">The one that was asked for, or every one, is missing.</exception>
+    static List<Peer> Find(string? name)
+    {
+        List<Peer> found = [.. name != "libtorch" && Peer.PyTorch() is { } pyTorch ? [pyTorch] : (Peer[])[],
+            .. name != "pytorch" && Peer.LibTorch() is { } libTorch ? [libTorch] : (Peer[])[]];
+        return found.Count > 0 ? found : throw new BenchException(name == "libtorch"
+            ? "The peer over libtorch is not built. Build it with: dotnet build bench/LibTorch -c Release -p:Gpu=cpu"
+            : "PyTorch is missing. Install it with: sudo apt-get install -y python3-torch python3-numpy libopenblas0-pthread");
     }
 
     static PeerCase Open(string name, IKernels<float> kernels) => name switch
@@ -39,10 +51,10 @@ static class Peers
         _ => new InnerStepCase(name, kernels, 15_910),
     };
 
-    static void Measure(Bench bench, string[] names, int threads, int rounds)
+    static void Measure(Bench bench, string[] names, List<Peer> peers, int threads, int rounds)
     {
-        var table = new Table("PyTorch and ours (median of the rounds; ratio: peer / ours, with its least and largest)",
-            new("case", "case"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"),
+        var table = new Table("Peers and ours (median of the rounds; ratio: peer / ours, with its least and largest)",
+            new("case", "case"), new("peer", "peer"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"),
             new("least", "ratioMin"), new("largest", "ratioMax"), new("fastest peer", "variant"),
             new("its threads", "peerThreads", "N0"), new("in products", "peerBlasThreads", "N0"),
             new("difference", "relativeError", "G2"),
@@ -53,16 +65,24 @@ static class Peers
             using var work = Open(name, kernels);
             using var folder = new PeerFolder();
             work.Write(folder);
-            using var peer = new PeerProcess(folder);
-            bench.Log.WriteLine($"{name}: PyTorch {peer.Hello["torch"]}, {peer.Hello["blas"]} ...");
-            var errors = work.Variants.ToDictionary(v => v, v => Check(work, peer, v));
-            var samples = TakeTurns(bench, work, peer, threads, rounds);
-            foreach (var group in samples.GroupBy(IsDecoupled))
-                table.Add(Row(group.Key ? $"{name}-{Decoupled}" : name, [.. group], threads, errors, peer));
+            foreach (var other in peers)
+            {
+                using var peer = new PeerProcess(other, folder);
+                bench.Log.WriteLine($"{name}: {other.Name} {peer.Hello["torch"]}, {peer.Hello["blas"]} ...");
+                List<string> variants = [.. work.Variants.Intersect(peer.Hello["variants"]!.AsArray().GetValues<string>())];
+                var errors = variants.ToDictionary(v => v, v => Check(work, peer, v));
+                var samples = TakeTurns(bench, work, peer, variants, threads, rounds);
+                foreach (var group in samples.GroupBy(IsDecoupled))
+                {
+                    var row = Row(group.Key ? $"{name}-{Decoupled}" : name, [.. group], threads, errors);
+                    (row["peer"], row["torch"]) = ($"{other.Name} {peer.Hello["torch"]}", (string?)peer.Hello["torch"]);
+                    table.Add(row);
+                }
+            }
         }
         table.Note($"Ours on {threads} threads. A sample is {bench.Seconds} s, or one run if that is longer.");
         table.Note("Ratio: the peer's sample by ours of just before it; load: the waiting peer's processor time while ours ran.");
-        table.Note($"\"-{Decoupled}\": PyTorch, taught our method.");
+        table.Note($"\"-{Decoupled}\": the peer, taught our method.");
         table.Finish(bench);
     }
 
@@ -82,10 +102,10 @@ static class Peers
         public double[] Ratios => [.. Peer.Zip(Ours, (p, o) => p / o)];
     }
 
-    static List<Samples> TakeTurns(Bench bench, PeerCase work, PeerProcess peer, int threads, int rounds)
+    static List<Samples> TakeTurns(Bench bench, PeerCase work, PeerProcess peer, IEnumerable<string> variants, int threads, int rounds)
     {
         var threadCounts = new[] { (1, 1), (threads, 1), (threads, threads) }.Distinct();
-        var samples = (from v in work.Variants from t in threadCounts select new Samples(v, t.Item1, t.Item2)).ToList();
+        var samples = (from v in variants from t in threadCounts select new Samples(v, t.Item1, t.Item2)).ToList();
         foreach (var s in samples) Time(peer, s, 0); // warm-up
         work.Measure(Math.Max(0.5, bench.Seconds));
         for (var round = 0; round < rounds; round++)
@@ -127,7 +147,7 @@ static class Peers
         return answer["seconds"]!.GetValue<double>();
     }
 
-    static JsonObject Row(string name, List<Samples> group, int threads, Dictionary<string, double> errors, PeerProcess peer)
+    static JsonObject Row(string name, List<Samples> group, int threads, Dictionary<string, double> errors)
     {
         var fastest = Fastest(group);
         var ratios = fastest.Ratios;
@@ -146,7 +166,6 @@ static class Peers
             ["peerBlasThreads"] = fastest.BlasThreads,
             ["relativeError"] = errors[fastest.Variant],
             ["idleLoad"] = group.Max(s => Timing.Median(s.Load)),
-            ["torch"] = peer.Hello["torch"]!.GetValue<string>(),
             ["variants"] = new JsonArray([.. group.Select(s => (JsonNode)new JsonObject
             {
                 ["variant"] = s.Variant,

@@ -143,7 +143,7 @@ static class Scale
         var hidden = Workload.HiddenUnits(PeerCoordinates);
         var work = Workload.Network("mlp", hidden, Unroll);
         var need = PeerBytesPerCoordinate * work.Coordinates;
-        if (PeerProcess.FindPython() is null)
+        if (Peer.PyTorch() is not { } pyTorch)
             table.Note("PyTorch is not installed (apt-get install python3-torch python3-numpy): what it needs is not shown.");
         else if (need > Machine.FreeBytes())
             table.Note($"PyTorch may need {need / MiB:N0} MiB, {Machine.FreeBytes() / MiB:N0} MiB are free: left out.");
@@ -156,14 +156,14 @@ static class Scale
             foreach (var variant in ours.Variants)
             {
                 bench.Log.WriteLine($"PyTorch, {variant} ...");
-                table.Add(PeerRow(folder, variant, hidden, work.Coordinates));
+                table.Add(PeerRow(pyTorch, folder, variant, hidden, work.Coordinates));
             }
         }
     }
 
-    static JsonObject PeerRow(PeerFolder folder, string variant, int hidden, int coordinates)
+    static JsonObject PeerRow(Peer pyTorch, PeerFolder folder, string variant, int hidden, int coordinates)
     {
-        using var peer = new PeerProcess(folder);
+        using var peer = new PeerProcess(pyTorch, folder);
         double Number(string field, JsonObject request) => peer.Ask(request)[field]!.GetValue<double>();
         var before = Number("bytes", new() { ["do"] = "peak" });
         JsonObject Step() => new() { ["do"] = "time", ["variant"] = variant, ["seconds"] = 0 };

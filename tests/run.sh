@@ -84,6 +84,13 @@ build_torch() {
   dotnet build "$root/tests/Service.Tests" -p:Gpu=cpu --no-restore --configuration Release --nologo --verbosity quiet
 }
 
+# The rival of ./metaopt bench peers computes what ours does, on every case.
+libtorch_peer() {
+  dotnet build "$root/bench/LibTorch" -p:Gpu=cpu --configuration Release --nologo --verbosity quiet &&
+    dotnet "$root/artifacts/bin/MetaOpt.Bench/release/metaopt-bench.dll" peers --peer libtorch --rounds 5 --seconds 0.01 >/dev/null 2>"$results/peer.log" ||
+    { cat "$results/peer.log" >&2; return 1; }
+}
+
 check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet
 if [[ $failed -eq 0 ]]; then
   METAOPT_KERNELS=simd suite 'Learning, vectorised kernels' Domain.Tests
@@ -110,7 +117,10 @@ if [[ $failed -eq 0 ]]; then
   if [[ ${METAOPT_TEST_TORCH:-1} != 0 ]]; then
     broken=$failed
     check 'Build with libtorch' build_torch
-    [[ $failed -gt $broken ]] || suite 'Learning, libtorch on the CPU' Service.Tests -p:Gpu=cpu --filter 'FullyQualifiedName~.Torch.'
+    if [[ $failed -eq $broken ]]; then
+      suite 'Learning, libtorch on the CPU' Service.Tests -p:Gpu=cpu --filter 'FullyQualifiedName~.Torch.'
+      check 'libtorch as a peer computes the same' libtorch_peer
+    fi
   else
     times+=("$(printf '%8s %s' '-' 'left out by METAOPT_TEST_TORCH=0   Learning, libtorch on the CPU')")
   fi

@@ -45,7 +45,7 @@ static class GpuPeers
         using var work = new MetaStepCase(name, kernels, Workload.Network("mnist", hidden, 20), hidden, s_eager);
         using var folder = new PeerFolder();
         work.Write(folder);
-        using var peer = new PeerProcess(folder);
+        using var peer = new PeerProcess(Peer.PyTorch() ?? throw new BenchException("PyTorch is missing: no Python has it."), folder);
         string[] variants = (bool)peer.Hello["compiles"]! ? [.. s_eager, .. s_eager.Select(v => $"{v}-compiled")] : s_eager;
         var errors = new Dictionary<string, double>();
         foreach (var variant in variants)

@@ -68,7 +68,12 @@ def main():
     settings, data = load(sys.argv[1])
     kind = InnerStep if settings["work"] == "inner-step" else MetaStep
     blas, works = openblas(), {}
-    print(json.dumps({"torch": torch.__version__, "blas": "OpenBLAS" if blas else "not OpenBLAS", "compiles": hasattr(torch, "compile")}), flush=True)
+    print(json.dumps({
+        "torch": torch.__version__,
+        "blas": "OpenBLAS" if blas else "not OpenBLAS",
+        "compiles": hasattr(torch, "compile"),
+        "variants": ["cell", "fused", "decoupled-loop", "decoupled-lstm"],
+    }), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "peak":
