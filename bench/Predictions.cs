@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Compute;
+using MetaOpt.Evaluation;
 using MetaOpt.Learned;
 using MetaOpt.Runs;
 using MetaOpt.Training;
@@ -22,18 +23,18 @@ static class Predictions
     /// <summary>Name, kind and specification: some seconds each.</summary>
     static readonly (string Name, string Kind, string Spec)[] s_cases =
     [
-        ("lstm on quadratics", "meta-training", """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 60, "validation": {"every": 20}}}"""),
-        ("lstm on mnist", "meta-training", """{"task": {"type": "mlp-classification"}, "optimizer": {"type": "lstm"}, "training": {"metaBatch": 1, "metaEpochs": 8, "validation": {"every": 4, "instances": 4}}}"""),
-        ("lstm on a convolution", "meta-training", """{"task": {"type": "conv-classification"}, "optimizer": {"type": "lstm"}, "training": {"metaBatch": 1, "metaEpochs": 2, "horizon": 20, "validation": {"every": 0}}}"""),
-        ("second derivatives", "meta-training", """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 10, "secondDerivatives": true, "validation": {"every": 0}}}"""),
-        ("lstm-gac", "meta-training", """{"task": {"type": "quadratic", "dimensions": 50}, "optimizer": {"type": "lstm-gac"}, "training": {"metaEpochs": 4, "validation": {"every": 0}}}"""),
-        ("hierarchical-rnn", "meta-training", """{"task": {"type": "rosenbrock", "dimensions": 100}, "optimizer": {"type": "hierarchical-rnn"}, "training": {"metaEpochs": 4, "validation": {"every": 0}}}"""),
-        ("evolution strategies", "meta-training", """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 20, "estimator": {"type": "pes", "pairs": 8}, "validation": {"every": 0}}}"""),
-        ("imitation of Adam", "meta-training", """{"task": {"type": "quadratic", "dimensions": 100}, "optimizer": {"type": "rnnprop"}, "training": {"metaEpochs": 8, "imitation": {"shares": [0.5]}, "validation": {"every": 0}}}"""),
-        ("many coordinates", "meta-training", """{"task": {"type": "rosenbrock", "dimensions": 4096}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 2, "metaBatch": 64, "horizon": 20, "validation": {"every": 1, "instances": 64}}}"""),
-        ("tuned baselines on quadratics", "evaluation", """{"task": {"type": "quadratic"}, "instances": 2000, "contestants": [{"optimizer": {"type": "sgd"}}, {"optimizer": {"type": "adam"}}]}"""),
-        ("a learned contestant on mnist", "evaluation", """{"task": {"type": "mlp-classification"}, "instances": 8, "tuning": {"instances": 4}, "contestants": [{"checkpoint": "0198c0de-0000-7000-8000-000000000001"}, {"optimizer": {"type": "adam"}}]}"""),
-        ("a diagnosis", "meta-gradient-diagnosis", """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm", "layers": [8]}, "estimates": 100, "referencePairs": 2000}"""),
+        ("lstm on quadratics", TrainingKind.Entry.Name, """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 60, "validation": {"every": 20}}}"""),
+        ("lstm on mnist", TrainingKind.Entry.Name, """{"task": {"type": "mlp-classification"}, "optimizer": {"type": "lstm"}, "training": {"metaBatch": 1, "metaEpochs": 8, "validation": {"every": 4, "instances": 4}}}"""),
+        ("lstm on a convolution", TrainingKind.Entry.Name, """{"task": {"type": "conv-classification"}, "optimizer": {"type": "lstm"}, "training": {"metaBatch": 1, "metaEpochs": 2, "horizon": 20, "validation": {"every": 0}}}"""),
+        ("second derivatives", TrainingKind.Entry.Name, """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 10, "secondDerivatives": true, "validation": {"every": 0}}}"""),
+        ("lstm-gac", TrainingKind.Entry.Name, """{"task": {"type": "quadratic", "dimensions": 50}, "optimizer": {"type": "lstm-gac"}, "training": {"metaEpochs": 4, "validation": {"every": 0}}}"""),
+        ("hierarchical-rnn", TrainingKind.Entry.Name, """{"task": {"type": "rosenbrock", "dimensions": 100}, "optimizer": {"type": "hierarchical-rnn"}, "training": {"metaEpochs": 4, "validation": {"every": 0}}}"""),
+        ("evolution strategies", TrainingKind.Entry.Name, """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 20, "estimator": {"type": "pes", "pairs": 8}, "validation": {"every": 0}}}"""),
+        ("imitation of Adam", TrainingKind.Entry.Name, """{"task": {"type": "quadratic", "dimensions": 100}, "optimizer": {"type": "rnnprop"}, "training": {"metaEpochs": 8, "imitation": {"shares": [0.5]}, "validation": {"every": 0}}}"""),
+        ("many coordinates", TrainingKind.Entry.Name, """{"task": {"type": "rosenbrock", "dimensions": 4096}, "optimizer": {"type": "lstm"}, "training": {"metaEpochs": 2, "metaBatch": 64, "horizon": 20, "validation": {"every": 1, "instances": 64}}}"""),
+        ("tuned baselines on quadratics", EvaluationKind.Entry.Name, """{"task": {"type": "quadratic"}, "instances": 2000, "contestants": [{"optimizer": {"type": "sgd"}}, {"optimizer": {"type": "adam"}}]}"""),
+        ("a learned contestant on mnist", EvaluationKind.Entry.Name, """{"task": {"type": "mlp-classification"}, "instances": 8, "tuning": {"instances": 4}, "contestants": [{"checkpoint": "0198c0de-0000-7000-8000-000000000001"}, {"optimizer": {"type": "adam"}}]}"""),
+        ("a diagnosis", DiagnosisKind.Entry.Name, """{"task": {"type": "quadratic"}, "optimizer": {"type": "lstm", "layers": [8]}, "estimates": 100, "referencePairs": 2000}"""),
     ];
 
     /// <summary>The command line.</summary>
@@ -49,7 +50,7 @@ static class Predictions
         }, threads, child);
     }
 
-    static RunSpec Read((string Name, string Kind, string Spec) of) => SpecReader.Read(of.Kind, JsonDocument.Parse(of.Spec).RootElement);
+    static RunSpec Read((string Name, string Kind, string Spec) of) => Catalog.RunKinds.Read(of.Kind, JsonDocument.Parse(of.Spec).RootElement);
 
     static void Measure(Bench bench, int threads)
     {
@@ -85,7 +86,7 @@ static class Predictions
     {
         var spec = Read(of);
         var predicted = spec.PredictCost();
-        var training = new TrainingSpec { Task = spec.Task, Optimizer = new CoordinatewiseLstm.Options() };
+        var training = new TrainingSpec { Task = ((OptimizeeSpec)spec).Task, Optimizer = new CoordinatewiseLstm.Options() };
         var checkpoint = LearnedOptimizerCheckpoint.Write(training, Workload.Phi());
         using var kernels = KernelSets.Create("auto", threads);
         var inputs = new RunInputs(kernels, _ => Workload.RandomImages, new Dictionary<Guid, byte[]> { [s_learned] = checkpoint });

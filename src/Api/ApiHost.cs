@@ -10,6 +10,7 @@ using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
 using MetaOpt.Api.Users;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 using Microsoft.AspNetCore.HttpOverrides;
@@ -21,8 +22,10 @@ namespace MetaOpt.Api;
 /// <summary>Puts the service together.</summary>
 public static partial class ApiHost
 {
-    /// <summary>The service, with its database started, migrated and given a first user.</summary>
-    public static async Task<WebApplication> BuildAsync(string[] args)
+    /// <summary>Builds the service, with its database started, migrated and given a first user.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="kinds">The kinds of runs that it takes; by default those of the catalogue.</param>
+    public static async Task<WebApplication> BuildAsync(string[] args, RunKinds? kinds = null)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
@@ -44,7 +47,7 @@ public static partial class ApiHost
             // What goes wrong in the database and is a fault is logged with its request.
             .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
-        builder.Services.AddSingleton(settings).AddMetaOptStorage(database).AddSingleton(_ => new DatabasePulse(database));
+        builder.Services.AddSingleton(settings).AddSingleton(kinds ?? Catalog.RunKinds).AddMetaOptStorage(database).AddSingleton(_ => new DatabasePulse(database));
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
         builder.Services.AddHostedService<Sweeper>();

@@ -1,17 +1,25 @@
+using MetaOpt.Evaluation;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
 using MetaOpt.Presets;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 
 namespace MetaOpt;
 
 /// <summary>
-/// THE registration lists. A new task or optimizer is one new file and one line here; validation, Swagger, the catalogue
-/// endpoint and the contract tests pick it up.
+/// THE registration lists. A new task or optimizer is one new file and one line here, a kind of run a folder and one line; validation, Swagger, the
+/// catalogue endpoint, the dashboard and the contract tests pick it up.
 /// </summary>
 public static class Catalog
 {
+    /// <summary>Kinds of runs.</summary>
+    public static readonly RunKinds RunKinds = new(
+        TrainingKind.Entry,
+        EvaluationKind.Entry,
+        DiagnosisKind.Entry);
+
     /// <summary>Distributions of optimizees.</summary>
     public static readonly Registry<TaskOptions> Tasks = new(
         "task", "tasks",

@@ -74,6 +74,17 @@ public sealed class LengthAttribute(int min, int max) : Attribute
     public int Max => max;
 }
 
+/// <summary>
+/// Places a field before one of a base record. Checkpoints hold the text of the specification that made them, so that the order of fields is part of
+/// their bytes.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class BeforeAttribute(string property) : Attribute
+{
+    /// <summary>Name of the property that comes after it.</summary>
+    public string Property => property;
+}
+
 /// <summary>A specification with rules that span several fields; checked after every single field is in range.</summary>
 public interface IChecked
 {

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 
 namespace MetaOpt;
@@ -10,13 +11,14 @@ public static partial class SpecReader
     /// The catalogue: every kind of run, task, optimizer and learned optimizer with all its fields: JSON type, default, bounds,
     /// choices. Forms, Swagger and the catalogue endpoint are made from it.
     /// </summary>
+    /// <param name="kinds">The kinds of runs.</param>
     /// <param name="summary">A sentence on a property, from its documentation; may give null.</param>
-    public static JsonObject Describe(Func<PropertyInfo, string?>? summary = null)
+    public static JsonObject Describe(RunKinds kinds, Func<PropertyInfo, string?>? summary = null)
     {
         summary ??= static _ => null;
         var document = new JsonObject
         {
-            ["kinds"] = new JsonArray([.. Kinds.Select(k => new JsonObject { ["name"] = k.Key, ["fields"] = DescribeFields(k.Value, summary) })]),
+            ["kinds"] = new JsonArray([.. kinds.All.Select(kind => DescribeKind(kind, summary))]),
         };
         foreach (var registry in Catalog.Registries)
             document[registry.List] = new JsonArray([.. registry.All.Select(e => new JsonObject
@@ -36,6 +38,19 @@ public static partial class SpecReader
         })]);
         return document;
     }
+
+    static JsonObject DescribeKind(RunKind kind, Func<PropertyInfo, string?> summary) => new()
+    {
+        ["name"] = kind.Name,
+        ["summary"] = kind.Summary,
+        ["view"] = kind.View,
+        ["makes"] = new JsonArray([.. kind.Makes.Select(m => new JsonObject { ["checkpoint"] = m.Checkpoint, ["artifact"] = m.Artifact })]),
+        ["reads"] = new JsonArray([.. kind.Reads.Select(r => (JsonNode)r.Input.Artifact).DistinctBy(a => (string)a!)]),
+        ["start"] = kind.Start,
+        ["ranked"] = kind.IsRanked,
+        ["portrait"] = kind.HasPortrait,
+        ["fields"] = DescribeFields(kind.Spec, summary),
+    };
 
     /// <summary>The fields of one closed record that <see cref="Read{T}"/> reads, as in the catalogue.</summary>
     public static JsonArray DescribeRecord(Type type, Func<PropertyInfo, string?>? summary = null) => DescribeFields(type, summary ?? (static _ => null));
@@ -63,6 +78,7 @@ public static partial class SpecReader
         if (!SpecTypes.IsRequired(field) && (element is not null || !isRecord)) result["default"] = WriteValue(value);
         if (field.GetCustomAttribute<BoundsAttribute>() is { } bounds) (result["min"], result["max"]) = (bounds.Min, bounds.Max);
         if (field.GetCustomAttribute<LengthAttribute>() is { } length) (result["minLength"], result["maxLength"]) = (length.Min, length.Max);
+        if (SpecTypes.InputOf(field) is { } input) (result["artifact"], result["source"]) = (input.Artifact, SpecTypes.EnumName(input.Source));
         if (type.IsEnum) result["choices"] = new JsonArray([.. SpecTypes.EnumNames(type).Select(n => (JsonNode)n)]);
         if (SpecTypes.Choices(type) is { } choices) result["choices"] = new JsonArray([.. choices.All.Select(e => (JsonNode)e.Name)]);
         else if (isRecord) result["fields"] = DescribeFields(type, summary);

@@ -3,9 +3,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using MetaOpt.Evaluation;
 using MetaOpt.Runs;
-using MetaOpt.Training;
 
 namespace MetaOpt;
 
@@ -16,37 +14,23 @@ namespace MetaOpt;
 /// </summary>
 public static partial class SpecReader
 {
-    /// <summary>The kinds of runs and their specifications.</summary>
-    public static IReadOnlyDictionary<string, Type> Kinds { get; } = new Dictionary<string, Type>
-    {
-        ["meta-training"] = typeof(TrainingSpec),
-        ["evaluation"] = typeof(EvaluationSpec),
-        ["meta-gradient-diagnosis"] = typeof(DiagnosisSpec),
-    };
-
     /// <summary>So many errors are told; a flood of unknown fields costs no more than that.</summary>
     const int MostErrors = 100;
 
-    /// <summary>Reads and checks a specification. Pointers of errors are relative to <paramref name="spec"/>.</summary>
+    /// <summary>Reads and checks any closed record: a specification, a submission's envelope. Pointers of errors are relative to <paramref name="json"/>.</summary>
     /// <exception cref="SpecException">With everything that is wrong.</exception>
-    public static RunSpec Read(string kind, JsonElement spec)
-    {
-        if (!Kinds.TryGetValue(kind, out var type))
-            throw new SpecException("", $"\"{kind}\" is not a kind of run; choose {Choices(Kinds.Keys)}.");
-        if (spec.ValueKind == JsonValueKind.Undefined) throw new SpecException("", "is required.");
-        var errors = new List<SpecError>();
-        var result = ReadRecord(type, spec, "", errors);
-        if (errors.Count >= MostErrors) errors.Add(new("", "There may be more mistakes; mend these first."));
-        return errors.Count == 0 ? (RunSpec)result! : throw new SpecException(errors);
-    }
+    public static T Read<T>(JsonElement json) where T : class => (T)Read(typeof(T), json);
 
-    /// <summary>Reads and checks any closed record by the same rules: a submission's envelope, for example.</summary>
-    /// <exception cref="SpecException">With everything that is wrong.</exception>
-    public static T Read<T>(JsonElement json) where T : class
+    /// <inheritdoc cref="Read{T}"/>
+    /// <param name="type">The record's type.</param>
+    /// <param name="json">What was sent.</param>
+    public static object Read(Type type, JsonElement json)
     {
+        if (json.ValueKind == JsonValueKind.Undefined) throw new SpecException("", "is required.");
         var errors = new List<SpecError>();
-        var result = ReadRecord(typeof(T), json, "", errors);
-        return errors.Count == 0 ? (T)result! : throw new SpecException(errors);
+        var result = ReadRecord(type, json, "", errors);
+        if (errors.Count >= MostErrors) errors.Add(new("", "There may be more mistakes; mend these first."));
+        return errors.Count == 0 ? result! : throw new SpecException(errors);
     }
 
     /// <summary>The normalised specification: every field, with its default where none was given.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using MetaOpt.Runs;
 
 namespace MetaOpt;
 
@@ -20,11 +21,29 @@ static class SpecTypes
     public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>
     {
         var depth = (Type? d) => { var n = 0; for (; d is not null; d = d.BaseType) n++; return n; };
-        return t.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+        var fields = t.GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Where(p => p.SetMethod is { IsPublic: true })
-            .OrderBy(p => depth(p.DeclaringType)).ThenBy(p => p.MetadataToken)
-            .ToDictionary(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name));
+            .OrderBy(p => depth(p.DeclaringType)).ThenBy(p => p.MetadataToken).ToList();
+        foreach (var moved in fields.Where(f => f.IsDefined(typeof(BeforeAttribute))).ToList())
+        {
+            fields.Remove(moved);
+            fields.Insert(fields.FindIndex(f => f.Name == moved.GetCustomAttribute<BeforeAttribute>()!.Property), moved);
+        }
+        return fields.ToDictionary(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name));
     });
+
+    /// <summary>The artifact that a field names; null for other fields.</summary>
+    public static InputAttribute? InputOf(PropertyInfo field) => field.GetCustomAttribute<InputAttribute>();
+
+    /// <summary>Finds the fields of a record, and of records in it, that name artifacts.</summary>
+    public static IReadOnlyList<(string Field, InputAttribute Input)> Inputs(Type type) =>
+    [
+        .. from field in Fields(type)
+           let inner = ElementOf(field.Value.PropertyType) ?? field.Value.PropertyType
+           from input in InputOf(field.Value) is { } own ? [(field.Key, own)]
+               : inner.IsValueType || inner == typeof(string) || Choices(inner) is not null ? [] : Inputs(inner)
+           select input,
+    ];
 
     public static bool IsRequired(PropertyInfo field) => field.IsDefined(typeof(RequiredMemberAttribute));
 

@@ -14,7 +14,7 @@ public sealed class Run
 
     /// <summary>UUIDv7: sorts by time of submission.</summary>
     public Guid Id { get; init; }
-    /// <summary><c>meta-training</c> or <c>evaluation</c>.</summary>
+    /// <summary>Name of its kind.</summary>
     public required string Kind { get; init; }
     /// <summary>What its owner calls it.</summary>
     public required string Name { get; set; }

@@ -5,7 +5,7 @@ using MetaOpt.Runs;
 namespace MetaOpt.Storage;
 
 /// <summary>A submission, already validated.</summary>
-/// <param name="Kind"><c>meta-training</c> or <c>evaluation</c>.</param>
+/// <param name="Kind">Name of its kind.</param>
 /// <param name="Name">What its owner calls it.</param>
 /// <param name="Owner">Name of the user.</param>
 /// <param name="Spec">The normalised specification.</param>

@@ -1,10 +1,5 @@
+using System.Reflection;
+using MetaOpt;
 using MetaOpt.Workers;
-using MetaOpt.Workers.Execution;
 
-// A child has to listen for SIGTERM as early as it can: what only the worker needs is loaded by its own method.
-return args switch
-{
-    ["execute"] => ChildProgram.Run(),
-    ["examine", var folder, var network] => Examination.Run(folder, network),
-    _ => await WorkerProgram.RunAsync(args),
-};
+return await new WorkerHost(Assembly.GetExecutingAssembly().Location, () => Catalog.RunKinds).RunAsync(args);

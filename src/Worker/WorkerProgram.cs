@@ -13,7 +13,7 @@ namespace MetaOpt.Workers;
 static class WorkerProgram
 {
     /// <summary>Runs the worker; its exit code: 0, 1 when the private database cannot be started, 2 when the command line is wrong.</summary>
-    public static async Task<int> RunAsync(string[] args)
+    public static async Task<int> RunAsync(string[] args, WorkerHost host)
     {
         if (args is ["--help" or "-h" or "help"])
         {
@@ -50,7 +50,7 @@ static class WorkerProgram
                 ApplicationName = "metaopt-heartbeat",
             }.ConnectionString);
             await new Supervisor(
-                settings, services.GetRequiredService<RunQueue>(), new RunQueue(beats), services.GetRequiredService<NpgsqlDataSource>(),
+                settings, host, services.GetRequiredService<RunQueue>(), new RunQueue(beats), services.GetRequiredService<NpgsqlDataSource>(),
                 services.GetRequiredService<CheckpointStore>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("worker")).RunAsync(stop.Token);
             return 0;
         }

@@ -94,7 +94,7 @@ static class LoadBench
         for (var r = 0; r < runs; r++)
         {
             var random = new Random(r);
-            var spec = SpecReader.Write(SpecReader.Read("meta-training", JsonElement.Parse(
+            var spec = SpecReader.Write(Catalog.RunKinds.Read("meta-training", JsonElement.Parse(
                 $$"""
                 {"seed":{{r}},"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},
                  "training":{"metaEpochs":{{Math.Max(1, points / 5)}} } }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -11,10 +12,10 @@ static class CatalogueApi
     public static void MapCatalogue(this RouteGroupBuilder v1) => v1.MapGet("/catalogue", DescribeAsync)
         .WithTags("Catalogue").WithSummary("Every kind of run, task and optimizer with all options, defaults and bounds.");
 
-    static async Task<IResult> DescribeAsync(HttpRequest request, Documentation documentation, MetaOptDb db, CancellationToken cancel)
+    static async Task<IResult> DescribeAsync(HttpRequest request, RunKinds kinds, Documentation documentation, MetaOptDb db, CancellationToken cancel)
     {
         request.AllowQuery();
-        var document = SpecReader.Describe(documentation.SummaryOf);
+        var document = SpecReader.Describe(kinds, documentation.SummaryOf);
         document["networks"] = await NetworksAsync(db, cancel);
         return Results.Json(document);
     }

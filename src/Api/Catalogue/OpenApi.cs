@@ -5,6 +5,7 @@ using MetaOpt.Api.Models;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
 using MetaOpt.Api.Users;
+using MetaOpt.Runs;
 using Microsoft.OpenApi;
 using Swashbuckle.AspNetCore.SwaggerGen;
 
@@ -29,34 +30,30 @@ static class OpenApi
         app.UseSwaggerUI(o => o.SwaggerEndpoint("/swagger/v1/swagger.json", "MetaOpt v1"));
     }
 
-    /// <summary>Examples by name: kind, then the submission.</summary>
-    public static IReadOnlyDictionary<string, string> Examples { get; } = new Dictionary<string, string>
+    /// <summary>A submission of each kind, by its title.</summary>
+    static Dictionary<string, string> Examples(RunKinds kinds) => kinds.All.ToDictionary(k => k.Example.Title, k => Example(k).ToJsonString());
+
+    static JsonObject Example(RunKind kind) => new()
     {
-        ["meta-training on quadratics"] = """
-            {"kind":"meta-training","name":"LSTM on quadratics","tags":["example"],"spec":{"seed":1,
-             "task":{"type":"quadratic","dimensions":10},
-             "optimizer":{"type":"lstm","layers":[20,20],"preprocessing":"log-and-sign","outputScale":0.1},
-             "training":{"horizon":100,"unroll":20,"metaBatch":32,"metaEpochs":40,"metaOptimizer":{"learningRate":0.003},
-                         "validation":{"every":10,"instances":128}}}}
-            """,
-        ["evaluation of baselines"] = """
-            {"kind":"evaluation","name":"Tuned baselines on quadratics","spec":{"seed":1,
-             "task":{"type":"quadratic","dimensions":10},"horizon":100,"instances":500,
-             "contestants":[{"optimizer":{"type":"sgd"}},{"optimizer":{"type":"adam"}},{"optimizer":{"type":"momentum","learningRate":0.01}}],
-             "tuning":{"instances":200}}}
-            """,
-        ["bias and variance of meta-gradients"] = """
-            {"kind":"meta-gradient-diagnosis","name":"Estimators on logistic regression","spec":{"seed":1,
-             "task":{"type":"logistic-regression"},"optimizer":{"type":"learnable-sgd"},"horizon":100,"unroll":5,"instances":2,
-             "deviation":0.01,"pairs":1,"estimates":1000,"referencePairs":10000}}
-            """,
+        ["kind"] = kind.Name,
+        ["name"] = kind.Example.Name,
+        ["spec"] = JsonNode.Parse(kind.Example.Spec),
     };
 
-    sealed class Bodies(Documentation documentation) : IDocumentFilter
+    /// <summary>The first kind's example on three seeds and two kernel sets.</summary>
+    static string GridExample(RunKinds kinds) => new JsonObject
+    {
+        ["run"] = Example(kinds.All[0]),
+        ["grid"] = new JsonArray(
+            new JsonObject { ["field"] = "/seed", ["values"] = new JsonArray(1, 2, 3) },
+            new JsonObject { ["field"] = "/kernels", ["values"] = new JsonArray("simd", "scalar") }),
+    }.ToJsonString();
+
+    sealed class Bodies(Documentation documentation, RunKinds kinds) : IDocumentFilter
     {
         public void Apply(OpenApiDocument document, DocumentFilterContext context)
         {
-            var catalogue = SpecReader.Describe(documentation.SummaryOf);
+            var catalogue = SpecReader.Describe(kinds, documentation.SummaryOf);
             document.Components ??= new OpenApiComponents();
             var schemas = document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
             foreach (var registry in Catalog.Registries)
@@ -70,7 +67,7 @@ static class OpenApi
             schemas["Submission"] = Submission(document, catalogue);
             foreach (var (path, effect) in new[] { ("/api/v1/runs", "Queues a run."), ("/api/v1/runs:validate", "Changes nothing.") })
                 if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
-                    operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples, effect);
+                    operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples(kinds), effect);
             Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename", """{"name":"a better name","tags":["kept"],"priority":-5}""",
                 "Changes the run's name, tags and priority.");
             Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""",
@@ -80,12 +77,9 @@ static class OpenApi
                 "WARNING: replaces, at once, the limits of every user who has none of their own.");
             Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""",
                 "WARNING: replaces, at once, all limits of this user.");
-            const string grid = """
-                {"run":{"kind":"meta-training","name":"grid","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}},
-                 "grid":[{"field":"/seed","values":[1,2,3]},{"field":"/training/metaOptimizer/learningRate","values":[0.001,0.003]}]}
-                """;
-            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two learning rates", grid, "Queues six runs.");
-            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two learning rates", grid, "Changes nothing.");
+            var grid = GridExample(kinds);
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two kernel sets", grid, "Queues six runs.");
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two kernel sets", grid, "Changes nothing.");
             Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");

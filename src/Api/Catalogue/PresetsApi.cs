@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
 using MetaOpt.Presets;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Api.Catalogue;
 
@@ -31,11 +32,11 @@ static class PresetsApi
         });
     }
 
-    static IResult Read(string name, HttpRequest request)
+    static IResult Read(string name, HttpRequest request, RunKinds kinds)
     {
         request.AllowQuery("size");
         var size = request.QueryChoice("size", s_sizes) == "full" ? PresetSize.Full : PresetSize.Quick;
         var preset = Catalog.Presets.FirstOrDefault(p => p.Name == name) ?? throw ProblemException.NotFound("such preset");
-        return Results.Json(preset.Describe(size));
+        return Results.Json(preset.Describe(size, kinds));
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Runs;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -17,7 +18,7 @@ static class CompareApi
     public static void MapCompare(this RouteGroupBuilder v1) => v1.MapGet("/compare", CompareAsync).WithTags("Runs")
         .WithSummary("Runs side by side. Query: runs (up to 8 ids, joined by commas), series (by default what most of them have), maxPoints.");
 
-    static async Task<IResult> CompareAsync(HttpRequest request, MetaOptDb db, SeriesStore store, CancellationToken cancel)
+    static async Task<IResult> CompareAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, SeriesStore store, CancellationToken cancel)
     {
         request.AllowQuery("runs", "series", "maxPoints");
         var ids = ReadIds(request);
@@ -35,7 +36,7 @@ static class CompareApi
         {
             ["series"] = name,
             ["names"] = new JsonArray([.. series.SelectMany(s => s).Select(s => s.Name).Distinct().Order(StringComparer.Ordinal).Select(n => (JsonNode)n)]),
-            ["runs"] = new JsonArray([.. runs.Select((run, i) => Column(run, data[i], series[i].FirstOrDefault(s => s.Name == name)))]),
+            ["runs"] = new JsonArray([.. runs.Select((run, i) => Column(run, kinds, data[i], series[i].FirstOrDefault(s => s.Name == name)))]),
             ["missing"] = new JsonArray([.. missing.Select(id => (JsonNode)id.ToString())]),
             ["differences"] = new JsonArray([.. SpecDifference.Of([.. runs.Select(r => JsonNode.Parse(r.Spec.GetRawText()))]).Select(d => new JsonObject
             {
@@ -59,9 +60,9 @@ static class CompareApi
         .OrderByDescending(g => g.Count()).ThenBy(g => g.Key is "meta-loss" ? 0 : g.Key.EndsWith("/mean", StringComparison.Ordinal) ? 1 : 2)
         .ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
 
-    static JsonObject Column(Run run, SeriesData? data, SeriesInfo? info)
+    static JsonObject Column(Run run, RunKinds kinds, SeriesData? data, SeriesInfo? info)
     {
-        var column = RunDocument.Brief(run);
+        var column = RunDocument.Brief(run, kinds);
         column["raw"] = data?.Raw ?? true;
         column["points"] = new JsonArray([.. (data?.Buckets ?? []).Select(b => SeriesApi.Point(b, data!.Raw))]);
         column["statistics"] = data is null ? null : Statistics(data.Buckets, info!);

@@ -22,7 +22,7 @@ static class QueueApi
         v1.MapQuotas();
     }
 
-    static async Task<IResult> QueueAsync(HttpRequest request, MetaOptDb db, RunQueue queue, QuotaStore quotas, CancellationToken cancel)
+    static async Task<IResult> QueueAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, RunQueue queue, QuotaStore quotas, CancellationToken cancel)
     {
         request.AllowQuery("perBatch");
         var perBatch = (int)(request.QueryNumber("perBatch", 1, Most) ?? Most);
@@ -42,8 +42,8 @@ static class QueueApi
         foreach (var pool in slots.Values)
         {
             var due = reasons.Take(Most).Where(r => r.Value.IsDue && waiting.TryGetValue(r.Key, out var run) && run.Pool == pool.Key).Select(r => r.Key).ToList();
-            var left = running.Where(r => r.Pool == pool.Key).Select(SecondsLeft);
-            foreach (var (id, start) in due.Zip(QueueForecast.Starts(pool.Slots, left, due.Select(id => SecondsLeft(waiting[id]))))) starts[id] = start;
+            var left = running.Where(r => r.Pool == pool.Key).Select(r => SecondsLeft(r, kinds));
+            foreach (var (id, start) in due.Zip(QueueForecast.Starts(pool.Slots, left, due.Select(id => SecondsLeft(waiting[id], kinds))))) starts[id] = start;
         }
         return Results.Json(new JsonObject
         {
@@ -81,14 +81,14 @@ static class QueueApi
     }
 
     /// <summary>As measured; before the first measurement as predicted, good to a factor of about two.</summary>
-    static double SecondsLeft(Run run)
+    static double SecondsLeft(Run run, RunKinds kinds)
     {
         if (run.Progress is { ValueKind: System.Text.Json.JsonValueKind.Object } progress && progress.TryGetProperty("secondsLeft", out var left)
             && left.ValueKind == System.Text.Json.JsonValueKind.Number)
             return Math.Clamp(left.GetDouble(), 0, MostSeconds);
         try
         {
-            return Math.Clamp(SpecReader.Read(run.Kind, run.Spec).PredictCost().Seconds, 0, MostSeconds);
+            return Math.Clamp(kinds.Read(run.Kind, run.Spec).PredictCost().Seconds, 0, MostSeconds);
         }
         catch (SpecException)
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Api.Problems;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Runs;
@@ -38,11 +39,11 @@ public sealed record Fork
     /// </summary>
     public JsonElement? Spec { get; init; }
 
-    /// <summary>Id of a checkpoint: the new training begins with its phi.</summary>
+    /// <summary>Id of a checkpoint that the new run begins with, where its kind can.</summary>
     public Guid? Checkpoint { get; init; }
 
     /// <summary>The submission that it stands for.</summary>
-    public Submission Of(Run run)
+    public Submission Of(Run run, RunKinds kinds)
     {
         var spec = JsonNode.Parse(run.Spec.GetRawText()) as JsonObject
             ?? throw new ProblemException(409, "unreadable", $"The specification of run {run.Id} is not an object; submit a new run instead.");
@@ -50,9 +51,9 @@ public sealed record Fork
             spec = Merge(spec, changes) as JsonObject ?? throw ProblemException.Invalid(new SpecException("/spec", "must be an object with the fields to change."));
         if (Checkpoint is { } checkpoint)
         {
-            if (run.Kind != "meta-training")
-                throw ProblemException.Invalid(new SpecException("/checkpoint", $"run {run.Id} is of kind {run.Kind}; only a meta-training begins with a phi."));
-            spec["start"] = checkpoint.ToString();
+            var start = kinds.Find(run.Kind)?.Start ?? throw ProblemException.Invalid(new SpecException(
+                "/checkpoint", $"run {run.Id} is of kind {run.Kind}, which begins with no checkpoint; leave it out."));
+            spec[start] = checkpoint.ToString();
         }
         return new Submission
         {

@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Runs;
 
 /// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
-sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
+sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
 {
     /// <summary>
     /// The body as a submission, or as a record that has one at <paramref name="at"/>. An error names everything that is wrong, in
@@ -27,7 +27,7 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         {
             var run = at == "" ? body : Member(body, at[1..]);
             if (Member(run, "kind")?.ValueKind != JsonValueKind.String || Member(run, "spec") is not { } spec) throw;
-            if (Member(run, "kind")!.Value.GetString() is not { } kind || !SpecReader.Kinds.ContainsKey(kind)) throw;
+            if (Member(run, "kind")!.Value.GetString() is not { } kind) throw;
             var later = varied?.Invoke(body).ToList() ?? [];
             var (_, errors) = await ReadSpecAsync(kind, spec, cancel);
             throw ProblemException.Invalid(new SpecException([.. around.Errors, .. errors.Where(e => !IsLater(e)).Select(e => e with { Pointer = at + e.Pointer })]));
@@ -39,12 +39,13 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
             parent is { ValueKind: JsonValueKind.Object } known && known.TryGetProperty(name, out var member) ? member : null;
     }
 
-    /// <summary>The specification, or everything that is wrong with it; pointers begin with /spec.</summary>
+    /// <summary>The specification, or everything that is wrong with it and its kind; pointers begin with /spec or /kind.</summary>
     async Task<(RunSpec? Spec, IReadOnlyList<SpecError> Errors)> ReadSpecAsync(string kind, JsonElement spec, CancellationToken cancel)
     {
+        if (Kinds.Find(kind) is not { } entry) return (null, [new("/kind", $"must be {string.Join(" or ", Kinds.Names)}, got \"{kind}\".")]);
         try
         {
-            return (SpecReader.Read(kind, await ModelNames.ResolveAsync(spec, Models, cancel)), []);
+            return (Kinds.Read(kind, await ModelNames.ResolveAsync(entry, spec, Models, cancel)), []);
         }
         catch (SpecException error)
         {
@@ -66,16 +67,24 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         var (spec, wrong) = await ReadSpecAsync(submission.Kind, submission.Spec, cancel);
         if (spec is null) throw ProblemException.Invalid(new SpecException([.. errors, .. wrong]));
         var cost = spec.PredictCost();
-        foreach (var (pointer, id) in spec.RequiredCheckpoints)
-            if (await Checkpoints.FindAsync(id, cancel) is null) errors.Add(new("/spec" + pointer, $"there is no checkpoint {id}."));
-        foreach (var (pointer, id) in spec.RequiredRuns)
-            if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is var kind and not "meta-training")
-                errors.Add(new("/spec" + pointer, kind is null ? $"there is no run {id}." : $"run {id} learns nothing: it is of kind {kind}; name a meta-training."));
+        foreach (var input in spec.FindInputs())
+            if (await MissingAsync(input, cancel) is { } missing) errors.Add(new("/spec" + input.Pointer, missing));
         if (cost.Bytes > Limits.MaxRunBytes)
             errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would need about {cost.Bytes >> 20} MiB, allowed are {Limits.MaxRunBytes >> 20} MiB; lower this.")));
         if (cost.Seconds > Limits.MaxRunSeconds)
             errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would take about {cost.Seconds:F0} s, allowed are {Limits.MaxRunSeconds:F0} s; lower this.")));
         return errors.Count == 0 ? (spec, cost) : throw ProblemException.Invalid(new SpecException(errors));
+    }
+
+    /// <summary>Why an input cannot be read; null when it can.</summary>
+    async Task<string?> MissingAsync(InputRef input, CancellationToken cancel)
+    {
+        var id = input.Id;
+        if (input.Source == InputSource.Checkpoint) return await Checkpoints.FindAsync(id, cancel) is null ? $"there is no checkpoint {id}." : null;
+        if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is not { } kind) return $"there is no run {id}.";
+        List<string> makers = [.. Kinds.MakersOf(input.Artifact).Select(k => k.Name)];
+        return makers.Contains(kind) ? null
+            : $"run {id} is of kind {kind}, which makes no {input.Artifact}; name a run of kind {string.Join(" or ", makers)}.";
     }
 
     /// <summary>Checks and queues one submission of the caller's; its id.</summary>
@@ -95,12 +104,12 @@ sealed record Intake(ApiSettings Limits, RunQueue Queue, CheckpointStore Checkpo
         {
             Tags = submission.Tags,
             Notes = submission.Notes,
-            RequiredDataset = spec.Task.RequiredDataset,
+            RequiredDataset = spec.RequiredData,
             Pool = submission.Pool,
             Priority = submission.Priority,
             TimeLimit = submission.TimeLimitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
-            After = [.. submission.After, .. spec.RequiredRuns.Select(r => r.Run)],
-            Inputs = [.. spec.RequiredCheckpoints.Select(c => c.Checkpoint)],
+            After = [.. submission.After, .. spec.FindInputs().Where(i => i.Source == InputSource.Run).Select(i => i.Id)],
+            Inputs = [.. spec.FindInputs().Where(i => i.Source == InputSource.Checkpoint).Select(i => i.Id)],
         };
 
     /// <summary>All or none.</summary>

@@ -9,7 +9,7 @@ namespace MetaOpt.Api.Runs;
 static class RunDocument
 {
     /// <summary>What lists show.</summary>
-    public static JsonObject Brief(Run run) => new()
+    public static JsonObject Brief(Run run, RunKinds kinds) => new()
     {
         ["id"] = run.Id.ToString(),
         ["kind"] = run.Kind,
@@ -25,16 +25,16 @@ static class RunDocument
         ["attempt"] = run.Attempt,
         ["progress"] = Node(run.Progress),
         ["error"] = run.ErrorCode is null ? null : new JsonObject { ["code"] = run.ErrorCode, ["detail"] = run.ErrorDetail },
-        ["headline"] = Headline.Of(run.Result),
+        ["headline"] = Headline(kinds.Find(run.Kind)?.HeadlineOf(run.Result)),
         ["paused"] = run.Paused,
         ["batch"] = run.Batch?.ToString(),
         ["forkedFrom"] = run.ForkedFrom?.ToString(),
         ["cancelRequested"] = run.CancelRequestedAt is not null,
     };
 
-    public static JsonObject Whole(Run run, WaitReason? waiting)
+    public static JsonObject Whole(Run run, RunKinds kinds, WaitReason? waiting)
     {
-        var document = Brief(run);
+        var document = Brief(run, kinds);
         document["notes"] = run.Notes;
         document["spec"] = JsonNode.Parse(run.Spec.GetRawText());
         document["after"] = new JsonArray([.. run.After.Select(id => (JsonNode)id.ToString())]);
@@ -55,6 +55,8 @@ static class RunDocument
         })]);
         return document;
     }
+
+    static JsonObject? Headline(Headline? headline) => headline is null ? null : new() { ["name"] = headline.Name, ["value"] = headline.Value };
 
     public static JsonObject Waiting(WaitReason reason) => new()
     {

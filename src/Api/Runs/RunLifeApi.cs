@@ -80,7 +80,7 @@ static class RunLifeApi
         context.Request.AllowQuery();
         var fork = await context.Request.ReadAsync<Fork>();
         var run = await intake.Db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
-        var submission = fork.Of(run);
+        var submission = fork.Of(run, intake.Kinds);
         if (submission.Check().ToList() is { Count: > 0 } wrong) throw ProblemException.Invalid(new SpecException(wrong));
         return await AcceptedAsync(context, intake.Db, intake.Queue, await intake.QueueAsync(context, submission, id, cancel), cancel);
     }

@@ -45,7 +45,7 @@ static partial class RunsApi
         });
     }
 
-    static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
+    static async Task<IResult> ListAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, CancellationToken cancel)
     {
         request.AllowQuery("id", "state", "kind", "tag", "owner", "createdAfter", "createdBefore", "batch", "limit", "cursor");
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
@@ -55,7 +55,7 @@ static partial class RunsApi
             var wanted = Enum.Parse<RunState>(state, true);
             runs = runs.Where(r => r.State == wanted);
         }
-        if (request.QueryChoice("kind", SpecReader.Kinds.Keys) is { } kind) runs = runs.Where(r => r.Kind == kind);
+        if (request.QueryChoice("kind", kinds.Names) is { } kind) runs = runs.Where(r => r.Kind == kind);
         if (request.QueryText("id") is { } id)
         {
             if (!EndOfId().IsMatch(id)) throw ProblemException.BadParameter("id", $"must be a run's id or at least its last 4 characters, got \"{id}\".");
@@ -79,7 +79,7 @@ static partial class RunsApi
         var page = await runs.OrderByDescending(r => r.Id).Take(limit + 1).ToListAsync(cancel);
         return Results.Json(new JsonObject
         {
-            ["items"] = new JsonArray([.. page.Take(limit).Select(RunDocument.Brief)]),
+            ["items"] = new JsonArray([.. page.Take(limit).Select(run => RunDocument.Brief(run, kinds))]),
             ["nextCursor"] = page.Count > limit ? Base64Url.EncodeToString(page[limit - 1].Id.ToByteArray()) : null,
         });
     }
@@ -106,7 +106,7 @@ static partial class RunsApi
     {
         var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
         if (!run.State.IsFinal() && HttpMethods.IsGet(context.Request.Method)) context.Response.Headers.RetryAfter = "1";
-        var document = RunDocument.Whole(run, run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
+        var document = RunDocument.Whole(run, context.RequestServices.GetRequiredService<RunKinds>(), run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
         context.Response.Headers.ETag = EntityTags.Of(run.Version, document);
         return document;
     }

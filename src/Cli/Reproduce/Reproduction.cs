@@ -120,7 +120,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         var spec = JsonNode.Parse(training.Field("spec")!.Value.GetRawText())!;
         spec["seed"] = seed + settings.Seed;
-        return Submission("meta-training", preset, $"{training.Text("name")}, seed {seed + settings.Seed}", spec);
+        return Submission(training, preset, $"{training.Text("name")}, seed {seed + settings.Seed}", spec);
     }
 
     /// <summary>The learned contestants come first, one for each seed.</summary>
@@ -136,7 +136,7 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
                 .Select(c => new JsonObject { ["name"] = c.Contestant, ["checkpoint"] = c.Checkpoint }),
             .. baselines.Select(b => b!.DeepClone()),
         ]);
-        return Submission("evaluation", preset, evaluation.Text("name")!, spec);
+        return Submission(evaluation, preset, evaluation.Text("name")!, spec);
     }
 
     JsonObject Diagnosis(string preset, JsonElement diagnosis, string seed, string checkpoint)
@@ -144,14 +144,14 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         var spec = JsonNode.Parse(diagnosis.Field("spec")!.Value.GetRawText())!;
         spec["seed"] = long.Parse(seed, CultureInfo.InvariantCulture) + settings.Seed;
         spec["checkpoint"] = checkpoint;
-        return Submission("meta-gradient-diagnosis", preset, $"{diagnosis.Text("name")}, seed {spec["seed"]}", spec);
+        return Submission(diagnosis, preset, $"{diagnosis.Text("name")}, seed {spec["seed"]}", spec);
     }
 
     static string SeedOf(string contestant) => contestant[(contestant.LastIndexOf('/') + 1)..];
 
-    static JsonObject Submission(string kind, string preset, string name, JsonNode spec) => new()
+    static JsonObject Submission(JsonElement planned, string preset, string name, JsonNode spec) => new()
     {
-        ["kind"] = kind,
+        ["kind"] = planned.Text("kind"),
         ["name"] = $"{preset}: {name}",
         ["tags"] = new JsonArray("reproduce", preset),
         ["spec"] = spec,

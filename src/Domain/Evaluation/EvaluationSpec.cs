@@ -6,7 +6,7 @@ using MetaOpt.Unrolling;
 namespace MetaOpt.Evaluation;
 
 /// <summary>Measure optimizers side by side on instances nobody trained or tuned on.</summary>
-public sealed record EvaluationSpec : RunSpec, IChecked
+public sealed record EvaluationSpec : OptimizeeSpec, IChecked
 {
     /// <summary>Inner steps of each inner run.</summary>
     [Bounds(1, 100_000)]
@@ -37,15 +37,6 @@ public sealed record EvaluationSpec : RunSpec, IChecked
     /// <summary>Resamples of the paired bootstrap.</summary>
     [Bounds(100, 100_000)]
     public int BootstrapResamples { get; init; } = 2000;
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints =>
-        Contestants.Select((c, i) => (c, i)).Where(x => x.c.Checkpoint is not null)
-            .Select(x => ($"/contestants/{x.i}/checkpoint", x.c.Checkpoint!.Value));
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Pointer, Guid Run)> RequiredRuns =>
-        Contestants.Select((c, i) => (c, i)).Where(x => x.c.Run is not null).Select(x => ($"/contestants/{x.i}/run", x.c.Run!.Value));
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
@@ -116,9 +107,11 @@ public sealed record ContestantSpec : IChecked
     public OptimizerOptions? Optimizer { get; init; }
 
     /// <summary>Id of a checkpoint of a meta-training run.</summary>
+    [Input(Artifacts.LearnedOptimizer, InputSource.Checkpoint)]
     public Guid? Checkpoint { get; init; }
 
     /// <summary>Id of a meta-training run, whose final checkpoint takes part: the evaluation waits for it.</summary>
+    [Input(Artifacts.LearnedOptimizer, InputSource.Run)]
     public Guid? Run { get; init; }
 
     /// <inheritdoc/>

@@ -67,7 +67,7 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
         try
         {
             using var json = JsonDocument.Parse(file.Metadata.GetValueOrDefault("spec") ?? "");
-            spec = (TrainingSpec)SpecReader.Read("meta-training", json.RootElement);
+            spec = SpecReader.Read<TrainingSpec>(json.RootElement);
         }
         catch (Exception error) when (error is JsonException or SpecException)
         {

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using MetaOpt.Evaluation;
+using MetaOpt.Runs;
 using MetaOpt.Training;
 
 namespace MetaOpt.Presets;
@@ -15,7 +17,7 @@ namespace MetaOpt.Presets;
 public sealed record Preset(string Name, string Title, string Source, Func<PresetSize, PresetPlan> Plan)
 {
     /// <summary>Everything about one size, specifications complete but for seeds and checkpoints.</summary>
-    public JsonObject Describe(PresetSize size)
+    public JsonObject Describe(PresetSize size, RunKinds kinds)
     {
         var plan = Plan(size);
         return new()
@@ -28,12 +30,14 @@ public sealed record Preset(string Name, string Title, string Source, Func<Prese
             ["notes"] = plan.Notes,
             ["trainings"] = new JsonArray([.. plan.Trainings.Select(t => new JsonObject
             {
+                ["kind"] = kinds.Of(t.Spec).Name,
                 ["name"] = t.Name,
                 ["seeds"] = new JsonArray([.. t.Seeds.Select(s => (JsonNode)s)]),
                 ["spec"] = SpecReader.Write(t.Spec),
             })]),
             ["evaluations"] = new JsonArray([.. plan.Evaluations.Select(e => new JsonObject
             {
+                ["kind"] = kinds.Of(e.Spec).Name,
                 ["name"] = e.Name,
                 ["title"] = e.Title,
                 ["learned"] = new JsonArray([.. e.Learned.Select(l => (JsonNode)l)]),
@@ -41,6 +45,7 @@ public sealed record Preset(string Name, string Title, string Source, Func<Prese
             })]),
             ["diagnoses"] = new JsonArray([.. plan.Diagnoses.Select(d => new JsonObject
             {
+                ["kind"] = kinds.Of(d.Spec).Name,
                 ["name"] = d.Name,
                 ["title"] = d.Title,
                 ["training"] = d.Training,
@@ -102,6 +107,9 @@ public sealed record PresetPlan
     /// <summary>Whose meta-gradients are examined.</summary>
     public IReadOnlyList<PlannedDiagnosis> Diagnoses { get; init; } = [];
 
+    /// <summary>All of its runs.</summary>
+    public IEnumerable<PlannedRun> Runs => [.. Trainings, .. Evaluations, .. Diagnoses];
+
     /// <summary>What must come out of evaluations.</summary>
     public IReadOnlyList<Claim> Claims { get; init; } = [];
 
@@ -112,19 +120,65 @@ public sealed record PresetPlan
     public IReadOnlyList<Published> Published { get; init; } = [];
 }
 
+/// <summary>A run of a preset.</summary>
+/// <param name="Name">Unique among the runs of its kind.</param>
+public abstract record PlannedRun(string Name)
+{
+    /// <summary>What it computes.</summary>
+    public abstract RunSpec Spec { get; }
+
+    /// <summary>The specification as it is submitted, but for ids that only runs of <paramref name="plan"/> bring about.</summary>
+    public virtual JsonObject Submitted(PresetPlan plan) => SpecReader.Write(Spec);
+
+    /// <summary>Whether the id at a pointer of <paramref name="submitted"/> is such a one.</summary>
+    public virtual bool LeavesOpen(JsonObject submitted, string pointer) => false;
+}
+
 /// <summary>Meta-trainings that differ in their seeds alone.</summary>
-public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyList<long> Seeds);
+public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyList<long> Seeds) : PlannedRun(Name)
+{
+    /// <summary>What it computes.</summary>
+    public override TrainingSpec Spec { get; } = Spec;
+}
 
 /// <summary>
 /// An evaluation. Its contestants are <paramref name="Spec"/>'s, the baselines, and for every training named in
 /// <paramref name="Learned"/> each seed's final checkpoint, under the name "training/seed".
 /// </summary>
-public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned);
+public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned) : PlannedRun(Name)
+{
+    /// <summary>What it computes.</summary>
+    public override EvaluationSpec Spec { get; } = Spec;
+
+    /// <inheritdoc/>
+    /// <remarks>The learned contestants come first.</remarks>
+    public override JsonObject Submitted(PresetPlan plan)
+    {
+        var spec = base.Submitted(plan);
+        var learned = from training in plan.Trainings
+                      where Learned.Contains(training.Name)
+                      from seed in training.Seeds
+                      select new JsonObject { ["name"] = $"{training.Name}/{seed}" };
+        spec["contestants"] = new JsonArray([.. learned, .. spec["contestants"]!.AsArray().Select(c => c!.DeepClone())]);
+        return spec;
+    }
+
+    /// <inheritdoc/>
+    public override bool LeavesOpen(JsonObject submitted, string pointer) => pointer.Split('/') is ["", "contestants", var at, "checkpoint" or "run"]
+        && submitted["contestants"]![int.Parse(at, CultureInfo.InvariantCulture)] is { } contestant && contestant["optimizer"] is null;
+}
 
 /// <summary>
 /// A diagnosis of meta-gradients, once for each seed of the training named <paramref name="Training"/>: with that seed, at its final checkpoint.
 /// </summary>
-public sealed record PlannedDiagnosis(string Name, string Title, DiagnosisSpec Spec, string Training);
+public sealed record PlannedDiagnosis(string Name, string Title, DiagnosisSpec Spec, string Training) : PlannedRun(Name)
+{
+    /// <summary>What it computes.</summary>
+    public override DiagnosisSpec Spec { get; } = Spec;
+
+    /// <inheritdoc/>
+    public override bool LeavesOpen(JsonObject submitted, string pointer) => pointer == "/checkpoint";
+}
 
 /// <summary>
 /// "The bias of <paramref name="Estimator"/> is at most <paramref name="AtMost"/> times as long as that of <paramref name="Than"/>"; each

@@ -26,5 +26,5 @@ public abstract record RunEvent
     public sealed record Metadata(JsonObject Facts) : RunEvent;
 
     /// <summary>The run's result document. Once, at the end.</summary>
-    public sealed record Result(JsonObject Document) : RunEvent;
+    public sealed record Result(RunResult Document) : RunEvent;
 }

@@ -4,15 +4,12 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Runs;
 
-/// <summary>What a run computes: <see cref="Training.TrainingSpec"/>, <see cref="Evaluation.EvaluationSpec"/> or <see cref="Training.DiagnosisSpec"/>. Closed and bounded.</summary>
+/// <summary>A closed and bounded description of what a run computes. Each kind of run has a record of its own, see <see cref="RunKind"/>.</summary>
 public abstract record RunSpec
 {
     /// <summary>Every random number of the run is a function of it.</summary>
     [Bounds(0, 9007199254740991)]
     public long Seed { get; init; }
-
-    /// <summary>The distribution of optimizees.</summary>
-    public required TaskOptions Task { get; init; }
 
     /// <summary>
     /// Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>, or <c>torch-cpu</c> or <c>torch-cuda</c>, for which the run
@@ -29,11 +26,14 @@ public abstract record RunSpec
     /// <summary>Worst case memory and a typical time, before it is queued.</summary>
     public abstract CostPrediction PredictCost();
 
-    /// <summary>Checkpoints the run reads; each must exist when it is submitted.</summary>
-    public virtual IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => [];
+    /// <summary>
+    /// Data that a worker must have for it, by the name that the worker lists it under: a dataset, or a network beside a dataset. Null: none. The
+    /// kernel set that it needs is <see cref="Kernels"/>.
+    /// </summary>
+    public virtual string? RequiredData => null;
 
-    /// <summary>Runs whose final checkpoint it reads: it waits for them.</summary>
-    public virtual IEnumerable<(string Pointer, Guid Run)> RequiredRuns => [];
+    /// <summary>Finds the artifacts that the run reads: the fields marked with <see cref="InputAttribute"/> that have a value.</summary>
+    public IEnumerable<InputRef> FindInputs() => InputRef.Of(this);
 
     /// <summary>
     /// Executes lazily: work is done while the events are enumerated. Pure: same inputs and kernel set, same events.
@@ -47,7 +47,7 @@ public abstract record RunSpec
 /// <param name="Kernels">The kernel set to compute with.</param>
 /// <param name="Datasets">Finds a dataset by name.</param>
 /// <param name="Checkpoints">
-/// Safetensors bytes of the <see cref="RunSpec.RequiredCheckpoints"/>, and of the final ones of <see cref="RunSpec.RequiredRuns"/> under the run's id.
+/// Bytes of what <see cref="RunSpec.FindInputs"/> names, each under the id in the specification.
 /// </param>
 /// <param name="ResumePoint">Bytes of the last stored resume point, or null to start from the beginning.</param>
 public sealed record RunInputs(

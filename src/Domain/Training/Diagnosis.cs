@@ -14,6 +14,9 @@ namespace MetaOpt.Training;
 /// </summary>
 sealed class Diagnosis : IDisposable
 {
+    /// <summary>The row of truncated back-propagation, the estimator that most people use.</summary>
+    internal const string TruncatedRow = "truncated-bptt";
+
     const int BlockPairs = 10;
     const int EstimatesBetweenResumePoints = 100;
 
@@ -112,36 +115,33 @@ sealed class Diagnosis : IDisposable
         return sample;
     }
 
-    JsonObject Report()
+    DiagnosisResult Report()
     {
         var exact = Backpropagated(_spec.Horizon, true);
         var reference = _strategies[0].Sample;
-        return new JsonObject
+        return new()
         {
-            ["kind"] = "meta-gradient-diagnosis",
-            ["optimizer"] = _rulesName,
-            ["coordinates"] = _task.Coordinates,
-            ["metaParameters"] = _phi.Length,
-            ["horizon"] = _spec.Horizon,
-            ["unroll"] = _spec.Unroll,
-            ["deviation"] = _spec.Deviation,
-            ["pairs"] = _spec.Pairs,
-            ["referencePairs"] = reference.Count * BlockPairs,
-            ["rows"] = new JsonArray(
+            Optimizer = _rulesName,
+            Coordinates = _task.Coordinates,
+            MetaParameters = _phi.Length,
+            Horizon = _spec.Horizon,
+            Unroll = _spec.Unroll,
+            Deviation = _spec.Deviation,
+            Pairs = _spec.Pairs,
+            ReferencePairs = (long)reference.Count * BlockPairs,
+            Rows =
+            [
                 Row("full-bptt", Backpropagated(_spec.Horizon, false), "full-bptt-second-derivatives", exact),
                 Row("truncated-bptt-second-derivatives", Backpropagated(_spec.Unroll, true), "full-bptt-second-derivatives", exact),
-                Row("truncated-bptt", Backpropagated(_spec.Unroll, false), "full-bptt-second-derivatives", exact),
+                Row(TruncatedRow, Backpropagated(_spec.Unroll, false), "full-bptt-second-derivatives", exact),
                 Row("es-reference", reference, "full-bptt-second-derivatives", exact),
                 Row("es", _strategies[1].Sample, "es-reference", reference),
-                Row("pes", _strategies[2].Sample, "es-reference", reference)),
+                Row("pes", _strategies[2].Sample, "es-reference", reference),
+            ],
         };
     }
 
-    /// <summary>
-    /// biasNorm = |mean - reference|; its standard error is that of both means. variance is the trace of one estimate's covariance (of the
-    /// reference: of a block of pairs), 0 where nothing is drawn.
-    /// </summary>
-    static JsonObject Row(string name, GradientSample sample, string reference, GradientSample truth)
+    static EstimatorResult Row(string name, GradientSample sample, string reference, GradientSample truth)
     {
         var (difference, inner) = (0.0, 0.0);
         for (var i = 0; i < sample.Mean.Length; i++)
@@ -150,19 +150,10 @@ sealed class Diagnosis : IDisposable
             inner += sample.Mean[i] * truth.Mean[i];
         }
         var (length, trueLength) = (Norm(sample.Mean), Norm(truth.Mean));
-        return new JsonObject
-        {
-            ["estimator"] = name,
-            ["reference"] = reference,
-            ["estimates"] = sample.Count,
-            ["norm"] = Finite(length),
-            ["referenceNorm"] = Finite(trueLength),
-            ["biasNorm"] = Finite(Math.Sqrt(difference)),
-            ["biasStandardError"] = Finite(Math.Sqrt(sample.MeanVariance + truth.MeanVariance)),
-            ["relativeBias"] = Finite(Math.Sqrt(difference) / trueLength),
-            ["variance"] = Finite(sample.Variance),
-            ["cosine"] = Finite(inner / (length * trueLength)),
-        };
+        return new(
+            name, reference, sample.Count, RunResult.Finite(length), RunResult.Finite(trueLength), RunResult.Finite(Math.Sqrt(difference)),
+            RunResult.Finite(Math.Sqrt(sample.MeanVariance + truth.MeanVariance)), RunResult.Finite(Math.Sqrt(difference) / trueLength),
+            RunResult.Finite(sample.Variance), RunResult.Finite(inner / (length * trueLength)));
     }
 
     static double Norm(ReadOnlySpan<double> vector)
@@ -171,8 +162,6 @@ sealed class Diagnosis : IDisposable
         foreach (var value in vector) sum += value * value;
         return Math.Sqrt(sum);
     }
-
-    static JsonNode? Finite(double value) => double.IsFinite(value) ? value : null;
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => Encoding.UTF8.GetBytes(new JsonObject
     {

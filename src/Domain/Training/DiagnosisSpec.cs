@@ -9,12 +9,13 @@ namespace MetaOpt.Training;
 /// Metz and Sohl-Dickstein, 2021, arXiv:2112.13835, section 5). The meta-loss is the mean over the instances of the sum of f(theta_t) over
 /// the whole horizon; a truncated estimator's gradient is the sum over its unrolls. See <see cref="Diagnosis"/> for the references.
 /// </summary>
-public sealed record DiagnosisSpec : RunSpec, IChecked
+public sealed record DiagnosisSpec : OptimizeeSpec, IChecked
 {
     /// <summary>A learned optimizer at its initial phi.</summary>
     public LearnedOptimizerOptions? Optimizer { get; init; }
 
     /// <summary>Id of a checkpoint of a meta-training run: its optimizer at its phi.</summary>
+    [Input(Artifacts.LearnedOptimizer, InputSource.Checkpoint)]
     public Guid? Checkpoint { get; init; }
 
     /// <summary>Inner steps of the whole inner run.</summary>
@@ -44,9 +45,6 @@ public sealed record DiagnosisSpec : RunSpec, IChecked
     /// <summary>Antithetic pairs of the strategies' reference, in whole blocks of 10.</summary>
     [Bounds(20, 10_000_000)]
     public int ReferencePairs { get; init; } = 100_000;
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => Checkpoint is { } id ? [("/checkpoint", id)] : [];
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()

@@ -158,21 +158,20 @@ sealed class Trainer : IDisposable
         return facts;
     }
 
-    JsonObject Summary() => new()
+    TrainingResult Summary() => new()
     {
-        ["kind"] = "meta-training",
-        ["metaSteps"] = _state.MetaStep,
-        ["metaEpochs"] = _state.MetaEpoch,
-        ["horizon"] = HorizonOf(_state.Stage),
-        ["stoppedEarly"] = Stops && _state.MetaEpoch < _options.MetaEpochs,
-        ["bestMetaStep"] = _state.BestMetaStep > 0 ? _state.BestMetaStep : null,
-        ["bestValidation"] = double.IsFinite(_state.BestScore) ? _state.BestScore : null,
-        ["criterion"] = _options.Validation.Criterion == Criterion.Final ? "final" : "average",
-        ["skippedMetaSteps"] = _state.Skipped,
-        ["returnsToBest"] = _state.Returns,
-        ["estimator"] = _estimator.Name,
-        ["coordinates"] = _coordinates,
-        ["metaParameters"] = _phi.Count,
+        MetaSteps = _state.MetaStep,
+        MetaEpochs = _state.MetaEpoch,
+        Horizon = HorizonOf(_state.Stage),
+        StoppedEarly = Stops && _state.MetaEpoch < _options.MetaEpochs,
+        BestMetaStep = _state.BestMetaStep > 0 ? _state.BestMetaStep : null,
+        BestValidation = RunResult.Finite(_state.BestScore),
+        Criterion = _options.Validation.Criterion == Criterion.Final ? "final" : "average",
+        SkippedMetaSteps = _state.Skipped,
+        ReturnsToBest = _state.Returns,
+        Estimator = _estimator.Name,
+        Coordinates = _coordinates,
+        MetaParameters = _phi.Count,
     };
 
     bool ValidationIsDue => _options.Validation.Every > 0 && _state.Unroll == 0 && _state.ValidatedEpoch < _state.MetaEpoch

@@ -5,12 +5,13 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>Learn an optimizer for a task: minimise the expected meta-loss over phi (Andrychowicz et al., 2016, section 3).</summary>
-public sealed record TrainingSpec : RunSpec, IChecked
+public sealed record TrainingSpec : OptimizeeSpec, IChecked
 {
     /// <summary>The learned optimizer whose phi is trained.</summary>
     public required LearnedOptimizerOptions Optimizer { get; init; }
 
     /// <summary>Id of a checkpoint of the same optimizer: training begins with its phi. Null: with a random one.</summary>
+    [Input(Artifacts.LearnedOptimizer, InputSource.Checkpoint)]
     public Guid? Start { get; init; }
 
     /// <summary>How it is trained.</summary>
@@ -20,9 +21,6 @@ public sealed record TrainingSpec : RunSpec, IChecked
     /// A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.
     /// </summary>
     public bool AllowOtherKernels { get; init; }
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Pointer, Guid Checkpoint)> RequiredCheckpoints => Start is { } id ? [("/start", id)] : [];
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()

@@ -19,7 +19,7 @@ static class ChildProgram
     // Kept until the process is gone: without a handler, a signal that comes after the last frame would turn success into a death.
     static readonly List<PosixSignalRegistration> s_signals = [];
 
-    public static int Run()
+    public static int Run(Func<RunKinds> kinds)
     {
         // First, before anything else is loaded: a signal that comes earlier ends the process with 143.
         s_signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
@@ -38,7 +38,7 @@ static class ChildProgram
             new ParentLink(input, TimeSpan.FromSeconds(job.SilenceSeconds)).Watch();
             var outbox = new Outbox(output, TimeSpan.FromSeconds(job.ResumeSeconds), s_stop.Token);
             outbox.Hello();
-            return Execute(job, resume, checkpoints, outbox, s_stop.Token);
+            return Execute(kinds(), job, resume, checkpoints, outbox, s_stop.Token);
         }
         catch (IOException gone)
         {
@@ -47,11 +47,11 @@ static class ChildProgram
         }
     }
 
-    static int Execute(Job job, byte[]? resume, Dictionary<Guid, byte[]> checkpoints, Outbox outbox, CancellationToken stop)
+    static int Execute(RunKinds kinds, Job job, byte[]? resume, Dictionary<Guid, byte[]> checkpoints, Outbox outbox, CancellationToken stop)
     {
         try
         {
-            var spec = SpecReader.Read(job.Kind, job.Spec);
+            var spec = kinds.Read(job.Kind, job.Spec);
             Flavour.AddKernelSets();
             var (hashes, differences) = (new JsonObject(), new JsonArray());
             var folder = new DataFolder(job.DataFolder, Flavour.ReadNetwork);

@@ -25,9 +25,9 @@ static class Examination
     }
 
     /// <summary>The worker's side: what the child wrote, or an <c>error</c> that says how it ended.</summary>
-    public static async Task<JsonObject> StartAsync(string dataFolder, string name, CancellationToken cancel)
+    public static async Task<JsonObject> StartAsync(string dataFolder, string name, CancellationToken cancel, string? program = null)
     {
-        var start = ChildProcess.Prepare("examine", dataFolder, name);
+        var start = ChildProcess.Prepare(program, "examine", dataFolder, name);
         start.Environment["CUDA_VISIBLE_DEVICES"] = "";
         using var process = Process.Start(start)!;
         process.StandardInput.Close();

@@ -47,7 +47,7 @@ sealed class Outbox(Stream output, TimeSpan resumeInterval, CancellationToken st
                 return;
             case RunEvent.Result result:
                 Flush();
-                Messages.Document(FrameKind.Result, result.Document).Write(output);
+                Messages.Document(FrameKind.Result, result.Document.ToJson()).Write(output);
                 return;
         }
         if (_points.Count >= LargestBatch || Stopwatch.GetElapsedTime(_flushed) >= s_batchInterval) Flush();

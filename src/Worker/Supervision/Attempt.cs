@@ -8,7 +8,7 @@ namespace MetaOpt.Workers.Supervision;
 
 /// <summary>What an attempt needs besides its claim.</summary>
 sealed record AttemptServices(
-    WorkerSettings Settings, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, Device? Device, ILogger Log);
+    WorkerSettings Settings, WorkerHost Host, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, Device? Device, ILogger Log);
 
 /// <summary>One attempt at a run: a child computes, the recorder stores, and at the end the run is finished or given up.</summary>
 sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services, CancellationToken stopping)
@@ -74,7 +74,7 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         await using var child = ChildProcess.Start(services.Device?.Name, line =>
         {
             if (_said.Print(line)) _log.ChildSaid(claim.Lease.RunId, line);
-        });
+        }, services.Host.Program);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var kill = cancel.Register(child.Kill);
         var buffer = new EventBuffer(BufferBytes);
@@ -129,16 +129,17 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
     async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder, CancellationToken cancel)
     {
         List<(Guid, byte[])> inputs = [];
-        var spec = SpecReader.Read(claim.Kind, claim.Spec);
+        var spec = services.Host.Kinds.Read(claim.Kind, claim.Spec);
         try
         {
-            foreach (var (pointer, id) in spec.RequiredCheckpoints.DistinctBy(c => c.Checkpoint))
-                inputs.Add((id, await ReadAsync(id, $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another.")));
-            foreach (var (pointer, run) in spec.RequiredRuns.DistinctBy(r => r.Run))
-            {
-                var final = await recorder.StoreAsync(c => services.Checkpoints.FindFinalAsync(run, c), cancel);
-                inputs.Add((run, await ReadAsync(final?.Id, $"{pointer}: run {run} has no final checkpoint; name another.")));
-            }
+            foreach (var (pointer, id, _, source) in spec.FindInputs().DistinctBy(i => i.Id))
+                if (source == InputSource.Checkpoint)
+                    inputs.Add((id, await ReadAsync(id, $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another.")));
+                else
+                {
+                    var final = await recorder.StoreAsync(c => services.Checkpoints.FindFinalAsync(id, c), cancel);
+                    inputs.Add((id, await ReadAsync(final?.Id, $"{pointer}: run {id} has no final checkpoint; name another.")));
+                }
             return (inputs, null);
         }
         catch (KeyNotFoundException missing)

@@ -26,15 +26,16 @@ sealed class ChildProcess : IAsyncDisposable
     /// <summary>Starts a child that waits for its job.</summary>
     /// <param name="device">The only GPU it sees; null: it sees what the worker sees.</param>
     /// <param name="log">Receives its log lines.</param>
-    public static ChildProcess Start(string? device, Action<string> log)
+    /// <param name="program">The assembly file that it is started from; by default the worker's.</param>
+    public static ChildProcess Start(string? device, Action<string> log, string? program = null)
     {
-        var start = Prepare("execute");
+        var start = Prepare(program, "execute");
         if (device is not null) start.Environment["CUDA_VISIBLE_DEVICES"] = device;
         return new(Process.Start(start)!, log);
     }
 
     /// <summary>This program once more, with other arguments, pipes, and nothing of the database.</summary>
-    public static ProcessStartInfo Prepare(params IEnumerable<string> arguments)
+    public static ProcessStartInfo Prepare(string? program, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo
         {
@@ -46,7 +47,7 @@ sealed class ChildProcess : IAsyncDisposable
         };
         // Started as "dotnet metaopt-worker.dll", the program is the argument.
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
-            start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "metaopt-worker.dll"));
+            start.ArgumentList.Add(program ?? WorkerHost.Delivered);
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         // It has no business with the database or the server.
         foreach (var secret in start.Environment.Keys.Where(IsSecret).ToList()) start.Environment.Remove(secret);

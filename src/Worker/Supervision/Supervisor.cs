@@ -16,13 +16,14 @@ namespace MetaOpt.Workers.Supervision;
 /// The worker: claims runs for its slots, woken by the database's notifications and, in case one was missed, by the clock.
 /// </summary>
 /// <param name="settings">How it was started.</param>
+/// <param name="host">The program it is.</param>
 /// <param name="queue">For claims.</param>
 /// <param name="beats">For heartbeats, on connections of their own.</param>
 /// <param name="database">For what attempts store.</param>
 /// <param name="checkpoints">For what evaluations read.</param>
 /// <param name="log">Its log.</param>
 sealed class Supervisor(
-    WorkerSettings settings, RunQueue queue, RunQueue beats, Npgsql.NpgsqlDataSource database, CheckpointStore checkpoints, ILogger log)
+    WorkerSettings settings, WorkerHost host, RunQueue queue, RunQueue beats, Npgsql.NpgsqlDataSource database, CheckpointStore checkpoints, ILogger log)
 {
     readonly ConcurrentDictionary<Guid, Heartbeat> _held = new();
     readonly SemaphoreSlim _work = new(0);
@@ -49,7 +50,7 @@ sealed class Supervisor(
     async Task<WorkerIdentity> IdentifyAsync(CancellationToken cancel)
     {
         var facts = (JsonObject)_facts.DeepClone();
-        facts["networks"] = await _data.NetworksAsync((name, c) => Execution.Examination.StartAsync(settings.DataFolder, name, c), cancel);
+        facts["networks"] = await _data.NetworksAsync((name, c) => Execution.Examination.StartAsync(settings.DataFolder, name, c, host.Program), cancel);
         return new(settings.Name, settings.Pool, _data.Names, facts, settings.Slots);
     }
 
@@ -113,7 +114,7 @@ sealed class Supervisor(
         _held[claim.Lease.RunId] = heartbeat;
         try
         {
-            await new Attempt(claim, heartbeat, new(settings, database, checkpoints, _facts, device, log), stop).ExecuteAsync();
+            await new Attempt(claim, heartbeat, new(settings, host, database, checkpoints, _facts, device, log), stop).ExecuteAsync();
         }
         finally
         {

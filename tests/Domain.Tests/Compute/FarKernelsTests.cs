@@ -37,7 +37,7 @@ public sealed class FarKernelsTests
     [InlineData("""{"type": "lstm", "layers": [5]}""", """, "imitation": {"shares": [0.5]}""")]
     public void A_training_on_a_device_is_the_one_beside_it(string optimizer, string training)
     {
-        var spec = SpecReader.Read("meta-training", System.Text.Json.JsonDocument.Parse($$$"""
+        var spec = Catalog.RunKinds.Read("meta-training", System.Text.Json.JsonDocument.Parse($$$"""
             {"seed": 3, "task": {"type": "quadratic", "dimensions": 4}, "optimizer": {{{optimizer}}},
              "training": {"horizon": 10, "unroll": 5, "metaBatch": 3, "metaEpochs": 4, "validation": {"every": 2, "instances": 5}{{{training}}}}}
             """).RootElement);
@@ -49,7 +49,7 @@ public sealed class FarKernelsTests
     [Fact]
     public void An_evaluation_on_a_device_is_the_one_beside_it()
     {
-        var spec = SpecReader.Read("evaluation", System.Text.Json.JsonDocument.Parse("""
+        var spec = Catalog.RunKinds.Read("evaluation", System.Text.Json.JsonDocument.Parse("""
             {"seed": 3, "task": {"type": "quadratic", "dimensions": 4}, "horizon": 10, "instances": 5, "contestants": [
              {"optimizer": {"type": "adam", "learningRate": 0.1}}, {"optimizer": {"type": "bfgs", "learningRate": 0.1}}, {"optimizer": {"type": "l-bfgs", "learningRate": 0.1}}]}
             """).RootElement);

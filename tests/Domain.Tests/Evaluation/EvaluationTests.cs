@@ -48,7 +48,7 @@ public class EvaluationTests
     /// <summary>The result without its one measurement of time.</summary>
     static JsonObject Document(IEnumerable<RunEvent> events)
     {
-        var document = events.OfType<RunEvent.Result>().Single().Document;
+        var document = events.OfType<RunEvent.Result>().Single().Document.ToJson();
         foreach (var contestant in document["contestants"]!.AsArray())
         {
             Assert.True((double)contestant!["secondsPerStep"]! > 0);
@@ -373,8 +373,7 @@ public class EvaluationTests
     public void A_contestant_may_be_named_by_its_run()
     {
         var byRun = s_small with { Contestants = [new() { Run = s_learned }, .. s_small.Contestants.Skip(1)] };
-        Assert.Equal([("/contestants/0/run", s_learned)], byRun.RequiredRuns);
-        Assert.Empty(byRun.RequiredCheckpoints);
+        Assert.Equal([new("/contestants/0/run", s_learned, Artifacts.LearnedOptimizer, InputSource.Run)], byRun.FindInputs());
         Assert.Equal(Document(Run(s_small)).ToJsonString(), Document(Run(byRun)).ToJsonString());
         Assert.NotEmpty(new ContestantSpec { Run = s_learned, Checkpoint = s_learned }.Check());
     }

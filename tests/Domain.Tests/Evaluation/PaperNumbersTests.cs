@@ -49,6 +49,6 @@ public class PaperNumbersTests
         };
         using var kernels = KernelSets.Create("auto", 2);
         var inputs = new RunInputs(kernels, _ => throw new InvalidOperationException(), new Dictionary<Guid, byte[]>());
-        return spec.Execute(inputs, default).OfType<RunEvent.Result>().Single().Document["contestants"]![0]!;
+        return spec.Execute(inputs, default).OfType<RunEvent.Result>().Single().Document.ToJson()["contestants"]![0]!;
     }
 }

@@ -23,7 +23,7 @@ public class VerdictTests
         using var kernels = KernelSets.Create("auto", 2);
         var checkpoint = LearnedOptimizerCheckpoint.Write(training, [(float)Math.Log(0.03)]);
         events = [.. spec.Execute(new(kernels, TinyDataset.Create, new Dictionary<Guid, byte[]> { [s_learned] = checkpoint }), default)];
-        return events.OfType<RunEvent.Result>().Single().Document;
+        return events.OfType<RunEvent.Result>().Single().Document.ToJson();
     }
 
     static EvaluationSpec Contest(TaskOptions task, params ContestantSpec[] contestants) => new()

@@ -24,10 +24,10 @@ public class PresetTests
     [MemberData(nameof(All))]
     public void Its_specifications_are_valid_as_they_are_described(string name, PresetSize size)
     {
-        var document = Find(name).Describe(size);
+        var document = Find(name).Describe(size, Catalog.RunKinds);
         foreach (var training in document["trainings"]!.AsArray())
         {
-            var spec = SpecReader.Read("meta-training", training!["spec"].Deserialize<JsonElement>());
+            var spec = Catalog.RunKinds.Read("meta-training", training!["spec"].Deserialize<JsonElement>());
             Assert.Equal(training["spec"]!.ToJsonString(), SpecReader.Write(spec).ToJsonString());
             Assert.Equal(training["seeds"]!.AsArray().Count, training["seeds"]!.AsArray().Select(s => (long)s!).Distinct().Count());
         }
@@ -36,7 +36,7 @@ public class PresetTests
             var spec = WithLearned(document, evaluation!);
             Assert.InRange(spec["contestants"]!.AsArray().Count, 2, 32);
             Assert.Equal(spec["contestants"]!.AsArray().Count(c => c!["checkpoint"] is not null),
-                SpecReader.Read("evaluation", spec.Deserialize<JsonElement>()).RequiredCheckpoints.Count());
+                Catalog.RunKinds.Read("evaluation", spec.Deserialize<JsonElement>()).FindInputs().Count());
         }
     }
 
@@ -45,11 +45,11 @@ public class PresetTests
     public void Its_diagnoses_are_valid_once_they_have_a_checkpoint(string name, PresetSize size)
     {
         var plan = Find(name).Plan(size);
-        foreach (var diagnosis in Find(name).Describe(size)["diagnoses"]!.AsArray())
+        foreach (var diagnosis in Find(name).Describe(size, Catalog.RunKinds)["diagnoses"]!.AsArray())
         {
             Assert.Contains((string)diagnosis!["training"]!, plan.Trainings.Select(t => t.Name));
             diagnosis["spec"]!["checkpoint"] = Guid.NewGuid().ToString();
-            Assert.Single(SpecReader.Read("meta-gradient-diagnosis", diagnosis["spec"].Deserialize<JsonElement>()).RequiredCheckpoints);
+            Assert.Single(Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis["spec"].Deserialize<JsonElement>()).FindInputs());
         }
         foreach (var claim in plan.BiasClaims) Assert.Single(plan.Diagnoses, d => d.Name == claim.Diagnosis);
     }

@@ -34,7 +34,7 @@ public class CostPredictionTests
         """;
 
     static CostPrediction Predict(string kind, JsonNode spec) =>
-        SpecReader.Read(kind, System.Text.Json.JsonDocument.Parse(spec.ToJsonString()).RootElement).PredictCost();
+        Catalog.RunKinds.Read(kind, System.Text.Json.JsonDocument.Parse(spec.ToJsonString()).RootElement).PredictCost();
 
     /// <summary>The prediction of <paramref name="json"/> with a value at a place such as <c>training/unroll</c>.</summary>
     static CostPrediction Predict(string kind, string json, string place, string value)

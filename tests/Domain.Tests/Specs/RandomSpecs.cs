@@ -7,7 +7,7 @@ namespace MetaOpt.Domain.Tests.Specs;
 sealed class RandomSpecs(int seed)
 {
     readonly Random _random = new(seed);
-    static readonly JsonObject s_catalogue = SpecReader.Describe();
+    static readonly JsonObject s_catalogue = SpecReader.Describe(Catalog.RunKinds);
 
     static readonly string[] s_strange =
     [

@@ -32,9 +32,9 @@ public class SpecPropertyTests
             var given = random.Valid(kind);
             try
             {
-                var spec = SpecReader.Read(kind, Element(given.ToJsonString()));
+                var spec = Catalog.RunKinds.Read(kind, Element(given.ToJsonString()));
                 var written = SpecReader.Write(spec);
-                var again = SpecReader.Write(SpecReader.Read(kind, Element(written.ToJsonString())));
+                var again = SpecReader.Write(Catalog.RunKinds.Read(kind, Element(written.ToJsonString())));
                 Assert.Equal(written.ToJsonString(), again.ToJsonString());
                 AssertContains(written, given, "");
                 accepted++;
@@ -59,7 +59,7 @@ public class SpecPropertyTests
             if (Parse(random.Wild(kind)) is not { } json) return true;
             try
             {
-                SpecReader.Read(kind, json).PredictCost();
+                Catalog.RunKinds.Read(kind, json).PredictCost();
             }
             catch (SpecException error)
             {

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using MetaOpt.Evaluation;
 using MetaOpt.Learned;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 
@@ -27,12 +28,12 @@ public class SpecReaderTests
         return document.RootElement.Clone();
     }
 
-    static IReadOnlyList<SpecError> Errors(string kind, string json) => Assert.Throws<SpecException>(() => SpecReader.Read(kind, Element(json))).Errors;
+    static IReadOnlyList<SpecError> Errors(string kind, string json) => Assert.Throws<SpecException>(() => Catalog.RunKinds.Read(kind, Element(json))).Errors;
 
     [Fact]
     public void A_training_specification_is_read()
     {
-        var spec = Assert.IsType<TrainingSpec>(SpecReader.Read("meta-training", Element(Training)));
+        var spec = Assert.IsType<TrainingSpec>(Catalog.RunKinds.Read("meta-training", Element(Training)));
         Assert.Equal(10, Assert.IsType<QuadraticTask.Options>(spec.Task).Dimensions);
         var lstm = Assert.IsType<CoordinatewiseLstm.Options>(spec.Optimizer);
         Assert.Equal([20, 20], lstm.Layers);
@@ -43,9 +44,9 @@ public class SpecReaderTests
     [Fact]
     public void An_evaluation_specification_is_read()
     {
-        var spec = Assert.IsType<EvaluationSpec>(SpecReader.Read("evaluation", Element(Evaluation)));
-        Assert.Equal("mnist", spec.Task.RequiredDataset);
-        Assert.Equal(("/contestants/0/checkpoint", Guid.Parse("0198c0de-0000-7000-8000-000000000000")), spec.RequiredCheckpoints.Single());
+        var spec = Assert.IsType<EvaluationSpec>(Catalog.RunKinds.Read("evaluation", Element(Evaluation)));
+        Assert.Equal("mnist", spec.RequiredData);
+        Assert.Equal(new("/contestants/0/checkpoint", Guid.Parse("0198c0de-0000-7000-8000-000000000000"), Artifacts.LearnedOptimizer, InputSource.Checkpoint), spec.FindInputs().Single());
         Assert.Null(spec.Contestants[1].Optimizer!.LearningRate);
         Assert.Equal(("A", 0.1), (spec.Contestants[2].Name, spec.Contestants[2].Optimizer!.LearningRate));
     }
@@ -128,7 +129,7 @@ public class SpecReaderTests
     {
         var lstm = "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1";
         string With(int convex) => Training.Replace(lstm, "\"ntm-bfgs\"").Replace("\"horizon\":100", $"\"horizon\":100,\"convexDimensions\":{convex}");
-        Assert.NotNull(SpecReader.Read("meta-training", Element(With(90))));
+        Assert.NotNull(Catalog.RunKinds.Read("meta-training", Element(With(90))));
         var error = Assert.Single(Errors("meta-training", With(91)));
         Assert.Equal("/task", error.Pointer);
         Assert.Contains("101 coordinates with those of the convex function", error.Detail);
@@ -158,7 +159,7 @@ public class SpecReaderTests
 
     [Fact]
     public void A_missing_specification_is_refused() =>
-        Assert.Throws<SpecException>(() => SpecReader.Read("evaluation", default));
+        Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("evaluation", default));
 
     [Fact]
     public void An_unknown_kind_is_refused_with_the_known_ones() =>
@@ -171,16 +172,18 @@ public class SpecReaderTests
         var written = SpecReader.Write(spec);
         Assert.Equal("quadratic", (string?)written["task"]!["type"]);
         Assert.Equal("gaussian", (string?)written["task"]!["distribution"]);
+        // Checkpoints hold this text: the order of its fields is part of their bytes.
+        Assert.Equal(["seed", "task", "kernels", "precision", "optimizer", "start", "training", "allowOtherKernels"], written.Select(field => field.Key));
         Assert.Equal("[20,20]", written["optimizer"]!["layers"]!.ToJsonString());
         Assert.Equal(0.003, (double)written["training"]!["metaOptimizer"]!["learningRate"]!);
         Assert.True(written["training"]!["metaOptimizer"]!.AsObject().ContainsKey("clipNorm"));
-        Assert.Equal(written.ToJsonString(), SpecReader.Write(SpecReader.Read("meta-training", Element(written.ToJsonString()))).ToJsonString());
+        Assert.Equal(written.ToJsonString(), SpecReader.Write(Catalog.RunKinds.Read("meta-training", Element(written.ToJsonString()))).ToJsonString());
     }
 
     [Fact]
     public void The_catalogue_describes_every_entry_and_field()
     {
-        var catalogue = SpecReader.Describe(p => $"about {p.Name}");
+        var catalogue = SpecReader.Describe(Catalog.RunKinds, p => $"about {p.Name}");
         Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam", "adagrad", "adamw", "lion", "l-bfgs", "bfgs"], catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
         foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers", "estimators", "schedules" })
             foreach (var entry in catalogue[list]!.AsArray())

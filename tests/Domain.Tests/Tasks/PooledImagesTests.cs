@@ -48,6 +48,6 @@ public sealed class PooledImagesTests
         Assert.Contains("1, 2, 4, 7", error.Detail);
     }
 
-    static TaskOptions Read(string task, int pooling) => ((EvaluationSpec)SpecReader.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
+    static TaskOptions Read(string task, int pooling) => ((EvaluationSpec)Catalog.RunKinds.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
         $$"""{"contestants":[{"optimizer":{"type":"sgd"} }],"task":{"type":"{{task}}","pooling":{{pooling}} } }""")))).Task;
 }

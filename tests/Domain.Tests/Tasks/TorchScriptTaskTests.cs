@@ -68,8 +68,8 @@ public sealed class TorchScriptTaskTests
     public void A_wrong_name_is_refused_with_its_field(string field, string? pointer)
     {
         var spec = JsonDocument.Parse($$$"""{"task": {"type": "torchscript", {{{field}}}}, "optimizer": {"type": "lstm"}}""").RootElement;
-        if (pointer is null) Assert.NotNull(SpecReader.Read("meta-training", spec));
-        else Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => SpecReader.Read("meta-training", spec)).Errors).Pointer);
+        if (pointer is null) Assert.NotNull(Catalog.RunKinds.Read("meta-training", spec));
+        else Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", spec)).Errors).Pointer);
     }
 
     [Fact]
@@ -84,9 +84,9 @@ public sealed class TorchScriptTaskTests
     public void Second_derivatives_are_refused_where_there_are_none()
     {
         var training = JsonDocument.Parse("""{"task": {"type": "torchscript"}, "optimizer": {"type": "lstm"}, "training": {"secondDerivatives": true}}""").RootElement;
-        Assert.Equal("/training/secondDerivatives", Assert.Single(Assert.Throws<SpecException>(() => SpecReader.Read("meta-training", training)).Errors).Pointer);
+        Assert.Equal("/training/secondDerivatives", Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", training)).Errors).Pointer);
         var diagnosis = JsonDocument.Parse("""{"task": {"type": "torchscript"}, "optimizer": {"type": "lstm"}}""").RootElement;
-        Assert.Equal("/task", Assert.Single(Assert.Throws<SpecException>(() => SpecReader.Read("meta-gradient-diagnosis", diagnosis)).Errors).Pointer);
+        Assert.Equal("/task", Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis)).Errors).Pointer);
     }
 
     static (double[] Losses, double[] Gradient) Evaluate(ITask task, int count = 2, int first = 0, int step = 3)

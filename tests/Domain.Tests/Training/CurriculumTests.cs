@@ -56,7 +56,7 @@ public class CurriculumTests
             }
         }
         Assert.Equal(2, stage);
-        Assert.Equal(20, (int)events.OfType<RunEvent.Result>().Single().Document["horizon"]!);
+        Assert.Equal(20, (int)events.OfType<RunEvent.Result>().Single().Document.ToJson()["horizon"]!);
 
         // A stage's first score is of the phi that the last one ended with, at the new horizon: only resume points know it.
         double FirstToBeat(long step)
@@ -85,8 +85,8 @@ public class CurriculumTests
     public void Without_any_improvement_the_training_ends()
     {
         var events = Run(Small with { Training = Small.Training with { MetaOptimizer = new() { LearningRate = 1 }, MetaEpochs = 100 } });
-        Assert.True((bool)events.OfType<RunEvent.Result>().Single().Document["stoppedEarly"]!);
-        Assert.True((int)events.OfType<RunEvent.Result>().Single().Document["horizon"]! < 20);
+        Assert.True((bool)events.OfType<RunEvent.Result>().Single().Document.ToJson()["stoppedEarly"]!);
+        Assert.True((int)events.OfType<RunEvent.Result>().Single().Document.ToJson()["horizon"]! < 20);
     }
 
     [Fact]
@@ -116,6 +116,6 @@ public class CurriculumTests
             {"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},"training":{"horizon":20,"unroll":5,
              "curriculum":{"horizons":{{horizons}} },"validation":{"every":{{every}},"patience":{{patience}} } } }
             """);
-        Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => SpecReader.Read("meta-training", json.RootElement)).Errors).Pointer);
+        Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", json.RootElement)).Errors).Pointer);
     }
 }

@@ -37,7 +37,7 @@ public class DiagnosisTests
         {
             if (runEvent is RunEvent.ResumePoint point) points.Add(point.Bytes());
             if (runEvent is RunEvent.Progress) estimates++;
-            if (runEvent is RunEvent.Result end) result = end.Document;
+            if (runEvent is RunEvent.Result end) result = end.Document.ToJson();
         }
         return (result!, points, estimates);
     }
@@ -141,7 +141,7 @@ public class DiagnosisTests
     public void What_contradicts_itself_is_refused(string spec, string pointer)
     {
         using var json = JsonDocument.Parse(spec);
-        var error = Assert.Throws<SpecException>(() => SpecReader.Read("meta-gradient-diagnosis", json.RootElement));
+        var error = Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-gradient-diagnosis", json.RootElement));
         Assert.Equal(pointer, Assert.Single(error.Errors).Pointer);
     }
 }

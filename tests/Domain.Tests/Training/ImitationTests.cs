@@ -114,6 +114,6 @@ public class ImitationTests
     {
         using var json = JsonDocument.Parse(
             $$"""{"task":{"type":"quadratic","dimensions":4096},"optimizer":{"type":"lstm"},"training":{"imitation":{{imitation}} } }""");
-        Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => SpecReader.Read("meta-training", json.RootElement)).Errors).Pointer);
+        Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", json.RootElement)).Errors).Pointer);
     }
 }

@@ -68,7 +68,7 @@ public class KeptPhiTests
         Assert.Equal(1, (criterion == Criterion.Final ? final : average) / best.Value, 1e-4);
         Assert.Equal(best.Value, Points(events, criterion == Criterion.Final ? "validation/final" : "validation/average").Min(p => p.Value));
 
-        var result = events.OfType<RunEvent.Result>().Single().Document;
+        var result = events.OfType<RunEvent.Result>().Single().Document.ToJson();
         Assert.Equal((best.Value, best.Step), ((double)result["bestValidation"]!, (long)result["bestMetaStep"]!));
         Assert.Equal(criterion == Criterion.Final ? "final" : "average", (string?)result["criterion"]);
         Assert.Equal((48L, 24, 20, false), ((long)result["metaSteps"]!, (int)result["metaEpochs"]!, (int)result["horizon"]!, (bool)result["stoppedEarly"]!));
@@ -88,7 +88,7 @@ public class KeptPhiTests
         var (events, points) = RunWithPoints(spec);
         Assert.Equal(SafeTensors.Read(points[^1].Bytes)["phi"], LearnedOptimizerCheckpoint.Read(Final(events)).Phi);
         Assert.Empty(Points(events, "validation/final"));
-        Assert.Null(events.OfType<RunEvent.Result>().Single().Document["bestValidation"]);
+        Assert.Null(events.OfType<RunEvent.Result>().Single().Document.ToJson()["bestValidation"]);
     }
 
     [Fact]
@@ -129,7 +129,7 @@ public class KeptPhiTests
         }
         Assert.Equal(2, stagesEnded);
         var kept = Score(LearnedOptimizerCheckpoint.Read(Final(events)).Phi[0], 8, 20).Final;
-        Assert.Equal(1, kept / (double)events.OfType<RunEvent.Result>().Single().Document["bestValidation"]!, 1e-4);
+        Assert.Equal(1, kept / (double)events.OfType<RunEvent.Result>().Single().Document.ToJson()["bestValidation"]!, 1e-4);
         Assert.True(kept <= scores[start..].Min(s => s.Value) * 1.0001);
     }
 

@@ -1,4 +1,5 @@
 using MetaOpt.Learned;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 using static MetaOpt.Domain.Tests.Training.Execution;
@@ -32,7 +33,7 @@ public class StartTests
             Start = s_start,
             Training = s_first.Training with { MetaEpochs = 1, MetaOptimizer = new() { LearningRate = 1e-8 } },
         };
-        Assert.Equal([("/start", s_start)], still.RequiredCheckpoints);
+        Assert.Equal([new("/start", s_start, Artifacts.LearnedOptimizer, InputSource.Checkpoint)], still.FindInputs());
         var (before, after) = (LearnedOptimizerCheckpoint.Read(first).Phi, LearnedOptimizerCheckpoint.Read(Train(still, first)).Phi);
         Assert.InRange(before.Zip(after, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-6);
         Assert.NotEqual(first, Train(s_first with { Start = s_start }, first));

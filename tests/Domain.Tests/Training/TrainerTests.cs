@@ -73,7 +73,7 @@ public class TrainerTests
         var lost = losses.FindIndex(loss => !double.IsFinite(loss));
         Assert.InRange(lost, 0, losses.Count - 20);
         Assert.Contains(losses.Skip(lost + 3), double.IsFinite);
-        var result = events.OfType<RunEvent.Result>().Single().Document;
+        var result = events.OfType<RunEvent.Result>().Single().Document.ToJson();
         Assert.InRange((long)result["returnsToBest"]!, 1, 20);
         Assert.True((double)result["bestValidation"]! < losses[0]);
     }
@@ -105,7 +105,7 @@ public class TrainerTests
     public void Clipped_it_is_used()
     {
         var events = Run(Steep with { Training = Steep.Training with { MetaOptimizer = new() { LearningRate = 0.5, ClipNorm = 1 } } });
-        Assert.Equal(0, (long)events.OfType<RunEvent.Result>().Single().Document["skippedMetaSteps"]!);
+        Assert.Equal(0, (long)events.OfType<RunEvent.Result>().Single().Document.ToJson()["skippedMetaSteps"]!);
         Assert.InRange(Math.Exp(LearnedOptimizerCheckpoint.Read(Final(events)).Phi[0]), 0, 1);
     }
 
@@ -195,7 +195,7 @@ public class TrainerTests
             },
         };
         var events = Run(spec);
-        var result = events.OfType<RunEvent.Result>().Single().Document;
+        var result = events.OfType<RunEvent.Result>().Single().Document.ToJson();
         var scores = events.OfType<RunEvent.Point>().Where(p => p.Series == "validation/final").ToList();
         var best = scores.MinBy(p => p.Value)!;
         Assert.True((bool)result["stoppedEarly"]!);

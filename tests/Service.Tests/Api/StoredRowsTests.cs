@@ -24,13 +24,13 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var id = await api.SubmitAsync($$"""{"kind":"{{kind}}","name":"{{kind}}","pool":"{{pool}}","spec":{{spec}}}""");
         var leased = await api.ClaimAsync(id, pool);
         var stored = (await api.GetAsync($"/api/v1/runs/{id}"))["spec"]!.ToJsonString();
-        var read = SpecReader.Read(kind, System.Text.Json.JsonElement.Parse(stored));
+        var read = Catalog.RunKinds.Read(kind, System.Text.Json.JsonElement.Parse(stored));
         using var kernels = KernelSets.Create("auto", 1);
         JsonObject? result = null;
         foreach (var happened in read.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), await InputsAsync(read)), default))
             if (happened is RunEvent.Point point) await leased.AppendPointsAsync([point], default);
             else if (happened is RunEvent.Checkpoint made) await leased.SaveCheckpointAsync(made.Name, made.Step, made.Bytes, default);
-            else if (happened is RunEvent.Result(var document)) result = document;
+            else if (happened is RunEvent.Result(var document)) result = document.ToJson();
         await leased.FinishAsync(RunState.Succeeded, result, null, default);
         return id;
     }
@@ -46,8 +46,8 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
     async Task<Dictionary<Guid, byte[]>> InputsAsync(RunSpec spec)
     {
         var inputs = new Dictionary<Guid, byte[]>();
-        foreach (var (_, checkpoint) in spec.RequiredCheckpoints) inputs[checkpoint] = await ContentAsync(checkpoint.ToString());
-        foreach (var (_, run) in spec.RequiredRuns) inputs[run] = await ContentAsync(await FinalAsync(run));
+        foreach (var input in spec.FindInputs())
+            inputs[input.Id] = await ContentAsync(input.Source == InputSource.Run ? await FinalAsync(input.Id) : input.Id.ToString());
         return inputs;
     }
 
@@ -96,7 +96,7 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var training = await ExecuteAsync("meta-training", SpecOf("meta-training", ""));
         var contestants = await ContestantsAsync(training);
         List<Guid> runs = [training];
-        foreach (var kind in SpecReader.Kinds.Keys.Where(k => k != "meta-training"))
+        foreach (var kind in Catalog.RunKinds.Names.Where(k => k != "meta-training"))
             foreach (var contestant in kind == "evaluation" ? contestants : [""]) runs.Add(await ExecuteAsync(kind, SpecOf(kind, contestant)));
         var all = await ExecuteAsync("evaluation", SpecOf("evaluation", string.Join(',', contestants)));
         runs.Add(all);

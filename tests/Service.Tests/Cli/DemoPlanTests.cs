@@ -16,13 +16,13 @@ public sealed class DemoPlanTests
     {
         var plan = DemoPlan.Load(name);
 
-        var training = SpecReader.Read("meta-training", Spec(plan.Training(42)));
-        var evaluation = SpecReader.Read("evaluation", Spec(plan.Evaluation(42, Checkpoint)));
+        var training = Catalog.RunKinds.Read("meta-training", Spec(plan.Training(42)));
+        var evaluation = Catalog.RunKinds.Read("evaluation", Spec(plan.Evaluation(42, Checkpoint)));
 
         Assert.Equal(42, training.Seed);
         Assert.Equal(42, evaluation.Seed);
         Assert.Equal(SpecReader.Write(training)["task"]!.ToJsonString(), SpecReader.Write(evaluation)["task"]!.ToJsonString());
-        Assert.Equal([Guid.Parse(Checkpoint)], evaluation.RequiredCheckpoints.Select(c => c.Checkpoint));
+        Assert.Equal([Guid.Parse(Checkpoint)], evaluation.FindInputs().Select(c => c.Id));
     }
 
     [Theory]

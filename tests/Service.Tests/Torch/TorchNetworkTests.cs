@@ -84,7 +84,7 @@ public sealed class TorchNetworkTests
     public void An_optimizer_learns_on_a_module_and_resumes_with_the_same_bits(string set)
     {
         using var kernels = Kernels(set);
-        var spec = SpecReader.Read("meta-training", JsonDocument.Parse("""
+        var spec = Catalog.RunKinds.Read("meta-training", JsonDocument.Parse("""
             {"seed": 1, "task": {"type": "torchscript", "network": "mlp", "coordinates": 103, "batch": 8, "start": "zero", "initialDeviation": 0.3}, "optimizer": {"type": "learnable-sgd", "initialLearningRate": 0.01},
              "training": {"horizon": 20, "unroll": 10, "metaBatch": 4, "metaEpochs": 40, "metaOptimizer": {"learningRate": 0.1},
                           "validation": {"every": 10, "instances": 8} } }

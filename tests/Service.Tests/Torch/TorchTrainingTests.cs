@@ -26,7 +26,7 @@ public sealed class TorchTrainingTests
     /// <summary>On a GPU where there is one.</summary>
     static TorchKernels Kernels => new(torch.cuda.is_available() ? torch.CUDA : torch.CPU, 2);
 
-    static RunSpec Spec(int seed, int epochs = 40) => SpecReader.Read("meta-training", JsonDocument.Parse($$$"""
+    static RunSpec Spec(int seed, int epochs = 40) => Catalog.RunKinds.Read("meta-training", JsonDocument.Parse($$$"""
         {"seed": {{{seed}}}, "task": {"type": "quadratic", "dimensions": 5}, "optimizer": {"type": "lstm"},
          "training": {"horizon": 20, "unroll": 10, "metaBatch": 16, "metaEpochs": {{{epochs}}}, "metaOptimizer": {"learningRate": 0.01},
                       "validation": {"every": 10, "instances": 64} } }

@@ -74,9 +74,9 @@ public sealed class WorkerFixture : IAsyncLifetime
     {
         spec ??= Training(metaEpochs, seed);
         kind ??= "meta-training";
-        var read = SpecReader.Read(kind, JsonElement.Parse(spec));
+        var read = Catalog.RunKinds.Read(kind, JsonElement.Parse(spec));
         return Queue.SubmitAsync(
-            new NewRun(kind, "test", owner, SpecReader.Write(read)) { RequiredDataset = read.Task.RequiredDataset, Pool = pool, MaxDeaths = maxDeaths }, default);
+            new NewRun(kind, "test", owner, SpecReader.Write(read)) { RequiredDataset = read.RequiredData, Pool = pool, MaxDeaths = maxDeaths }, default);
     }
 
     static string Training(int metaEpochs, long seed) => $$"""

@@ -196,7 +196,7 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     public async Task An_evaluation_waits_for_the_training_it_names_and_measures_what_that_learned()
     {
         var training = await fixture.SubmitAsync(_pool, 20);
-        var evaluation = await fixture.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", SpecReader.Write(SpecReader.Read("evaluation", System.Text.Json.JsonElement.Parse(
+        var evaluation = await fixture.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", SpecReader.Write(Catalog.RunKinds.Read("evaluation", System.Text.Json.JsonElement.Parse(
             $$"""{"seed":1,"task":{"type":"quadratic"},"horizon":10,"instances":10,"contestants":[{"run":"{{training}}"},{"optimizer":{"type":"sgd","learningRate":0.01} }]}"""))))
         { Pool = _pool, Priority = 100, After = [training] }, default);
         using var worker = fixture.Start(_pool);
