@@ -86,7 +86,11 @@ static partial class Pages
     {
         if (BrowserSession.Read(request) is null) yield break;
         yield return "/api/v1/me";
-        if (view == "run" && Guid.TryParseExact(request.Path.Value!.Split('/')[2], "D", out var run)) yield return $"/api/v1/runs/{run}";
+        if (view == "run" && Guid.TryParseExact(request.Path.Value!.Split('/')[2], "D", out var run))
+        {
+            yield return $"/api/v1/runs/{run}";
+            yield return "/api/v1/catalogue";
+        }
         if (view != "compare" || request.Query.ContainsKey("series")) yield break;
         var ids = request.Query["runs"].ToString().Split(',');
         if (ids.All(id => Guid.TryParseExact(id, "D", out _))) yield return $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600";
@@ -97,6 +101,10 @@ static partial class Pages
     {
         var found = new List<string>();
         foreach (var module in (string[])["app/main.js", $"pages/{view}.js"]) Imports(module, found);
+        // Which of them shows a run, only its kind tells.
+        if (found.Contains("app/kinds.js"))
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(Folder, "kinds"), "*.js").Order(StringComparer.Ordinal))
+                Imports($"kinds/{Path.GetFileName(file)}", found);
         var links = found.Select(m => $"<link rel=\"modulepreload\" href=\"/v/@/{m}\">");
         // Curves need a library that is no module, and is missing where the server was built without npm.
         if (found.Contains("app/chart.js") && File.Exists(Path.Combine(Folder, Charts))) links = links.Prepend($"<link rel=\"preload\" as=\"script\" href=\"/v/@/{Charts}\">");

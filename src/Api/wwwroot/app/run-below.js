@@ -1,6 +1,7 @@
 /** What is below a run's curves: result, timeline, checkpoints, log and specification. */
 import { fill, h, panel, toast } from './dom.js';
 import { api, mayChange } from './api.js';
+import { kindOf, readersOf, usesOf, viewOf } from './kinds.js';
 import { Log } from './log.js';
 import { attempts, checkpoints, specification, timeline } from './run-parts.js';
 import { result } from './result.js';
@@ -14,7 +15,7 @@ export class Below {
 
   async draw(run) {
     fill(this.timeline, panel('Timeline', timeline(run), attempts(run)));
-    fill(this.result, run.result ? result(run, this.id) : null);
+    fill(this.result, run.result ? result(run, await viewOf(run.kind)) : null);
     if (!this.drawn) this.drawSpecification(run).catch(error => this.signal.aborted || toast(error.message, 'bad'));
     const following = this.log.follow(run);
     await this.drawCheckpoints(run);
@@ -22,13 +23,29 @@ export class Below {
   }
 
   async drawCheckpoints(run) {
-    if (run.kind !== 'meta-training') return;
+    const kind = await kindOf(run.kind);
+    if (kind.makes.length === 0) return;
     const [stored, models] = await Promise.all([
       api.get(`/runs/${this.id}/checkpoints`, this.signal),
       api.get('/models', this.signal),
     ]);
+    // Some kinds make one only when they are asked to.
+    if (stored.items.length === 0 && !kind.makes.some(made => made.checkpoint === 'final')) return;
+    const artifact = item => kind.makes.find(made => made.checkpoint === item.name)?.artifact;
+    const offers = new Map(
+      await Promise.all(
+        stored.items.map(async item => [
+          item.id,
+          {
+            uses: run.state === 'succeeded' ? await usesOf(artifact(item)) : [],
+            starts: Boolean(kind.start) && kind.reads.includes(artifact(item)),
+            promotes: run.state === 'succeeded' && mayChange(run, this.me) && (await readersOf(artifact(item))).length > 0,
+          },
+        ]),
+      ),
+    );
     const again = () => this.drawCheckpoints(run);
-    fill(this.checkpoints, panel('Checkpoints', checkpoints(stored.items, models.items, run, mayChange(run, this.me), again)));
+    fill(this.checkpoints, panel('Checkpoints', checkpoints(stored.items, models.items, run, offers, again)));
   }
 
   /** Once: it does not change. What it is compared with comes later. */

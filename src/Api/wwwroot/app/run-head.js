@@ -5,9 +5,9 @@ import { ask } from './dialog.js';
 import { ago, state } from './format.js';
 import { short, typed } from './numbers.js';
 
-export function head(run, me, go, reload) {
+export function head(run, me, go, reload, view) {
   return [
-    h('div.page-head', h('div', h('h1', run.name), under(run)), h('div.actions', actions(run, me, go, reload))),
+    h('div.page-head', h('div', h('h1', run.name), under(run)), h('div.actions', actions(run, me, go, reload, view))),
     run.error && h('p.banner.bad', { role: 'alert' }, h('strong', run.error.code), ': ', run.error.detail),
     run.waitingFor && h('p.banner', `Number ${run.waitingFor.position} in the queue: ${run.waitingFor.reason}`),
     run.notes && h('p.notes', run.notes),
@@ -34,7 +34,7 @@ const under = run =>
   );
 
 /** Buttons for what the run's state allows. */
-function actions(run, me, go, reload) {
+function actions(run, me, go, reload, view) {
   const write = (path, say) => async () => {
     await api.post(`/runs/${run.id}/${path}`);
     toast(say);
@@ -57,7 +57,7 @@ function actions(run, me, go, reload) {
       action('Retry', '.primary', write('retry', 'Queued again; it goes on from its resume point.')),
     h('a.button', { href: `/new?from=${run.id}` }, 'Fork'),
     h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
-    run.kind === 'evaluation' && run.state === 'succeeded' && h('a.button', { href: `/trajectory?run=${run.id}` }, 'Trajectory'),
+    view.links(run).map(([label, href]) => h('a.button', { href }, label)),
     change && action('Edit', '', () => edit(run, me, reload)),
     change &&
       (queued || running) &&

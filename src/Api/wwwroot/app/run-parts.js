@@ -54,8 +54,8 @@ const withWhat = facts =>
     .filter(Boolean)
     .join(', ') || '–';
 
-/** Checkpoints with what can be done with them; models are all that were promoted. */
-export const checkpoints = (items, models, run, mayPromote, changed) =>
+/** Checkpoints with what can be done with them, which offers tells by their ids; models are all that were promoted. */
+export const checkpoints = (items, models, run, offers, changed) =>
   table(
     'Checkpoints',
     ['Name', 'Step', 'Size', 'Made', ''],
@@ -70,13 +70,10 @@ export const checkpoints = (items, models, run, mayPromote, changed) =>
       h(
         'span.row.wrap',
         h('a', { href: `/api/v1/checkpoints/${item.id}/content`, download: '' }, 'Download'),
-        run.state === 'succeeded' && h('a', { href: `/new?evaluate=${item.id}` }, 'Evaluate'),
-        h(
-          'a',
-          { href: `/new?from=${run.id}&start=${item.id}`, title: 'A training that begins with what this one learned' },
-          'Train on',
-        ),
-        mayPromote && run.state === 'succeeded' && action('Promote', '.quiet', () => promote(item, run, changed)),
+        offers.get(item.id).uses.map(({ kind, label }) => h('a', { href: `/new?evaluate=${item.id}&kind=${kind}` }, label)),
+        offers.get(item.id).starts &&
+          h('a', { href: `/new?from=${run.id}&start=${item.id}`, title: 'A run that begins with what this one learned' }, 'Train on'),
+        offers.get(item.id).promotes && action('Promote', '.quiet', () => promote(item, run, changed)),
         copyButton(() => item.id, 'Id'),
       ),
     ]),

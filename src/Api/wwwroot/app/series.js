@@ -3,11 +3,14 @@ import { Curve } from './curve.js';
 
 const statistic = /^(.*)\/(mean|median|p10|p90)$/;
 
-/** Which curves belong into one chart: contestants of an evaluation together, others by the first part of their name. */
-export function chartsOf(names) {
+/** The chart of a series where statistics over instances are in one chart, and others by the first part of their name. */
+export const contestChart = name => (statistic.test(name) ? 'contest' : name.split('/')[0]);
+
+/** Series by the chart that they belong to. */
+export function chartsOf(names, chartOf = contestChart) {
   const charts = new Map();
   for (const name of names) {
-    const key = statistic.test(name) ? 'contest' : name.split('/')[0];
+    const key = chartOf(name);
     charts.set(key, [...(charts.get(key) ?? []), name]);
   }
   return charts;

@@ -1,6 +1,7 @@
 /** What a new run starts from: another run, a checkpoint or model, or a run of a preset. */
 import { h } from './dom.js';
 import { api } from './api.js';
+import { kindOf, learnedOptimizer, usesOf } from './kinds.js';
 
 const longestName = 200;
 
@@ -14,11 +15,13 @@ export async function start(query, signal) {
     const origin = await api.get(`/runs/${encodeURIComponent(from)}`, signal);
     const given = query.get('start');
     const name = named(origin.name, given ? ', trained on' : ', forked');
-    if (!given) return { ...origin, name, origin };
-    return { ...origin, name, origin, spec: { ...origin.spec, start: given }, before: { start: origin.spec.start ?? undefined } };
+    const field = given && (await kindOf(origin.kind)).start;
+    if (!field) return { ...origin, name, origin };
+    const spec = { ...origin.spec, [field]: given };
+    return { ...origin, name, origin, spec, before: { [field]: origin.spec[field] ?? undefined } };
   }
-  if (evaluate) return evaluation(evaluate, signal);
-  if (!preset) return { kind: query.get('kind') ?? 'meta-training', spec: {} };
+  if (evaluate) return using(evaluate, query.get('kind'), signal);
+  if (!preset) return { kind: query.get('kind'), spec: {} };
   const plan = await api.get(`/presets/${encodeURIComponent(preset)}?size=${encodeURIComponent(query.get('size') ?? 'quick')}`, signal);
   return { ...fromPreset(plan, query.get('run')), plan };
 }
@@ -26,28 +29,25 @@ export async function start(query, signal) {
 /** A name of the length that the server takes. */
 const named = (base, end) => `${base.slice(0, longestName - end.length)}${end}`;
 
-/** A checkpoint, or a model's name@version, against Adam on what it was trained on. */
-async function evaluation(learned, signal) {
+/** A run of a kind that uses a checkpoint, or a model's name@version. */
+async function using(learned, kind, signal) {
+  const uses = await usesOf(learnedOptimizer);
+  const use = uses.find(u => u.kind === kind) ?? uses[0];
   const id = learned.includes('@') ? (await api.get(`/models/${encodeURIComponent(learned)}`, signal)).checkpoint : learned;
   const { runId } = await api.get(`/checkpoints/${encodeURIComponent(id)}`, signal);
-  const { name, spec } = await api.get(`/runs/${runId}`, signal);
-  const contestants = [{ checkpoint: learned }, { optimizer: { type: 'adam' } }];
-  return {
-    kind: 'evaluation',
-    name: named(learned.includes('@') ? learned : name, ' against Adam'),
-    spec: { task: spec.task, horizon: spec.training?.horizon, contestants },
-  };
+  const run = await api.get(`/runs/${runId}`, signal);
+  const { spec, end } = use.submission(learned, run.spec);
+  return { kind: use.kind, name: named(learned.includes('@') ? learned : run.name, end), spec };
 }
 
+/** All runs of a preset. */
+const runsOf = plan => [...plan.trainings, ...plan.evaluations, ...plan.diagnoses];
+const keyOf = run => `${run.kind}:${run.name}`;
+
 function fromPreset(plan, chosen) {
-  const [kind, name] = (chosen ?? (plan.trainings.length ? 'training:' : 'evaluation:')).split(':');
-  const list = kind === 'evaluation' ? plan.evaluations : plan.trainings;
-  const run = list.find(r => r.name === name) ?? list[0] ?? { spec: {} };
-  return {
-    kind: kind === 'evaluation' ? 'evaluation' : 'meta-training',
-    name: `${plan.name}: ${run.name ?? ''}`,
-    spec: { ...run.spec, seed: run.seeds?.[0] ?? run.spec.seed },
-  };
+  const runs = runsOf(plan);
+  const run = runs.find(r => keyOf(r) === chosen) ?? runs[0];
+  return { kind: run.kind, name: `${plan.name}: ${run.name}`, spec: { ...run.spec, seed: run.seeds?.[0] ?? run.spec.seed } };
 }
 
 /** Chooses the kind of run, or a run of a preset; each choice is an address. */
@@ -67,10 +67,7 @@ export function chooser(catalogue, presets, plan, kind, query, go) {
         options.map(([value, text, selected]) => h('option', { value, selected }, text)),
       ),
     );
-  const runs = plan && [
-    ...plan.trainings.map(t => [`training:${t.name}`, `meta-training ${t.name}`]),
-    ...plan.evaluations.map(e => [`evaluation:${e.name}`, `evaluation ${e.name}`]),
-  ];
+  const runs = plan && runsOf(plan).map(run => [keyOf(run), `${run.kind} ${run.name}`]);
   return [
     h(
       'div.filters',

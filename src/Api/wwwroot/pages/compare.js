@@ -4,6 +4,7 @@ import { api, Problem, repeat } from '../app/api.js';
 import { Chart, swatch } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { runLink, state } from '../app/format.js';
+import { viewOf } from '../app/kinds.js';
 import { count, number, short } from '../app/numbers.js';
 import { labels } from '../app/names.js';
 
@@ -76,6 +77,8 @@ export async function show(view, { query, signal, loaded, go }) {
     const ids = drawLeft(data.missing);
     const names = labels(data.runs);
     if (!chart) {
+      const views = await Promise.all(data.runs.map(run => viewOf(run.kind)));
+      const steps = new Set(views.map(shown => shown.chart(shown.chartOf(data.series ?? '')).xLabel));
       chart = new Chart(curves, {
         name: `compare-${data.series ?? 'runs'}`,
         title: data.series ?? 'No curve',
@@ -83,7 +86,7 @@ export async function show(view, { query, signal, loaded, go }) {
         query,
         log: true,
         smoothing: true,
-        xLabel: data.runs.every(r => r.kind === 'evaluation') ? 'inner step' : 'step',
+        xLabel: steps.size === 1 ? [...steps][0] : 'step',
         yLabel: 'loss',
       });
       curves.querySelector('.tools').prepend(series);

@@ -6,6 +6,7 @@ import { ticks } from '../app/curve.js';
 import { tick } from '../app/axis.js';
 import { field, mark } from '../app/fields.js';
 import { runLink } from '../app/format.js';
+import { kinds } from '../app/kinds.js';
 import { count, duration, number, typed } from '../app/numbers.js';
 import { withInterval } from '../app/result.js';
 import { quoted, svgMenu } from '../app/save.js';
@@ -15,11 +16,12 @@ export const title = 'Leaderboard';
 export async function show(view, { query, signal, go }) {
   const { items, leftOut } = await api.get('/leaderboards', signal);
   if (items.length === 0) {
+    const ranked = (await kinds()).find(kind => kind.ranked);
     fill(
       view,
       h('h1', 'Leaderboard'),
       missing(leftOut),
-      h('p.empty', 'No evaluation has succeeded yet. ', h('a', { href: '/new?kind=evaluation' }, 'Submit one'), '.'),
+      h('p.empty', 'No evaluation has succeeded yet. ', h('a', { href: `/new?kind=${ranked?.name}` }, 'Submit one'), '.'),
     );
     return;
   }

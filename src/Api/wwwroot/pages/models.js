@@ -2,6 +2,7 @@
 import { action, confirmed, copyButton, fill, h, panel, table, toast } from '../app/dom.js';
 import { api, mayChange } from '../app/api.js';
 import { ago, runLink } from '../app/format.js';
+import { learnedOptimizer, makersOf } from '../app/kinds.js';
 import { count, size } from '../app/numbers.js';
 
 export const title = 'Models';
@@ -9,6 +10,7 @@ export const title = 'Models';
 export async function show(view, { query, signal, me }) {
   const name = query.get('name');
   const list = h('div');
+  const [maker] = await makersOf(learnedOptimizer);
   const head = h(
     'div.page-head',
     h(
@@ -30,7 +32,7 @@ export async function show(view, { query, signal, me }) {
           h(
             'p.empty',
             'A checkpoint of a run that succeeded is promoted on ',
-            h('a', { href: '/runs?kind=meta-training&state=succeeded' }, 'its run’s page'),
+            h('a', { href: `/runs?kind=${maker?.name}&state=succeeded` }, 'its run’s page'),
             '.',
           ),
         ),

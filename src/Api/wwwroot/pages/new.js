@@ -8,6 +8,7 @@ import { mark } from '../app/fields.js';
 import { Form } from '../app/form.js';
 import { title as words } from '../app/names.js';
 import { Grid } from '../app/grid.js';
+import { learnedOptimizer, makersOf } from '../app/kinds.js';
 import { mergePatch } from '../app/merge-patch.js';
 import { remember, remembered } from '../app/place.js';
 import { chooser, start } from '../app/start.js';
@@ -164,14 +165,15 @@ function says({ prediction, runs }) {
 
 /** Models, and final checkpoints of the latest trainings, to choose contestants from. */
 async function storedCheckpoints(signal) {
-  const [models, runs] = await Promise.all([
+  const [models, ...found] = await Promise.all([
     api.get('/models', signal),
-    api.get('/runs?kind=meta-training&state=succeeded&limit=12', signal),
+    ...(await makersOf(learnedOptimizer)).map(kind => api.get(`/runs?kind=${kind.name}&state=succeeded&limit=12`, signal)),
   ]);
-  const lists = await Promise.all(runs.items.map(run => optional(api.get(`/runs/${run.id}/checkpoints`, signal))));
+  const runs = found.flatMap(list => list.items);
+  const lists = await Promise.all(runs.map(run => optional(api.get(`/runs/${run.id}/checkpoints`, signal))));
   return [
     ...models.items.map(model => ({ id: model.id, label: `model, ${model.promotedBy}` })),
-    ...runs.items.flatMap((run, i) =>
+    ...runs.flatMap((run, i) =>
       (lists[i]?.items ?? []).filter(c => c.name === 'final').map(c => ({ id: c.id, label: `${run.name}, ${run.owner}` })),
     ),
   ];

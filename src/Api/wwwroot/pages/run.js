@@ -4,28 +4,27 @@ import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { Curves } from '../app/curves.js';
-import { banded, chartsOf, contestants } from '../app/series.js';
+import { chartsOf } from '../app/series.js';
 import { follow } from '../app/live.js';
 import { progress } from '../app/format.js';
+import { kinds, viewOf } from '../app/kinds.js';
 import { duration, secondsBetween, short } from '../app/numbers.js';
 import { remember } from '../app/place.js';
 import { head } from '../app/run-head.js';
 
 export const title = 'Run';
-const titles = {
-  'meta-loss': 'Meta-loss',
-  'imitation-loss': 'Imitation loss',
-  validation: 'Validation',
-  contest: 'Loss on test instances',
-};
 const drawEveryMs = 200,
   belowAfterMs = 1500;
 
 /** What the curve needs is asked for before anything is drawn. */
-export const load = ({ id, signal }) => ({ run: api.get(`/runs/${id}`, signal), stream: follow(id, signal) });
+export function load({ id, signal }) {
+  const run = api.get(`/runs/${id}`, signal);
+  return { run, stream: follow(id, signal), kinds: kinds(), view: run.then(known => viewOf(known.kind)) };
+}
 
 export async function show(view, { id, query, signal, loaded, me, go }) {
   let run = await loaded.run;
+  const kind = await loaded.view;
   const names = ['head', 'lost', 'facts', 'charts', 'below'];
   const parts = Object.fromEntries(names.map(name => [name, h(`div${name === 'below' ? '.stack' : ''}`)]));
   fill(view, Object.values(parts));
@@ -34,7 +33,7 @@ export async function show(view, { id, query, signal, loaded, me, go }) {
   let below;
   const drawTop = () => {
     document.title = `${run.name} – MetaOpt`;
-    fill(parts.head, head(run, me, go, reload));
+    fill(parts.head, head(run, me, go, reload, kind));
     fill(parts.facts, facts(run));
   };
   const drawBelow = async () => {
@@ -55,9 +54,10 @@ export async function show(view, { id, query, signal, loaded, me, go }) {
   signal.addEventListener('abort', () => clearTimeout(timer));
   const drawCurves = async () => {
     timer = undefined;
-    for (const [key, names] of chartsOf(curves.names)) {
-      if (!charts.has(key)) charts.set(key, chart(key, parts.charts, run, query, signal, curves, drawCurves));
-      await charts.get(key).show(linesOf(key, names, curves, run, charts.get(key)));
+    for (const [key, names] of chartsOf(curves.names, kind.chartOf)) {
+      if (!charts.has(key)) charts.set(key, chart(key, kind, parts.charts, run, query, signal, curves, drawCurves));
+      const { statistic } = charts.get(key);
+      await charts.get(key).show(kind.lines(key, names, curves, run, statistic) ?? linesOf(names, curves));
     }
     if (!below) drawBelow().catch(failed);
   };
@@ -125,72 +125,54 @@ function facts(run) {
   );
 }
 
-function chart(key, host, run, query, signal, curves, redraw) {
-  const contest = key === 'contest';
+/** A chart as the run's kind describes it. */
+function chart(key, kind, host, run, query, signal, curves, redraw) {
+  const { note = '', statistics = [], ...settings } = kind.chart(key);
   const place = h('section.panel');
   host.append(place);
   const zoomed = (from, to) =>
-    curves.zoom(chartsOf(curves.names).get(key), from, to).catch(error => signal.aborted || toast(error.message, 'bad'));
+    curves
+      .zoom(chartsOf(curves.names, kind.chartOf).get(key), from, to)
+      .catch(error => signal.aborted || toast(error.message, 'bad'));
   const made = new Chart(place, {
     name: `${run.name}-${key}`,
-    title: titles[key] ?? key,
     signal,
     query,
-    key: key === 'meta-loss' || contest ? '' : `${key}.`,
-    xLabel: contest ? 'inner step' : 'meta-step',
-    yLabel: 'loss',
-    log: true,
-    smoothing: !contest,
-    height: key === 'validation' ? 220 : undefined,
+    key: `${key}.`,
+    ...settings,
     zoomed,
-    note: h(
-      'p.small.muted',
-      contest ? 'Bands hold 80 % of the instances. ' : '',
-      'Drag to zoom, double-click for the whole range.',
-    ),
+    note: h('p.small.muted', note, 'Drag to zoom, double-click for the whole range.'),
   });
   if (made.zoom) zoomed(...made.zoom);
-  made.statistic = query.get('statistic') === 'median' ? 'median' : 'mean';
-  if (contest) {
-    const choose = event => {
-      made.statistic = event.target.value;
-      const address = new URLSearchParams(location.search);
-      if (made.statistic === 'median') address.set('statistic', 'median');
-      else address.delete('statistic');
-      remember({}, `${location.pathname}${address.size ? `?${address}` : ''}`);
-      made.plot?.destroy();
-      made.plot = null;
-      redraw();
-    };
-    place.querySelector('.tools').prepend(
+  if (statistics.length === 0) return made;
+  made.statistic = statistics.includes(query.get('statistic')) ? query.get('statistic') : statistics[0];
+  const choose = event => {
+    made.statistic = event.target.value;
+    const address = new URLSearchParams(location.search);
+    if (made.statistic === statistics[0]) address.delete('statistic');
+    else address.set('statistic', made.statistic);
+    remember({}, `${location.pathname}${address.size ? `?${address}` : ''}`);
+    made.plot?.destroy();
+    made.plot = null;
+    redraw();
+  };
+  place.querySelector('.tools').prepend(
+    h(
+      'label.small.row',
+      'Curve',
       h(
-        'label.small.row',
-        'Curve',
-        h(
-          'select',
-          { onchange: choose },
-          ['mean', 'median'].map(word => h('option', { value: word, selected: word === made.statistic }, word)),
-        ),
+        'select',
+        { onchange: choose },
+        statistics.map(word => h('option', { value: word, selected: word === made.statistic }, word)),
       ),
-    );
-  }
+    ),
+  );
   return made;
 }
 
-function linesOf(key, names, curves, run, chart) {
-  if (key === 'contest') {
-    const order = run.result?.contestants?.map(c => c.name) ?? [];
-    const all = [...new Set([...order, ...contestants(names)])];
-    return all.map((name, index) => ({
-      key: name,
-      label: name,
-      index,
-      band: true,
-      curve: banded(n => curves.get(n), name, chart.statistic),
-    }));
-  }
-  return names.map((name, index) => {
+/** A curve for each series. */
+const linesOf = (names, curves) =>
+  names.map((name, index) => {
     const curve = curves.get(name) ?? new Curve();
     return { key: name, label: name, index, band: curve.buckets, curve };
   });
-}

@@ -2,18 +2,20 @@
 import { fill, h, table } from '../app/dom.js';
 import { api, poll } from '../app/api.js';
 import { ago, progress, runId, runLink, state } from '../app/format.js';
+import { kinds } from '../app/kinds.js';
 import { duration, secondsBetween } from '../app/numbers.js';
 import { remember, remembered } from '../app/place.js';
 
 export const title = 'Runs';
 const filters = ['id', 'state', 'kind', 'owner', 'tag', 'batch'];
 const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
-const kinds = ['meta-training', 'evaluation', 'meta-gradient-diagnosis'];
 const mostCompared = 8;
 const pageSize = 50,
   largestPage = 200;
 
-export async function show(view, { signal, query, go }) {
+export const load = () => kinds();
+
+export async function show(view, { signal, query, go, loaded }) {
   const chosen = new Set(remembered().chosen);
   const list = h('div');
   const compare = h(
@@ -65,7 +67,13 @@ export async function show(view, { signal, query, go }) {
       },
     },
     field('State', pick('state', states)),
-    field('Kind', pick('kind', kinds)),
+    field(
+      'Kind',
+      pick(
+        'kind',
+        (await loaded).map(kind => kind.name),
+      ),
+    ),
     field('Id', type('id')),
     field('By', type('owner')),
     field('Tag', type('tag')),

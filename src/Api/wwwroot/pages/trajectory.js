@@ -7,6 +7,7 @@ import { api } from '../app/api.js';
 import { Chart } from '../app/chart.js';
 import { Curve } from '../app/curve.js';
 import { contours } from '../app/contours.js';
+import { kinds } from '../app/kinds.js';
 import { short } from '../app/numbers.js';
 import { onTheme } from '../app/palette.js';
 import { quoted, svgMenu } from '../app/save.js';
@@ -14,7 +15,9 @@ import { quoted, svgMenu } from '../app/save.js';
 export const title = 'Trajectory';
 
 export async function show(view, { query, signal, go }) {
-  const { items } = await api.get('/runs?kind=evaluation&state=succeeded&limit=100', signal);
+  const drawn = (await kinds()).filter(kind => kind.portrait);
+  const found = await Promise.all(drawn.map(kind => api.get(`/runs?kind=${kind.name}&state=succeeded&limit=100`, signal)));
+  const items = found.flatMap(list => list.items);
   const id = query.get('run') ?? items[0]?.id;
   if (!id) {
     fill(
@@ -23,7 +26,7 @@ export async function show(view, { query, signal, go }) {
       h(
         'p.empty',
         'No evaluation has succeeded yet. ',
-        h('a', { href: '/new?kind=evaluation' }, 'Submit one'),
+        h('a', { href: `/new?kind=${drawn[0]?.name}` }, 'Submit one'),
         ' with a learned optimizer in it.',
       ),
     );
