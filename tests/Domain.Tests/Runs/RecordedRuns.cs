@@ -142,7 +142,7 @@ static class RecordedRuns
                     rest.Append(checkpoint.Name).Append(' ').Append(checkpoint.Step).Append(' ').Append(Hash(checkpoint.Bytes)).Append('\n');
                     break;
                 case RunEvent.Result result:
-                    rest.Append(WithoutTimes(result.Document));
+                    rest.Append(WithoutTimes(result.Document.ToJson()));
                     break;
             }
         return $"{Hash(Encoding.UTF8.GetBytes(points.ToString()))[..16]} {Hash(Encoding.UTF8.GetBytes(rest.ToString()))[..16]}";

@@ -106,7 +106,7 @@ public sealed class ChartTests(BrowserFixture browser)
         await Expect(chart.Locator("canvas")).ToBeVisibleAsync();
         Assert.Equal(3, await OfPlotAsync<int>(chart, "plot.data.filter(column => column.some(v => v != null)).length"));
         await Expect(chart.Locator("output")).ToHaveTextAsync(["2 at 3", "no points", "0.5"]);
-        await Expect(chart.Locator(".at")).ToHaveTextAsync("last, step 4");
+        await Expect(chart.Locator(".at")).ToHaveTextAsync("last, meta-step 4");
         await ReadAtAsync(chart, 2);
         await Expect(chart.Locator("output")).ToHaveTextAsync(["4", "no points", "2"]);
         await Expect(page.Locator(".banner", new() { HasText = "Run not found" })).ToContainTextAsync(deleted.ToString());

@@ -130,9 +130,9 @@ public sealed class ListTests(BrowserFixture browser)
             await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{diagnosis}"))["state"] == "succeeded", "the diagnosis");
         await using var opened = await browser.SignInAsync($"/runs/{diagnosis}");
         var page = opened.Page;
-        var rows = page.GetByRole(AriaRole.Region, new() { Name = "rows" }).GetByRole(AriaRole.Row);
+        var rows = page.GetByRole(AriaRole.Region, new() { Name = "Estimators" }).GetByRole(AriaRole.Row);
         await Expect(rows).ToHaveCountAsync(7);
-        await Expect(rows.First).ToContainTextAsync("bias standard error");
+        await Expect(rows.First).ToContainTextAsync("Its standard error");
         await Expect(rows.Last).ToContainTextAsync("pes");
 
         var other = WorkerFixture.Fresh("results");

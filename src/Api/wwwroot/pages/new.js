@@ -165,9 +165,10 @@ function says({ prediction, runs }) {
 
 /** Models, and final checkpoints of the latest trainings, to choose contestants from. */
 async function storedCheckpoints(signal) {
+  const makers = await makersOf(learnedOptimizer);
   const [models, ...found] = await Promise.all([
     api.get('/models', signal),
-    ...(await makersOf(learnedOptimizer)).map(kind => api.get(`/runs?kind=${kind.name}&state=succeeded&limit=12`, signal)),
+    ...makers.map(kind => api.get(`/runs?kind=${kind.name}&state=succeeded&limit=12`, signal)),
   ]);
   const runs = found.flatMap(list => list.items);
   const lists = await Promise.all(runs.map(run => optional(api.get(`/runs/${run.id}/checkpoints`, signal))));
