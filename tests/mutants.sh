@@ -50,7 +50,8 @@ mutate() {
       folder=$root/tests/Service.Tests config=stryker-$area.json report=$output/reports/mutation-report.json
       [[ $area != domain ]] || folder=$root/tests/Domain.Tests config=stryker-config.json
       (cd "$root" && dotnet tool restore >/dev/null) || die "The tool dotnet-stryker could not be restored."
-      (cd "$folder" && RunAnalyzers=false nice -n 19 dotnet stryker -f "$config" --output "$output" "${arguments[@]}") || return 1 ;;
+      (cd "$folder" && RunAnalyzers=false nice -n 19 dotnet stryker -f "$config" --output "$output" "${arguments[@]}") ||
+        return 1 ;;
   esac
   node "$root/tests/mutants.js" "$report" "$root"
 }

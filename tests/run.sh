@@ -11,7 +11,8 @@ rm -rf "$METAOPT_TEST_LOGS"
 
 attribute() { sed -n "s/.*<Counters [^>]*\b$1=\"\([0-9]*\)\".*/\1/p" "$2"; }
 
-# tally TITLE BEGUN PASSED FAILED STATUS: adds what a suite came to; one in which nothing ran, or that broke off, counts as one failure.
+# tally TITLE BEGUN PASSED FAILED STATUS: adds a suite's outcome; one in which nothing ran, or that broke off, counts as one
+# failure.
 tally() {
   local took=$((SECONDS - $2)) ok=${3:-0} bad=${4:-0}
   if [[ $((ok + bad)) -eq 0 || ($5 -ne 0 && $bad -eq 0) ]]; then bad=$((bad + 1)); fi
@@ -51,7 +52,8 @@ check() {
 # "seconds name" of every test of all suites, from their reports.
 durations() {
   cat "$results"/*.trx 2>/dev/null | grep -o '<UnitTestResult [^>]*>' |
-    sed -n 's/.* testName="\([^"]*\)".* duration="\([0-9]*\):\([0-9]*\):\([0-9.]*\)".*/\2 \3 \4 \1/p' | sed 's/&quot;/"/g; s/&amp;/\&/g' |
+    sed -n 's/.* testName="\([^"]*\)".* duration="\([0-9]*\):\([0-9]*\):\([0-9.]*\)".*/\2 \3 \4 \1/p' |
+    sed 's/&quot;/"/g; s/&amp;/\&/g' |
     awk '{ s = $1 * 3600 + $2 * 60 + $3; $1 = $2 = $3 = ""; printf "%8.1f %s\n", s, $0 }' | sort -rn || true
 }
 
@@ -67,7 +69,10 @@ summary() {
 }
 
 # The reader that docs/checkpoint-format.md prints, run as it stands on the committed checkpoint.
-python_with_numpy() { for python in python3 /usr/bin/python3; do "$python" -c 'import numpy' 2>/dev/null && return; done; return 1; }
+python_with_numpy() {
+  for python in python3 /usr/bin/python3; do "$python" -c 'import numpy' 2>/dev/null && return; done
+  return 1
+}
 
 numpy_reader() {
   local golden goldens=$root/tests/Domain.Tests/Learned/goldens
@@ -87,7 +92,8 @@ build_torch() {
 # The rival of ./metaopt bench peers computes what ours does, on every case.
 libtorch_peer() {
   dotnet build "$root/bench/LibTorch" -p:Gpu=cpu --configuration Release --nologo --verbosity quiet &&
-    dotnet "$root/artifacts/bin/MetaOpt.Bench/release/metaopt-bench.dll" peers --peer libtorch --rounds 5 --seconds 0.01 >/dev/null 2>"$results/peer.log" ||
+    dotnet "$root/artifacts/bin/MetaOpt.Bench/release/metaopt-bench.dll" peers --peer libtorch --rounds 5 --seconds 0.01 \
+      >/dev/null 2>"$results/peer.log" ||
     { cat "$results/peer.log" >&2; return 1; }
 }
 
@@ -100,7 +106,7 @@ if [[ $failed -eq 0 ]]; then
   if [[ -d ${npm_bin[0]} ]]; then
     # The parts that could depend on the version: start, backup, migrations, claims, COPY.
     METAOPT_PG_BIN=${npm_bin[0]} suite "Storage, npm's PostgreSQL" Service.Tests \
-      --filter 'FullyQualifiedName~.Embedded.|FullyQualifiedName~.SchemaTests|FullyQualifiedName~.ClaimTests|FullyQualifiedName~.SeriesTests'
+      --filter "$(printf '|FullyQualifiedName~.%s' Embedded. SchemaTests ClaimTests SeriesTests | cut -c 2-)"
   else
     say "Without npm there is only the system's PostgreSQL to test with."
   fi

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run once by an administrator of PostgreSQL (in docker-compose.yml: when the database is made): the database "metaopt" and a role for
+# Run once by an administrator of PostgreSQL (in docker-compose.yml: when the database is made): the database "metaopt" and a
+# role for
 # each kind of process. The owner changes the schema, and only in the step "migrate", which gives the other two what they need.
 set -eu
 : "${METAOPT_OWNER_PASSWORD:?}" "${METAOPT_API_PASSWORD:?}" "${METAOPT_WORKER_PASSWORD:?}"

@@ -1,4 +1,5 @@
--- Nobody takes away what a waiting or running run needs (a run it comes after, or a checkpoint it reads), nor a promoted checkpoint.
+-- Nobody takes away what a waiting or running run needs (a run it comes after, or a checkpoint it reads), nor a promoted
+-- checkpoint.
 with found as (
   select r.id, r.state not in ('queued', 'running') as final,
     exists (select 1 from runs u where u.state in ('queued', 'running') and u.id <> r.id

@@ -1,6 +1,6 @@
 -- Takes expired leases away. The database's clock rules; nothing is taken until a worker has had a whole ttl to renew after a
--- restart of the database. A row that a heartbeat or a fenced write holds at this moment is left for the next time. A lease that was
--- last renewed before the database's start ran out while it was away: that is no death of the run's.
+-- restart of the database. A row that a heartbeat or a fenced write holds at this moment is left for the next time. A lease
+-- that was last renewed before the database's start ran out while it was away: that is no death of the run's.
 with expired as (
   select *, cancel_requested_at is not null as cancelled,
     not while_away and cancel_requested_at is null and deaths + 1 >= max_deaths as failed
@@ -13,11 +13,13 @@ with expired as (
 closed as (
   update attempts a
   set ended_at = clock_timestamp(), outcome = case when while_away then 'cut-off' else 'lost' end,
-    detail = format('the lease of worker %s expired', e.lease_owner) || case when while_away then ' while the database was away' else '' end
+    detail = format('the lease of worker %s expired', e.lease_owner)
+      || case when while_away then ' while the database was away' else '' end
   from expired e where a.run_id = e.id and a.number = e.attempt),
 used as (
   select owner, sum(slot_weight(pool) * seconds) as slot_seconds, sum(seconds) as seconds
-  from (select owner, pool, greatest(0, extract(epoch from lease_expires_at - lease_charged_at))::float8 as seconds from expired) e
+  from (
+    select owner, pool, greatest(0, extract(epoch from lease_expires_at - lease_charged_at))::float8 as seconds from expired) e
   group by owner),
 days as (
   insert into usage_days as d (owner, day, seconds)

@@ -1,5 +1,5 @@
--- What ended runs left for longer than it is kept; nothing is older than null. A promoted checkpoint stays, and one that a waiting or
--- running run reads: by its id, or as what the run it comes after has learned.
+-- What ended runs left for longer than it is kept; nothing is older than null. A promoted checkpoint stays, and one that a
+-- waiting or running run reads: by its id, or as what the run it comes after has learned.
 with ended as materialized (
   select id, now() - finished_at as age from runs where state in ('succeeded', 'failed', 'cancelled')),
 points as (
@@ -17,9 +17,11 @@ learned as (
   delete from checkpoints c using ended e
   where c.run_id = e.id and e.age > @checkpoints::interval
     and not exists (select 1 from models m where m.checkpoint_id = c.id)
-    and not exists (select 1 from runs u where u.state in ('queued', 'running') and (c.id = any(u.inputs) or c.run_id = any(u.after)))
+    and not exists (
+      select 1 from runs u where u.state in ('queued', 'running') and (c.id = any(u.inputs) or c.run_id = any(u.after)))
   returning c.id, c.run_id),
 learned_chunks as (
   delete from checkpoint_chunks h using learned c where h.checkpoint_id = c.id)
 select count(distinct run_id) from (
-  select run_id from points union all select run_id from logs union all select run_id from series union all select run_id from learned) swept
+  select run_id from points union all select run_id from logs
+  union all select run_id from series union all select run_id from learned) swept
