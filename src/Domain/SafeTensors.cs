@@ -6,7 +6,7 @@ using System.Text.Json.Nodes;
 namespace MetaOpt;
 
 /// <summary>
-/// Named float32 tensors and text metadata in the safetensors format: 8 bytes of header length (little-endian), a JSON
+/// Named tensors of float32, float64 or int64 and text metadata in the safetensors format: 8 bytes of header length (little-endian), a JSON
 /// header, the tensors' bytes one after the other. Written canonically (order given, header padded with spaces to 8 bytes),
 /// so that equal content is equal bytes. Other writers' order of tensors and padding are read as well; a file must have exactly the
 /// bytes of its tensors, without holes or overlaps, and is checked before anything of its size is allocated.
@@ -18,7 +18,7 @@ public sealed class SafeTensors
     // A key that is given twice must not have one reader see the first value and another the second.
     static readonly JsonDocumentOptions s_json = new() { AllowDuplicateProperties = false, MaxDepth = 8 };
 
-    readonly Dictionary<string, (int[] Shape, float[] Values)> _tensors = [];
+    readonly Dictionary<string, (int[] Shape, Array Values)> _tensors = [];
     readonly List<string> _order = [];
 
     /// <summary>Text by key.</summary>
@@ -28,7 +28,15 @@ public sealed class SafeTensors
     public IReadOnlyList<string> Names => _order;
 
     /// <summary>Adds a tensor; the product of <paramref name="shape"/> is the number of values.</summary>
-    public void Add(string name, float[] values, params int[] shape)
+    public void Add(string name, float[] values, params int[] shape) => Put(name, values, shape);
+
+    /// <summary>Adds a vector of float64.</summary>
+    public void AddDoubles(string name, double[] values) => Put(name, values, [values.Length]);
+
+    /// <summary>Adds a vector of int64.</summary>
+    public void AddIntegers(string name, long[] values) => Put(name, values, [values.Length]);
+
+    void Put(string name, Array values, int[] shape)
     {
         if (Elements(shape.Select(d => (long)d)) != values.Length)
             throw new ArgumentException($"Tensor '{name}' has {values.Length} values, which do not fill [{string.Join(", ", shape)}].");
@@ -36,11 +44,35 @@ public sealed class SafeTensors
         _order.Add(name);
     }
 
-    /// <summary>The values of a tensor.</summary>
-    /// <exception cref="FormatException">There is no such tensor.</exception>
-    public float[] this[string name] => _tensors.TryGetValue(name, out var tensor)
-        ? tensor.Values
-        : throw new FormatException($"Tensor '{name}' is missing; there are: {string.Join(", ", _order)}.");
+    /// <summary>The values of a float32 tensor.</summary>
+    /// <exception cref="FormatException">There is no such tensor, or it is of another type.</exception>
+    public float[] this[string name] => Values<float>(name);
+
+    /// <summary>The values of a float64 tensor.</summary>
+    /// <exception cref="FormatException">There is no such tensor, or it is of another type.</exception>
+    public double[] Doubles(string name) => Values<double>(name);
+
+    /// <summary>The values of an int64 tensor.</summary>
+    /// <exception cref="FormatException">There is no such tensor, or it is of another type.</exception>
+    public long[] Integers(string name) => Values<long>(name);
+
+    T[] Values<T>(string name)
+    {
+        if (!_tensors.TryGetValue(name, out var tensor))
+            throw new FormatException($"Tensor '{name}' is missing; there are: {string.Join(", ", _order)}.");
+        return tensor.Values as T[] ?? throw new FormatException($"Tensor '{name}' is of type {TypeOf(tensor.Values)}, not {TypeOf(Array.Empty<T>())}.");
+    }
+
+    static string TypeOf(Array values) => values switch { float[] => "F32", double[] => "F64", _ => "I64" };
+
+    static int BytesOf(string type) => type == "F32" ? 4 : 8;
+
+    static ReadOnlySpan<byte> BytesOf(Array values) => values switch
+    {
+        float[] floats => MemoryMarshal.AsBytes<float>(floats),
+        double[] doubles => MemoryMarshal.AsBytes<double>(doubles),
+        _ => MemoryMarshal.AsBytes<long>((long[])values),
+    };
 
     /// <summary>True when there is a tensor called <paramref name="name"/>.</summary>
     public bool Contains(string name) => _tensors.ContainsKey(name);
@@ -58,11 +90,11 @@ public sealed class SafeTensors
             var (shape, values) = _tensors[name];
             header[name] = new JsonObject
             {
-                ["dtype"] = "F32",
+                ["dtype"] = TypeOf(values),
                 ["shape"] = new JsonArray([.. shape.Select(d => (JsonNode)d)]),
-                ["data_offsets"] = new JsonArray(offset, offset + 4L * values.Length),
+                ["data_offsets"] = new JsonArray(offset, offset + BytesOf(values).Length),
             };
-            offset += 4L * values.Length;
+            offset += BytesOf(values).Length;
         }
         var json = JsonSerializer.SerializeToUtf8Bytes(header);
         var padded = (json.Length + 7) / 8 * 8;
@@ -73,14 +105,14 @@ public sealed class SafeTensors
         var at = bytes.AsSpan(8 + padded);
         foreach (var name in _order)
         {
-            var values = MemoryMarshal.AsBytes<float>(_tensors[name].Values);
+            var values = BytesOf(_tensors[name].Values);
             values.CopyTo(at);
             at = at[values.Length..];
         }
         return bytes;
     }
 
-    /// <summary>Reads a file that <see cref="ToBytes"/> or another writer of float32 safetensors made.</summary>
+    /// <summary>Reads a file that <see cref="ToBytes"/> or another writer of these types made.</summary>
     /// <exception cref="FormatException">The bytes are not such a file; the message says where it went wrong.</exception>
     public static SafeTensors Read(ReadOnlySpan<byte> bytes)
     {
@@ -102,12 +134,19 @@ public sealed class SafeTensors
         }
         RequireEachByteOnce(claims, data.Length);
         foreach (var claim in claims)
-            result.Add(claim.Name, MemoryMarshal.Cast<byte, float>(data[claim.From..claim.To]).ToArray(), claim.Shape);
+            result.Put(claim.Name, Array(claim.Type, data[claim.From..claim.To]), claim.Shape);
         return result;
+
+        static Array Array(string type, ReadOnlySpan<byte> bytes) => type switch
+        {
+            "F32" => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
+            "F64" => MemoryMarshal.Cast<byte, double>(bytes).ToArray(),
+            _ => MemoryMarshal.Cast<byte, long>(bytes).ToArray(),
+        };
     }
 
-    /// <summary>A tensor's entry in the header: its shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
-    readonly record struct Claim(string Name, int[] Shape, int From, int To);
+    /// <summary>A tensor's entry in the header: its type and shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
+    readonly record struct Claim(string Name, string Type, int[] Shape, int From, int To);
 
     /// <summary>Reads the metadata, and returns what is said of the tensors, each checked by itself, in the header's order.</summary>
     List<Claim> ReadHeader(JsonElement header, int bytes)
@@ -128,16 +167,17 @@ public sealed class SafeTensors
     {
         if (tensor.ValueKind != JsonValueKind.Object || !tensor.TryGetProperty("dtype", out var type) || type.ValueKind != JsonValueKind.String)
             throw new FormatException($"Tensor '{name}' must have a dtype, a shape and data_offsets.");
-        if (!type.ValueEquals("F32")) throw new FormatException($"Tensor '{name}' is of type {type.GetString()}; only F32 is supported.");
+        if (type.GetString() is not ("F32" or "F64" or "I64"))
+            throw new FormatException($"Tensor '{name}' is of type {type.GetString()}; only F32, F64 and I64 are supported.");
         var (shape, offsets) = (Numbers(name, tensor, "shape"), Numbers(name, tensor, "data_offsets"));
         if (offsets is not [var from, var to] || to < from || to > bytes)
             throw new FormatException($"Tensor '{name}' claims bytes {string.Join("..", offsets)} of {bytes}.");
-        if (Elements(shape) is not { } elements || 4 * elements != to - from)
+        if (Elements(shape) is not { } elements || BytesOf(type.GetString()!) * elements != to - from)
         {
             throw new FormatException(
-                $"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in float32.");
+                $"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in {type.GetString()}.");
         }
-        return new(name, [.. shape.Select(d => (int)d)], (int)from, (int)to);
+        return new(name, type.GetString()!, [.. shape.Select(d => (int)d)], (int)from, (int)to);
     }
 
     static long[] Numbers(string name, JsonElement tensor, string field)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
@@ -126,31 +125,34 @@ sealed class Contest : IDisposable
     }
 
     /// <summary>Step 0: all series come at the end, so none of their points lies before a resume point.</summary>
-    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => System.Text.Encoding.UTF8.GetBytes(new JsonObject
+    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => Snapshot.Write(_inputs.Kernels.Identity, Keep));
+
+    /// <summary>Keeps the trials that are done and the search that is not.</summary>
+    void Keep(Snapshot snapshot)
     {
-        ["format"] = Format,
-        ["kernels"] = _inputs.Kernels.Identity,
-        ["trials"] = new JsonArray([.. _trials.Select(t => t.Save())]),
-        ["tuning"] = _tuning.Save(),
-    }.ToJsonString()));
+        var trials = _trials.Count;
+        snapshot.Keep("trials", ref trials, 0, _contestants.Count);
+        while (_trials.Count < trials) _trials.Add(TrialOf(_contestants[_trials.Count]));
+        for (var i = 0; i < trials; i++) _trials[i].Keep(snapshot.Part($"trial.{i}"));
+        _tuning.Keep(snapshot.Part("tuning"));
+    }
 
-    // Raised when what follows it changes; a resume point of another format is not used.
-    const int Format = 3;
-
-    /// <summary>What another kernel set measured is measured again: contestants are compared under the same arithmetic.</summary>
+    /// <summary>
+    /// What another kernel set measured is measured again: contestants are compared under the same arithmetic. So is what an earlier version
+    /// kept, as JSON.
+    /// </summary>
     void Resume(byte[] saved)
     {
-        var parts = JsonNode.Parse(saved)!;
-        if ((int?)parts["format"] != Format || (string?)parts["kernels"] != _inputs.Kernels.Identity) return;
-        _trials.AddRange(parts["trials"]!.AsArray().Select(t => Trial.Load(t!)));
-        if (_trials.Count > _contestants.Count || !_trials.TrueForAll(Fits))
-            throw new FormatException("Its trials are not those of the specification's contestants, instances and horizon.");
-        _tuning.Load(parts["tuning"]!.AsArray());
-
-        bool Fits(Trial trial) => trial.Bands.Length == Trial.BandNames.Count && Array.TrueForAll(trial.Bands, b => b.Length == _spec.Horizon)
-            && trial.Final.Length == _spec.Instances && trial.Average.Length == _spec.Instances
-            && trial.Thetas.LongLength == (long)_spec.KeptInstances * _task.Coordinates;
+        if (saved is [(byte)'{', ..]) return;
+        var snapshot = Snapshot.Read(saved);
+        if (snapshot.Kernels == _inputs.Kernels.Identity) Keep(snapshot);
     }
+
+    Trial TrialOf(Contestant contestant, double? rate = null) => new(contestant.Name, contestant.Learned is not null, _spec, _task.Coordinates)
+    {
+        LearningRate = rate,
+        Grid = IsOpen(contestant) ? _tuning.Grid : null,
+    };
 
     IEnumerable<int> Test(Contestant contestant, CancellationToken cancel)
     {
@@ -158,18 +160,19 @@ sealed class Contest : IDisposable
         IOptimizer optimizer = contestant.Learned ?? (contestant.Baseline! with { LearningRate = rate }).Create(_spec.Horizon);
         var losses = new float[_spec.Horizon + 1][];
         for (var step = 0; step < losses.Length; step++) losses[step] = new float[_spec.Instances];
-        var thetas = new float[_spec.KeptInstances * _task.Coordinates];
+        var trial = TrialOf(contestant, rate);
         var watch = Stopwatch.StartNew();
         foreach (var done in _runs.Portions(optimizer, (ulong)_spec.Seed, Split.Test, _spec.Instances, _spec.Horizon,
             (step, first, values) => values.CopyTo(losses[step].AsSpan(first)), cancel,
-            (first, theta) => Keep(first, theta, thetas)))
+            (first, theta) => Keep(first, theta, trial.Thetas)))
         {
             watch.Stop(); // what others do with the event is no part of the measurement
             yield return done;
             watch.Start();
         }
-        var seconds = watch.Elapsed.TotalSeconds / _spec.Horizon / _spec.Instances;
-        _trials.Add(Summarise(contestant, rate, IsOpen(contestant) ? _tuning.Grid : null, losses, seconds, thetas));
+        trial.SecondsPerStep = watch.Elapsed.TotalSeconds / _spec.Horizon / _spec.Instances;
+        Summarise(losses, trial);
+        _trials.Add(trial);
         _tuning = new Tuning(_spec, _runs);
     }
 
@@ -181,13 +184,10 @@ sealed class Contest : IDisposable
         theta[..Math.Min(theta.Length, room.Length)].CopyTo(room);
     }
 
-    static Trial Summarise(
-        Contestant contestant, double? rate, IReadOnlyList<TunedRate>? grid, float[][] losses, double secondsPerStep, float[] thetas)
+    static void Summarise(float[][] losses, Trial trial)
     {
         var (horizon, instances) = (losses.Length - 1, losses[0].Length);
-        var bands = Trial.BandNames.Select(_ => new double[horizon]).ToArray();
-        var (average, diverged) = (new double[instances], new bool[instances]);
-        var sorted = new double[instances];
+        var (average, diverged, sorted) = (trial.Average, new bool[instances], new double[instances]);
         for (var step = 1; step <= horizon; step++)
         {
             for (var i = 0; i < instances; i++)
@@ -196,26 +196,14 @@ sealed class Contest : IDisposable
                 average[i] += sorted[i];
                 diverged[i] |= Tuning.HasDiverged(losses[step][i], losses[0][i]);
             }
-            bands[0][step - 1] = Statistics.Mean(sorted);
+            trial.Bands[0][step - 1] = Statistics.Mean(sorted);
             Array.Sort(sorted);
-            bands[1][step - 1] = Statistics.Quantile(sorted, 0.5);
-            bands[2][step - 1] = Statistics.Quantile(sorted, 0.1);
-            bands[3][step - 1] = Statistics.Quantile(sorted, 0.9);
+            trial.Bands[1][step - 1] = Statistics.Quantile(sorted, 0.5);
+            trial.Bands[2][step - 1] = Statistics.Quantile(sorted, 0.1);
+            trial.Bands[3][step - 1] = Statistics.Quantile(sorted, 0.9);
         }
-        for (var i = 0; i < instances; i++) average[i] /= horizon;
-        return new Trial
-        {
-            Name = contestant.Name,
-            Learned = contestant.Learned is not null,
-            LearningRate = rate,
-            Grid = grid,
-            Bands = bands,
-            Final = [.. losses[^1].Select(x => Statistics.Score(x))],
-            Average = average,
-            Diverged = diverged.Count(d => d),
-            Thetas = thetas,
-            SecondsPerStep = secondsPerStep,
-        };
+        for (var i = 0; i < instances; i++) (average[i], trial.Final[i]) = (average[i] / horizon, Statistics.Score(losses[^1][i]));
+        trial.Diverged = diverged.Count(d => d);
     }
 
     public void Dispose() => _runs.Dispose();

@@ -1,71 +1,75 @@
-using System.Runtime.InteropServices;
-using System.Text.Json.Nodes;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Evaluation;
 
-/// <summary>How one contestant did on the test instances.</summary>
-sealed class Trial
+/// <summary>The result of one contestant on the test instances.</summary>
+/// <param name="name">The contestant's.</param>
+/// <param name="learned">Its rule is learned.</param>
+/// <param name="spec">Horizon and instances.</param>
+/// <param name="coordinates">P.</param>
+sealed class Trial(string name, bool learned, EvaluationSpec spec, int coordinates)
 {
-    public required string Name { get; init; }
-    public required bool Learned { get; init; }
-    public required double? LearningRate { get; init; }
+    double _learningRate = double.NaN, _secondsPerStep;
+    int _diverged;
+    TunedRate[] _grid = [];
+
+    public string Name => name;
+
+    public bool Learned => learned;
+
+    /// <summary>Null where the rule has none of its own.</summary>
+    public double? LearningRate
+    {
+        get => double.IsNaN(_learningRate) ? null : _learningRate;
+        init => _learningRate = value ?? double.NaN;
+    }
 
     /// <summary>The search that found <see cref="LearningRate"/>; null when it was given.</summary>
-    public required IReadOnlyList<TunedRate>? Grid { get; init; }
+    public IReadOnlyList<TunedRate>? Grid
+    {
+        get => _grid.Length == 0 ? null : _grid;
+        init => _grid = [.. value ?? []];
+    }
 
     /// <summary>f(theta_1) .. f(theta_horizon) over instances: mean, median, p10, p90 at each step.</summary>
-    public required double[][] Bands { get; init; }
+    public double[][] Bands { get; } = [.. BandNames.Select(_ => new double[spec.Horizon])];
 
     /// <summary>f(theta_horizon) of each instance.</summary>
-    public required double[] Final { get; init; }
+    public double[] Final { get; } = new double[spec.Instances];
 
     /// <summary>Mean of f(theta_1) .. f(theta_horizon) of each instance.</summary>
-    public required double[] Average { get; init; }
+    public double[] Average { get; } = new double[spec.Instances];
 
-    public required int Diverged { get; init; }
+    /// <summary>How many instances diverged.</summary>
+    public int Diverged
+    {
+        get => _diverged;
+        set => _diverged = value;
+    }
 
     /// <summary>theta_horizon of the instances that are kept, one after the other.</summary>
-    public required float[] Thetas { get; init; }
+    public float[] Thetas { get; } = new float[spec.KeptInstances * coordinates];
 
     /// <summary>Wall-clock time of one inner step of one instance: a measurement, never compared for equality.</summary>
-    public required double SecondsPerStep { get; init; }
+    public double SecondsPerStep
+    {
+        get => _secondsPerStep;
+        set => _secondsPerStep = value;
+    }
 
     /// <summary>The names of <see cref="Bands"/>.</summary>
     public static IReadOnlyList<string> BandNames { get; } = ["mean", "median", "p10", "p90"];
 
-    /// <summary>All of it, exactly: part of a resume point.</summary>
-    public JsonObject Save() => new()
+    /// <summary>Keeps all that was measured; name and sizes are the specification's.</summary>
+    public void Keep(Snapshot snapshot)
     {
-        ["name"] = Name,
-        ["learned"] = Learned,
-        ["learningRate"] = LearningRate,
-        ["grid"] = Grid is null ? null : new JsonArray([.. Grid.Select(g => (JsonNode)Pack([g.LearningRate, g.Score, g.Instances, g.Diverged]))]),
-        ["bands"] = new JsonArray([.. Bands.Select(b => (JsonNode)Pack(b))]),
-        ["final"] = Pack(Final),
-        ["average"] = Pack(Average),
-        ["diverged"] = Diverged,
-        ["thetas"] = Convert.ToBase64String(MemoryMarshal.AsBytes<float>(Thetas)),
-        ["secondsPerStep"] = SecondsPerStep,
-    };
-
-    /// <summary>The inverse of <see cref="Save"/>.</summary>
-    public static Trial Load(JsonNode saved) => new()
-    {
-        Name = (string)saved["name"]!,
-        Learned = (bool)saved["learned"]!,
-        LearningRate = (double?)saved["learningRate"],
-        Grid = saved["grid"]?.AsArray().Select(g => Unpack(g!)).Select(g => new TunedRate(g[0], g[1], (int)g[2], (int)g[3])).ToList(),
-        Bands = [.. saved["bands"]!.AsArray().Select(b => Unpack(b!))],
-        Final = Unpack(saved["final"]!),
-        Average = Unpack(saved["average"]!),
-        Diverged = (int)saved["diverged"]!,
-        Thetas = MemoryMarshal.Cast<byte, float>(Convert.FromBase64String((string)saved["thetas"]!)).ToArray(),
-        SecondsPerStep = (double)saved["secondsPerStep"]!,
-    };
-
-    /// <summary>Doubles, infinities included, in a JSON text.</summary>
-    public static string Pack(double[] values) => Convert.ToBase64String(MemoryMarshal.AsBytes<double>(values));
-
-    /// <summary>The inverse of <see cref="Pack"/>.</summary>
-    public static double[] Unpack(JsonNode text) => MemoryMarshal.Cast<byte, double>(Convert.FromBase64String((string)text!)).ToArray();
+        snapshot.Keep("learning-rate", ref _learningRate);
+        TunedRate.Keep(snapshot, "grid", ref _grid);
+        for (var band = 0; band < Bands.Length; band++) snapshot.Keep(BandNames[band], Bands[band]);
+        snapshot.Keep("final", Final);
+        snapshot.Keep("average", Average);
+        snapshot.Keep("diverged", ref _diverged, 0, spec.Instances);
+        snapshot.Keep("thetas", Thetas);
+        snapshot.Keep("seconds-per-step", ref _secondsPerStep);
+    }
 }

@@ -1,6 +1,6 @@
-using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Training;
 using MetaOpt.Unrolling;
 
@@ -10,7 +10,21 @@ namespace MetaOpt.Evaluation;
 /// A learning rate, what it scored (mean loss by the criterion, infinity if an instance diverged), on how many instances, and how
 /// many of them diverged.
 /// </summary>
-sealed record TunedRate(double LearningRate, double Score, int Instances, int Diverged);
+sealed record TunedRate(double LearningRate, double Score, int Instances, int Diverged)
+{
+    const int Most = 100_000;
+
+    /// <summary>Keeps some of them, four numbers each.</summary>
+    public static void Keep(Snapshot snapshot, string name, ref TunedRate[] rates)
+    {
+        var count = rates.Length;
+        snapshot.Keep($"{name}-size", ref count, 0, Most);
+        double[] numbers = snapshot.WasRead ? new double[4 * count]
+            : [.. rates.SelectMany(r => (double[])[r.LearningRate, r.Score, r.Instances, r.Diverged])];
+        snapshot.Keep(name, numbers);
+        if (snapshot.WasRead) rates = [.. numbers.Chunk(4).Select(n => new TunedRate(n[0], n[1], (int)n[2], (int)n[3]))];
+    }
+}
 
 /// <summary>
 /// Search for a baseline's learning rate on instances of the Tune split: a grid in quarter decades, extended until the best rate lies
@@ -130,19 +144,17 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
 
     static double Rate(int notch) => Math.Pow(10, notch / (double)NotchesPerDecade);
 
-    /// <summary>The rates tried, exactly: part of a resume point.</summary>
-    public JsonArray Save() => new([.. _tried.Select(p => new JsonArray(
-        p.Key.Rung, p.Key.Notch, Trial.Pack([p.Value.Score]), p.Value.Instances, p.Value.Diverged))]);
-
-    /// <summary>The inverse of <see cref="Save"/>.</summary>
-    public void Load(JsonArray saved)
+    /// <summary>Keeps the rates tried.</summary>
+    /// <exception cref="FormatException">One of those read is not of the search.</exception>
+    public void Keep(Snapshot snapshot)
     {
-        foreach (var entry in saved)
-        {
-            var (rung, notch) = ((int)entry![0]!, (int)entry[1]!);
-            if (rung < 0 || rung > Last || notch is < LowestNotch - Quarter or > HighestNotch + Quarter)
-                throw new FormatException($"A rate was tried at rung {rung}, notch {notch}, which the search does not have.");
-            _tried[(rung, notch)] = new(Rate(notch), Trial.Unpack(entry[2]!)[0], (int)entry[3]!, (int)entry[4]!);
-        }
+        TunedRate[] rates = [.. _tried.Values];
+        TunedRate.Keep(snapshot, "rates", ref rates);
+        var (rungs, notches) = (new long[rates.Length], new long[rates.Length]);
+        foreach (var (i, (rung, notch)) in _tried.Keys.Index()) (rungs[i], notches[i]) = (rung, notch);
+        snapshot.Keep("rungs", rungs, 0, Last);
+        snapshot.Keep("notches", notches, LowestNotch - Quarter, HighestNotch + Quarter);
+        if (snapshot.WasRead)
+            for (var i = 0; i < rates.Length; i++) _tried[((int)rungs[i], (int)notches[i])] = rates[i];
     }
 }

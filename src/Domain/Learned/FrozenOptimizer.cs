@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
@@ -31,9 +32,7 @@ public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float
 
         public void Step(Tensor<float> theta, Tensor<float> gradient) => state.Step(theta, gradient);
 
-        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]> { ["state"] = state.State.ToArray() };
-
-        public void Load(IReadOnlyDictionary<string, float[]> saved) => state.State.CopyFrom(saved["state"]);
+        public void Keep(Snapshot snapshot) => snapshot.Keep("state", state.State);
 
         public void Dispose() => state.Dispose();
     }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
@@ -66,9 +67,7 @@ public static class HostRules
             own.CopyTo(theta);
         }
 
-        public IReadOnlyDictionary<string, float[]> Save() => inner.Save();
-
-        public void Load(IReadOnlyDictionary<string, float[]> saved) => inner.Load(saved);
+        public void Keep(Snapshot snapshot) => inner.Keep(snapshot);
 
         public void Dispose()
         {

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Optimizers;
 
@@ -61,22 +62,13 @@ public static class Bfgs
             _kernels.Run(_memory.Theta.Shape.D0, new Job(_memory, theta, gradient, _sizes.At(++_step), _step == 1));
         }
 
-        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
+        public void Keep(Snapshot snapshot)
         {
-            ["step"] = OptimizerStates.Saved(_step),
-            ["theta"] = _memory.Theta.Span.ToArray(),
-            ["gradient"] = _memory.Gradient.Span.ToArray(),
-            ["h"] = _memory.H.Span.ToArray(),
-            ["updated"] = _memory.Updated.Span.ToArray(),
-        };
-
-        public void Load(IReadOnlyDictionary<string, float[]> saved)
-        {
-            _step = OptimizerStates.Count(saved["step"]);
-            saved["theta"].CopyTo(_memory.Theta.Span);
-            saved["gradient"].CopyTo(_memory.Gradient.Span);
-            saved["h"].CopyTo(_memory.H.Span);
-            saved["updated"].CopyTo(_memory.Updated.Span);
+            snapshot.Keep("step", ref _step);
+            snapshot.Keep("theta", _memory.Theta);
+            snapshot.Keep("gradient", _memory.Gradient);
+            snapshot.Keep("h", _memory.H);
+            snapshot.Keep("updated", _memory.Updated);
         }
 
         public void Dispose() => _arena.Dispose();

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using MetaOpt.Compute;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Optimizers;
 
@@ -68,18 +69,11 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : I
             }
         }
 
-        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
+        public void Keep(Snapshot snapshot)
         {
-            ["step"] = OptimizerStates.Saved(_step),
-            ["first"] = _first.Span.ToArray(),
-            ["second"] = _second.Span.ToArray(),
-        };
-
-        public void Load(IReadOnlyDictionary<string, float[]> saved)
-        {
-            _step = OptimizerStates.Count(saved["step"]);
-            saved["first"].CopyTo(_first.Span);
-            saved["second"].CopyTo(_second.Span);
+            snapshot.Keep("step", ref _step);
+            snapshot.Keep("first", _first);
+            snapshot.Keep("second", _second);
         }
 
         public void Dispose() => _arena.Dispose();

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Optimizers;
@@ -48,25 +49,13 @@ public interface IOptimizerState : IUpdate<float>, IDisposable
     /// <summary>Back to the state before the first step.</summary>
     void Reset();
 
-    /// <summary>
-    /// All that a later step depends on, as named float arrays, for a resume point. The optimizer may keep a reference;
-    /// counts such as Adam's t are stored as one float.
-    /// </summary>
-    IReadOnlyDictionary<string, float[]> Save();
-
-    /// <summary>The inverse of <see cref="Save"/>.</summary>
-    void Load(IReadOnlyDictionary<string, float[]> saved);
+    /// <summary>Keeps all that a later step depends on.</summary>
+    void Keep(Snapshot snapshot);
 }
 
 /// <summary>What states of optimizers have in common.</summary>
 static class OptimizerStates
 {
-    /// <summary>A count as it is saved: its bits are those of one float.</summary>
-    public static float[] Saved(long count) => [BitConverter.Int32BitsToSingle(checked((int)count))];
-
-    /// <summary>The inverse of <see cref="Saved"/>.</summary>
-    public static long Count(float[] saved) => BitConverter.SingleToInt32Bits(saved[0]);
-
     /// <summary>Refuses what is not of the state's size.</summary>
     public static void Require(int count, Tensor<float> theta, Tensor<float> gradient)
     {

@@ -1,4 +1,5 @@
 using MetaOpt.Compute;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Optimizers;
 
@@ -62,26 +63,15 @@ public static class LBfgs
             _kernels.Run(_history.Theta.Shape.D0, new Job(_history, theta, gradient, _sizes.At(++_step), _step == 1));
         }
 
-        public IReadOnlyDictionary<string, float[]> Save() => new Dictionary<string, float[]>
+        public void Keep(Snapshot snapshot)
         {
-            ["step"] = OptimizerStates.Saved(_step),
-            ["theta"] = _history.Theta.Span.ToArray(),
-            ["gradient"] = _history.Gradient.Span.ToArray(),
-            ["s"] = _history.S.Span.ToArray(),
-            ["y"] = _history.Y.Span.ToArray(),
-            ["inverse"] = _history.Inverse.Span.ToArray(),
-            ["marks"] = _history.Marks.Span.ToArray(),
-        };
-
-        public void Load(IReadOnlyDictionary<string, float[]> saved)
-        {
-            _step = OptimizerStates.Count(saved["step"]);
-            saved["theta"].CopyTo(_history.Theta.Span);
-            saved["gradient"].CopyTo(_history.Gradient.Span);
-            saved["s"].CopyTo(_history.S.Span);
-            saved["y"].CopyTo(_history.Y.Span);
-            saved["inverse"].CopyTo(_history.Inverse.Span);
-            saved["marks"].CopyTo(_history.Marks.Span);
+            snapshot.Keep("step", ref _step);
+            snapshot.Keep("theta", _history.Theta);
+            snapshot.Keep("gradient", _history.Gradient);
+            snapshot.Keep("s", _history.S);
+            snapshot.Keep("y", _history.Y);
+            snapshot.Keep("inverse", _history.Inverse);
+            snapshot.Keep("marks", _history.Marks);
         }
 
         public void Dispose() => _arena.Dispose();

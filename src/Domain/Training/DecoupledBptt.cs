@@ -1,6 +1,7 @@
 using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Unrolling;
 
@@ -67,7 +68,11 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where
     public Tensor<T> Weights => _weights;
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Name, Tensor<T> Values)> Carried => [("theta", Theta), ("optimizer-state", State)];
+    public void Keep(Snapshot snapshot)
+    {
+        snapshot.Keep("theta", Theta);
+        snapshot.Keep("optimizer-state", State);
+    }
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

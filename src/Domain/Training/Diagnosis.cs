@@ -1,5 +1,3 @@
-using System.Text;
-using System.Text.Json.Nodes;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Runs;
@@ -163,18 +161,19 @@ sealed class Diagnosis : IDisposable
         return Math.Sqrt(sum);
     }
 
-    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => Encoding.UTF8.GetBytes(new JsonObject
-    {
-        ["kernels"] = _inputs.Kernels.Identity,
-        ["samples"] = new JsonArray([.. _strategies.Select(s => s.Sample.Save())]),
-    }.ToJsonString()));
+    RunEvent ResumePoint() => new RunEvent.ResumePoint(0, () => Snapshot.Write(_inputs.Kernels.Identity, Keep));
 
-    /// <summary>What another kernel set measured is measured again.</summary>
+    void Keep(Snapshot snapshot)
+    {
+        foreach (var strategy in _strategies) strategy.Sample.Keep(snapshot.Part(strategy.Name), strategy.Total);
+    }
+
+    /// <summary>What another kernel set measured is measured again, and so is what an earlier version kept, as JSON.</summary>
     void Resume(byte[] saved)
     {
-        var parts = JsonNode.Parse(saved)!;
-        if ((string?)parts["kernels"] != _inputs.Kernels.Identity) return;
-        for (var i = 0; i < _strategies.Count; i++) _strategies[i].Sample.Load(parts["samples"]![i]!, _strategies[i].Total);
+        if (saved is [(byte)'{', ..]) return;
+        var snapshot = Snapshot.Read(saved);
+        if (snapshot.Kernels == _inputs.Kernels.Identity) Keep(snapshot);
     }
 
     public void Dispose()

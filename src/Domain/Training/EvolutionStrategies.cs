@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Unrolling;
 
@@ -82,7 +83,6 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
     readonly List<Particle> _particles = [];
     readonly Tensor<float> _noise, _sums; // [pairs, phi]
     readonly float[] _phi;
-    readonly List<(string, Tensor<float>)> _carried = [];
     ulong _seed;
     Split _split;
     int _first;
@@ -113,12 +113,7 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         {
             var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
             _particles.Add(new(new(_instances, _tape, theta), rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
-            if (!persistent && i == 1) break;
-            var suffix = persistent ? $".{i}" : "";
-            _carried.Add(("theta" + suffix, theta));
-            _carried.Add(("optimizer-state" + suffix, _particles[i].Rule.State));
         }
-        if (persistent) _carried.Add(("noise", _sums));
     }
 
     /// <summary>Number of the stream of noise; null: that of the first instance, so that every inner run has noise of its own.</summary>
@@ -128,7 +123,15 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
     public string Name => $"{(_persistent ? "persistent" : "truncated")} evolution strategies, {_options.Pairs} pairs";
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Name, Tensor<float> Values)> Carried => _carried;
+    public void Keep(Snapshot snapshot)
+    {
+        for (var i = 0; i < (_persistent ? _particles.Count : 1); i++)
+        {
+            snapshot.Keep(_persistent ? $"theta.{i}" : "theta", _particles[i].Loop.Theta);
+            snapshot.Keep(_persistent ? $"optimizer-state.{i}" : "optimizer-state", _particles[i].Rule.State);
+        }
+        if (_persistent) snapshot.Keep("noise", _sums);
+    }
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

@@ -1,15 +1,16 @@
-using System.Text.Json.Nodes;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Training;
 
 /// <summary>Mean and variance of a stream of vectors, element by element, in one pass (Welford, 1962).</summary>
 public sealed class GradientSample(int elements)
 {
-    double[] _mean = new double[elements];
-    double[] _squares = new double[elements]; // sums of squared deviations
+    readonly double[] _mean = new double[elements];
+    readonly double[] _squares = new double[elements]; // sums of squared deviations
+    int _count;
 
     /// <summary>How many vectors there were.</summary>
-    public int Count { get; private set; }
+    public int Count => _count;
 
     /// <summary>Their mean.</summary>
     public ReadOnlySpan<double> Mean => _mean;
@@ -23,7 +24,7 @@ public sealed class GradientSample(int elements)
     /// <summary>One more.</summary>
     public void Add(ReadOnlySpan<double> vector)
     {
-        Count++;
+        _count++;
         for (var i = 0; i < _mean.Length; i++)
         {
             var delta = vector[i] - _mean[i];
@@ -32,23 +33,12 @@ public sealed class GradientSample(int elements)
         }
     }
 
-    /// <summary>For a resume point; doubles keep all their bits.</summary>
-    public JsonObject Save() => new()
+    /// <summary>Keeps all of it.</summary>
+    /// <exception cref="FormatException">What was read has more than <paramref name="most"/> vectors, or of another length.</exception>
+    public void Keep(Snapshot snapshot, int most)
     {
-        ["count"] = Count,
-        ["mean"] = new JsonArray([.. _mean.Select(x => (JsonNode)BitConverter.DoubleToInt64Bits(x))]),
-        ["squares"] = new JsonArray([.. _squares.Select(x => (JsonNode)BitConverter.DoubleToInt64Bits(x))]),
-    };
-
-    /// <summary>What <see cref="Save"/> saved.</summary>
-    /// <exception cref="FormatException">It has more than <paramref name="most"/> estimates, or of another length.</exception>
-    public void Load(JsonNode saved, int most)
-    {
-        var (count, mean, squares) = ((int)saved["count"]!, Doubles(saved["mean"]!), Doubles(saved["squares"]!));
-        if (count < 0 || count > most || mean.Length != _mean.Length || squares.Length != _squares.Length)
-            throw new FormatException($"A sample has {count} estimates of {mean.Length} numbers; it must have 0 to {most} of {_mean.Length}.");
-        (Count, _mean, _squares) = (count, mean, squares);
-
-        static double[] Doubles(JsonNode bits) => [.. bits.AsArray().Select(b => BitConverter.Int64BitsToDouble((long)b!))];
+        snapshot.Keep("count", ref _count, 0, most);
+        snapshot.Keep("mean", _mean);
+        snapshot.Keep("squares", _squares);
     }
 }

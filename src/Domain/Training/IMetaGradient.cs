@@ -1,5 +1,6 @@
 using System.Numerics;
 using MetaOpt.Compute;
+using MetaOpt.Runs;
 
 namespace MetaOpt.Training;
 
@@ -12,8 +13,8 @@ public interface IMetaGradient<T> : IDisposable where T : unmanaged, IBinaryFloa
     /// <summary>For the run's metadata.</summary>
     string Name { get; }
 
-    /// <summary>All that one unroll leaves to the next, by name: saved in mid-horizon, and written when a run resumes.</summary>
-    IReadOnlyList<(string Name, Tensor<T> Values)> Carried { get; }
+    /// <summary>Keeps all that one unroll leaves to the next, but the instances, which <see cref="Begin"/> draws again: for snapshots in mid-horizon.</summary>
+    void Keep(Snapshot snapshot);
 
     /// <summary>Draws instances first .. first + B - 1 and starts their inner runs: theta_0, zero state.</summary>
     void Begin(ulong seed, Split split, int first);

@@ -1,6 +1,7 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Unrolling;
 
@@ -72,8 +73,8 @@ public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
     public string Name => "imitation";
 
     /// <inheritdoc/>
-    /// <remarks>The teacher's state does not depend on phi: who continues an inner run lets it <see cref="Advance"/> from the start again.</remarks>
-    public IReadOnlyList<(string Name, Tensor<float> Values)> Carried => [("optimizer-state", _learned.State)];
+    /// <remarks>The teacher's state does not depend on phi: a resumed run lets it <see cref="Advance"/> from the start again.</remarks>
+    public void Keep(Snapshot snapshot) => snapshot.Keep("optimizer-state", _learned.State);
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

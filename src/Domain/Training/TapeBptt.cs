@@ -2,6 +2,7 @@ using System.Numerics;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Unrolling;
 
@@ -57,7 +58,11 @@ public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T
     public Tensor<T> State { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Name, Tensor<T> Values)> Carried => [("theta", Theta), ("optimizer-state", State)];
+    public void Keep(Snapshot snapshot)
+    {
+        snapshot.Keep("theta", Theta);
+        snapshot.Keep("optimizer-state", State);
+    }
 
     /// <inheritdoc/>
     public void Begin(ulong seed, Split split, int first)

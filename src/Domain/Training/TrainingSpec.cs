@@ -65,8 +65,8 @@ public sealed record TrainingSpec : OptimizeeSpec, IChecked
     /// <inheritdoc/>
     public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)
     {
-        using var trainer = new Trainer(this, inputs);
-        foreach (var runEvent in trainer.Run(cancel)) yield return runEvent;
+        using var loop = new OuterLoop(this, inputs);
+        foreach (var runEvent in loop.Run(cancel)) yield return runEvent;
     }
 }
 

@@ -1,6 +1,7 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 
@@ -185,15 +186,15 @@ public class LearnedOptimizerContractTests
         var (whole, parts) = (arena.Zeros(new Shape(2, layout.PerInstance)), arena.Zeros(new Shape(2, layout.PerInstance)));
         using (var state = frozen.Start(kernels, layout))
             for (uint step = 0; step < 6; step++) state.Step(whole, Gradient(step));
-        IReadOnlyDictionary<string, float[]> saved;
+        byte[] saved;
         using (var state = frozen.Start(kernels, layout))
         {
             for (uint step = 0; step < 3; step++) state.Step(parts, Gradient(step));
-            saved = state.Save();
+            saved = Snapshot.Write(kernels.Identity, state.Keep);
         }
         using (var state = frozen.Start(kernels, layout))
         {
-            state.Load(saved);
+            state.Keep(Snapshot.Read(saved));
             for (uint step = 3; step < 6; step++) state.Step(parts, Gradient(step));
         }
         Assert.Equal(whole.Span.ToArray(), parts.Span.ToArray());

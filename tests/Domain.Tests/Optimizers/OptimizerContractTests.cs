@@ -1,6 +1,7 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Optimizers;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Optimizers;
@@ -204,10 +205,10 @@ public class OptimizerContractTests
         using var kernels = KernelSets.Create("auto", 2);
         using var whole = Create(name).Start(kernels, 2, 37);
         var middle = Walk(kernels, whole, 2, 37, Normal(74, 99), 0, 6);
-        var saved = whole.Save().ToDictionary(p => p.Key, p => (float[])p.Value.Clone());
+        var saved = Snapshot.Write(kernels.Identity, whole.Keep);
         using var second = Create(name).Start(kernels, 2, 37);
         Walk(kernels, second, 2, 37, Normal(74, 98), 40, 43); // something to be overwritten
-        second.Load(saved);
+        second.Keep(Snapshot.Read(saved));
         Assert.Equal(Walk(kernels, whole, 2, 37, middle, 6, 12), Walk(kernels, second, 2, 37, middle, 6, 12));
     }
 

@@ -4,6 +4,7 @@ using MetaOpt.Evaluation;
 using MetaOpt.Optimizers;
 using MetaOpt.Runs;
 using MetaOpt.Tasks;
+using MetaOpt.Training;
 
 namespace MetaOpt.Domain.Tests.Runs;
 
@@ -51,13 +52,29 @@ public class RecordedRunsTests
 
     public static TheoryData<string> Interrupted => [.. RecordedRuns.Interrupted.Select(r => r.Name)];
 
+    static byte[] Kept(string name) => File.ReadAllBytes(Path.Combine(s_goldens, $"{name}.resume-point"));
+
+    /// <summary>Trainings go on; evaluations and diagnoses, whose work is short, begin anew. Both end as if nothing had been.</summary>
     [Theory, MemberData(nameof(Interrupted))]
     public void A_resume_point_of_before_snapshots_leads_to_the_recorded_end(string name)
     {
         using var kernels = KernelSets.Create("scalar", 2);
-        var point = File.ReadAllBytes(Path.Combine(s_goldens, $"{name}.resume-point"));
-        var events = RecordedRuns.Specs[name].Execute(RecordedRuns.Inputs(kernels, point), default).ToList();
+        var spec = RecordedRuns.Specs[name];
+        var whole = spec.Execute(RecordedRuns.Inputs(kernels), default).OfType<RunEvent.Progress>().Count();
+        var events = spec.Execute(RecordedRuns.Inputs(kernels, Kept(name)), default).ToList();
         Assert.Equal(Recorded($"{name} scalar").Split(' ')[1], RecordedRuns.Sums(events).Split(' ')[1]);
+        Assert.Equal(spec is TrainingSpec, events.OfType<RunEvent.Progress>().Count() < whole);
+    }
+
+    [Fact]
+    public void A_still_earlier_resume_point_which_has_no_best_phi_yet_is_taken()
+    {
+        var (saved, earlier) = (SafeTensors.Read(Kept("truncated")), new SafeTensors());
+        foreach (var (name, value) in saved.Metadata) earlier.Metadata[name] = value;
+        foreach (var name in saved.Names.Where(n => n != "best-phi")) earlier.Add(name, saved[name], saved[name].Length);
+        using var kernels = KernelSets.Create("scalar", 2);
+        var events = RecordedRuns.Specs["truncated"].Execute(RecordedRuns.Inputs(kernels, earlier.ToBytes()), default);
+        Assert.Equal(Recorded("truncated scalar").Split(' ')[1], RecordedRuns.Sums(events).Split(' ')[1]);
     }
 
     [Fact]

@@ -123,7 +123,7 @@ public class DiagnosisTests
         var sample = new GradientSample(2);
         foreach (var vector in vectors) sample.Add(vector);
         var copy = new GradientSample(2);
-        copy.Load(JsonNode.Parse(sample.Save().ToJsonString())!, int.MaxValue);
+        copy.Keep(Snapshot.Read(Snapshot.Write("any", s => sample.Keep(s, int.MaxValue))), int.MaxValue);
         foreach (var s in new[] { sample, copy })
         {
             Assert.Equal([3.0, 20.0], s.Mean.ToArray().Select(x => Math.Round(x, 12)));

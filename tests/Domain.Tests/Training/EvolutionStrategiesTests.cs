@@ -1,5 +1,6 @@
 using MetaOpt.Compute;
 using MetaOpt.Learned;
+using MetaOpt.Runs;
 using MetaOpt.Tasks;
 using MetaOpt.Training;
 
@@ -67,7 +68,7 @@ public class EvolutionStrategiesTests
             Assert.Equal(scaling == 0 && convex == 0, same);
         }
 
-        float[] Noise() => estimator.Carried.Single(c => c.Name == "noise").Values.ToArray();
+        float[] Noise() => SafeTensors.Read(Snapshot.Write(kernels.Identity, estimator.Keep))["noise"];
     }
 
     /// <summary>Truncated to two steps the plain form misses what an update does later; the persistent one does not.</summary>

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using MetaOpt.Compute;
 using MetaOpt.Learned;
 using MetaOpt.Runs;
@@ -118,9 +117,8 @@ public class KeptPhiTests
         var (stage, stagesEnded, start) = (0, 0, 0);
         for (var i = 0; i < scores.Count; i++)
         {
-            using var state = JsonDocument.Parse(SafeTensors.Read(points.Last(p => p.Step == scores[i].Step).Bytes).Metadata["state"]);
-            if (state.RootElement.GetProperty("Stage").GetInt32() == stage) continue;
             var file = SafeTensors.Read(points.Last(p => p.Step == scores[i].Step).Bytes);
+            if (file.Integers("schedule.stage")[0] == stage) continue;
             var best = scores[start..(i + 1)].Min(s => s.Value);
             Assert.NotEqual(best, scores[i].Value);
             Assert.Equal(1, Score(file["phi"][0], 8, (int)horizons[i].Value).Final / best, 1e-4);

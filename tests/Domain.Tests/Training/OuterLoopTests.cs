@@ -8,7 +8,7 @@ using static MetaOpt.Domain.Tests.Training.Execution;
 namespace MetaOpt.Domain.Tests.Training;
 
 /// <summary>Meta-training as a run: determinism, resume, cancel, early stopping, and that it learns.</summary>
-public class TrainerTests
+public class OuterLoopTests
 {
     static readonly TrainingSpec Small = new()
     {
@@ -46,17 +46,6 @@ public class TrainerTests
             var expected = losses.Where(p => p.Step > step);
             Assert.Equal(expected, rest.OfType<RunEvent.Point>().Where(p => p.Step > step));
         }
-    }
-
-    [Fact]
-    public void A_resume_point_of_an_earlier_version_which_has_no_best_phi_yet_is_taken()
-    {
-        var point = RunWithPoints(Small).Points[0].Bytes;
-        var (saved, earlier) = (SafeTensors.Read(point), new SafeTensors());
-        foreach (var (name, value) in saved.Metadata) earlier.Metadata[name] = value;
-        foreach (var name in saved.Names.Where(n => n != "best-phi")) earlier.Add(name, saved[name], saved[name].Length);
-        Assert.NotEqual(point, earlier.ToBytes());
-        Assert.Equal(Final(Run(Small)), Final(Run(Small, earlier.ToBytes())));
     }
 
     static readonly TrainingSpec Overshooting = Small with
