@@ -1,5 +1,6 @@
 using MetaOpt.Api.Account;
 using MetaOpt.Api.Auth;
+using MetaOpt.Api.Background;
 using MetaOpt.Api.Catalogue;
 using MetaOpt.Api.Checkpoints;
 using MetaOpt.Api.Compare;
@@ -44,13 +45,14 @@ public static partial class ApiHost
         else builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
             .AddFilter("MetaOpt.Api.Auth", LogLevel.Warning)
+            .AddFilter("Hangfire", LogLevel.Warning)
             // What goes wrong in the database and is a fault is logged with its request.
             .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
         builder.Services.AddSingleton(settings).AddSingleton(kinds ?? Catalog.RunKinds).AddMetaOptStorage(database).AddSingleton(_ => new DatabasePulse(database));
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
-        builder.Services.AddHostedService<Sweeper>();
+        builder.Services.AddBackgroundJobs();
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddTokens();
         builder.Services.AddRequestLimits(settings.MaxRequestsPerSecond);
@@ -85,6 +87,7 @@ public static partial class ApiHost
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseRateLimiter();
+        app.UseBackgroundDashboard();
         app.UseOpenApiDocument();
         app.MapHealth();
         app.MapMetrics();
@@ -134,7 +137,7 @@ public static partial class ApiHost
 
     static async Task PrepareDatabaseAsync(IServiceProvider services, ApiSettings settings)
     {
-        await Migrations.ApplyAsync(services.GetRequiredService<NpgsqlDataSource>(), default);
+        await BackgroundSchema.ApplyAsync(services.GetRequiredService<NpgsqlDataSource>(), default);
         var file = Path.Combine(settings.Home, "admin-token");
         // Kept before the user exists for others: a crash in between leaves a file too many, and never a user whom nobody can be.
         if (await services.GetRequiredService<UserStore>().BootstrapAdminAsync(token => Keep(file, token), default) is { } token)

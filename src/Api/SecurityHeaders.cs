@@ -1,3 +1,5 @@
+using MetaOpt.Api.Background;
+
 namespace MetaOpt.Api;
 
 /// <summary>Headers that every answer carries.</summary>
@@ -14,6 +16,7 @@ static class SecurityHeaders
         {
             var path when path.StartsWithSegments("/api") || path.StartsWithSegments("/healthz") || path.StartsWithSegments("/metrics") => Data,
             var path when path.StartsWithSegments("/swagger") => Swagger,
+            var path when path.StartsWithSegments(BackgroundDashboard.Path) => Background,
             _ => Dashboard,
         };
         if (context.Request.Path.StartsWithSegments("/api")) headers.CacheControl = "no-store";
@@ -24,6 +27,10 @@ static class SecurityHeaders
 
     // Swagger UI has inline styles and an inline script.
     const string Swagger = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+    // Hangfire's pages have inline styles.
+    const string Background = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+        + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
     // Nothing inline and nothing from elsewhere; pictures that a page made itself are data: and blob:.
     const string Dashboard = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "

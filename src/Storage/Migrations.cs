@@ -12,7 +12,10 @@ public static class Migrations
     /// <summary>
     /// Applies what is missing; does nothing on a current database. Safe when several processes do it at once: the others wait.
     /// </summary>
-    public static async Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancel)
+    public static Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancel) => ApplyAsync(dataSource, _ => { }, cancel);
+
+    /// <summary>The same, with another part's schema (<paramref name="also"/>), which is installed over the same connection.</summary>
+    public static async Task ApplyAsync(NpgsqlDataSource dataSource, Action<NpgsqlConnection> also, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using (var take = connection.Command("select pg_advisory_lock(@lock)", ("lock", Lock)))
@@ -25,6 +28,7 @@ public static class Migrations
             StorageServices.Configure(options, dataSource);
             await using var db = new MetaOptDb(options.Options);
             await db.Database.MigrateAsync(cancel);
+            also(connection);
         }
         finally
         {

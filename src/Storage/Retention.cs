@@ -30,4 +30,26 @@ public sealed class Retention(NpgsqlDataSource dataSource)
         await transaction.CommitAsync(cancel);
         return swept;
     }
+
+    /// <summary>
+    /// Deletes sessions that ended a week ago, and tokens that expired or were revoked 90 days ago and have no session left; how many.
+    /// </summary>
+    public async Task<int> DeleteEndedTokensAsync(CancellationToken cancel)
+    {
+        await using var sessions = dataSource.Command(
+            "delete from tokens where session_of is not null and least(expires_at, revoked_at) < now() - interval '7 days'");
+        await using var tokens = dataSource.Command(
+            """
+            delete from tokens t where session_of is null and least(expires_at, revoked_at) < now() - interval '90 days'
+              and not exists (select 1 from tokens s where s.session_of = t.id)
+            """);
+        return await sessions.ExecuteNonQueryAsync(cancel) + await tokens.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Deletes workers that were not seen for 30 days; how many.</summary>
+    public async Task<int> DeleteStaleWorkersAsync(CancellationToken cancel)
+    {
+        await using var delete = dataSource.Command("delete from workers where last_seen_at < now() - interval '30 days'");
+        return await delete.ExecuteNonQueryAsync(cancel);
+    }
 }

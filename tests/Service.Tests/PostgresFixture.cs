@@ -1,4 +1,4 @@
-using MetaOpt.Storage;
+using MetaOpt.Api.Background;
 using MetaOpt.Storage.Embedded;
 using Npgsql;
 using Xunit;
@@ -57,7 +57,7 @@ public sealed class PostgresFixture : IAsyncLifetime
         var options = EmbeddedOptions.FromEnvironment() with { DataFolder = TestFolders.New("database"), Settings = s_settings };
         var template = await EmbeddedPostgres.EnsureStartedAsync(options, default);
         await using var source = NpgsqlDataSource.Create(template);
-        await Migrations.ApplyAsync(source, default);
+        await BackgroundSchema.ApplyAsync(source, default);
         return template;
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json.Nodes;
+using MetaOpt.Api.Background;
 using MetaOpt.Api.Problems;
 using MetaOpt.Storage;
 using Microsoft.AspNetCore.Authentication;
@@ -69,7 +70,7 @@ static class Authentication
                     : AuthenticateResult.Fail("The token is unknown, expired or revoked.");
             }
             if (BrowserSession.Read(Request) is not { } secret) return AuthenticateResult.NoResult();
-            BrowserSession.RefuseForgery(Request);
+            if (Request.Path != BackgroundDashboard.Statistics) BrowserSession.RefuseForgery(Request);
             return await users.VerifySessionAsync(secret, Context.RequestAborted) is { } caller
                 ? Success(caller, [new(SessionClaim, "")])
                 : AuthenticateResult.Fail("The session ended.");

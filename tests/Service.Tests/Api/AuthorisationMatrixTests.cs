@@ -154,6 +154,19 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         Assert.Equal(Enum.GetValues<Rule>(), rules.Order());
     }
 
+    /// <summary>They are a middleware, and so in no route table.</summary>
+    [Fact]
+    public async Task Hangfires_pages_are_for_administrators_only()
+    {
+        foreach (var address in new[] { "/hangfire", "/hangfire/recurring", "/hangfire/jobs/succeeded", "/hangfire/servers" })
+            foreach (var caller in Enum.GetValues<Caller>())
+            {
+                using var answer = await clients[caller].GetAsync(address);
+                var expected = caller switch { Caller.Admin => 200, Caller.Nobody or Caller.Disabled => 401, _ => 403 };
+                Assert.True((int)answer.StatusCode == expected, $"{address} for {caller}: {(int)answer.StatusCode}, expected {expected}");
+            }
+    }
+
     [Fact]
     public async Task No_route_takes_a_query_parameter_that_it_does_not_know()
     {

@@ -1,7 +1,11 @@
+using Hangfire;
 using MetaOpt.Api;
+using MetaOpt.Api.Background;
 using MetaOpt.Runs;
 using MetaOpt.Service.Tests.Api;
+using MetaOpt.Service.Tests.Background;
 using MetaOpt.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
 
@@ -49,6 +53,10 @@ public sealed class RoleTests(PostgresFixture postgres) : IClassFixture<Postgres
             await run.FinishAsync(RunState.Succeeded, [], null, default);
             Assert.Equal("succeeded", (string)(await api.GetAsync($"/api/v1/runs/{id}"))["state"]!);
             Assert.True((await api.Admin.DeleteAsync($"/api/v1/runs/{id}")).IsSuccessStatusCode);
+            // Its role does for Hangfire too: jobs are entered and executed.
+            var jobs = api.App.Services.GetRequiredService<IBackgroundJobClient>();
+            await BackgroundTests.DoneAsync(api, jobs.Enqueue<Cleanup>(cleanup => cleanup.DeleteStaleWorkersAsync(CancellationToken.None)));
+            await BackgroundTests.RecurringAsync(api, "retention");
         }
         finally
         {
@@ -59,6 +67,11 @@ public sealed class RoleTests(PostgresFixture postgres) : IClassFixture<Postgres
             (asWorker, "select * from tokens"), (asWorker, "select * from audit"), (asWorker, "update users set role = 'admin'"), (asWorker, "create table mine (x int)"),
             (asApi, "delete from audit"), (asApi, "update audit set actor = 'eve'"), (asApi, "drop table runs"), (asApi, "create table mine (x int)"),
             (asApi, "delete from \"__EFMigrationsHistory\""),
+            // Whoever writes there has the API execute any method.
+            (asWorker, "select * from hangfire.job"), (asWorker, "insert into hangfire.job (invocationdata, arguments, createdat) values ('{}', '[]', now())"),
+            (asWorker, "insert into hangfire.jobqueue (jobid, queue) values (1, 'default')"), (asWorker, "update hangfire.hash set value = ''"),
+            (asWorker, "delete from hangfire.lock"), (asWorker, "select nextval('hangfire.job_id_seq')"), (asWorker, "create table hangfire.mine (x int)"),
+            (asApi, "drop table hangfire.job"), (asApi, "create table hangfire.mine (x int)"), (asApi, "update hangfire.schema set version = 1"),
         })
             Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, (await Assert.ThrowsAsync<PostgresException>(() => ExecuteAsync(source, sql))).SqlState);
     }
