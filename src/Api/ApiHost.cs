@@ -10,6 +10,7 @@ using MetaOpt.Api.Models;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
+using MetaOpt.Api.Schedules;
 using MetaOpt.Api.Users;
 using MetaOpt.Runs;
 using MetaOpt.Storage;
@@ -106,6 +107,7 @@ public static partial class ApiHost
         v1.MapModels();
         v1.MapCatalogue();
         v1.MapPresets();
+        v1.MapSchedules();
         v1.MapQueue();
         v1.MapAccount();
         v1.MapBrowserSession();

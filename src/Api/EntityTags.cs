@@ -38,5 +38,5 @@ static class EntityTags
     }
 
     public static ProblemException ChangedMeanwhile() =>
-        new(412, "changed-meanwhile", "The run was changed meanwhile; read it again and repeat the change with its new ETag.");
+        new(412, "changed-meanwhile", "It was changed meanwhile; read it again and repeat the change with its new ETag.");
 }

@@ -13,7 +13,7 @@ namespace MetaOpt.Api;
 static partial class Pages
 {
     // Every view has an address of its own; the page's scripts show what belongs there.
-    static readonly HashSet<string> s_views = ["runs", "compare", "leaderboard", "trajectory", "models", "new", "account", "admin", "sign-in"];
+    static readonly HashSet<string> s_views = ["runs", "compare", "leaderboard", "trajectory", "models", "schedules", "new", "account", "admin", "sign-in"];
 
     static readonly string[] s_programs = ["/api", "/healthz", "/metrics", "/swagger", "/hangfire", "/v"];
 

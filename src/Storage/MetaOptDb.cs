@@ -41,6 +41,8 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Quota> Quotas => Set<Quota>();
     /// <summary>Promoted checkpoints.</summary>
     public DbSet<Model> Models => Set<Model>();
+    /// <summary>Submissions that are repeated.</summary>
+    public DbSet<Schedule> Schedules => Set<Schedule>();
 
     /// <inheritdoc/>
     protected override void OnModelCreating(ModelBuilder model)
@@ -50,6 +52,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         Stored(model);
         Trajectories(model);
         People(model);
+        model.Entity<Schedule>(Schedules_);
         foreach (var entity in model.Model.GetEntityTypes())
         {
             foreach (var property in entity.GetProperties())
@@ -119,6 +122,22 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         });
         attempt.HasKey(a => new { a.RunId, a.Number });
         attempt.Property(a => a.Facts).HasColumnType("jsonb");
+    }
+
+    static void Schedules_(EntityTypeBuilder<Schedule> schedule)
+    {
+        schedule.ToTable("schedules", t =>
+        {
+            t.HasCheckConstraint("schedules_missed_known", "missed in ('all', 'one', 'none')");
+            t.HasCheckConstraint("schedules_disabled_has_no_next", "enabled or next_at is null");
+        });
+        schedule.HasKey(s => s.Id);
+        schedule.Property(s => s.Id).ValueGeneratedNever();
+        schedule.Property(s => s.Missed).HasConversion(LowerCase<MissedOccurrences>());
+        schedule.Property(s => s.Submission).HasColumnType("jsonb");
+        schedule.Property(s => s.CreatedAt).HasDefaultValueSql("clock_timestamp()");
+        schedule.HasIndex(s => s.Owner).HasDatabaseName("schedules_owner");
+        schedule.HasIndex(s => s.NextAt).HasFilter("enabled").HasDatabaseName("schedules_due");
     }
 
     static void Stored(ModelBuilder model)

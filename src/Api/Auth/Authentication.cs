@@ -55,6 +55,13 @@ static class Authentication
             throw new ProblemException(403, "not-yours", $"This belongs to {owner}; only {owner} or an administrator may change it.");
     }
 
+    /// <summary>The caller as requests carry it.</summary>
+    public static ClaimsPrincipal Principal(Caller caller, IEnumerable<System.Security.Claims.Claim> more) => new(new ClaimsIdentity(
+        [
+            new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()), new(ClaimTypes.Role, caller.Role.ToString()),
+            new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)), .. more,
+        ], Scheme));
+
     sealed class Handler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, UserStore users)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
     {
@@ -76,15 +83,8 @@ static class Authentication
                 : AuthenticateResult.Fail("The session ended.");
         }
 
-        static AuthenticateResult Success(Caller caller, IEnumerable<System.Security.Claims.Claim> more)
-        {
-            var identity = new ClaimsIdentity(
-                [
-                    new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()), new(ClaimTypes.Role, caller.Role.ToString()),
-                    new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)), .. more,
-                ], Authentication.Scheme);
-            return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Authentication.Scheme));
-        }
+        static AuthenticateResult Success(Caller caller, IEnumerable<System.Security.Claims.Claim> more) =>
+            AuthenticateResult.Success(new AuthenticationTicket(Principal(caller, more), Authentication.Scheme));
 
         protected override Task HandleChallengeAsync(AuthenticationProperties properties)
         {

@@ -1,11 +1,12 @@
 using Hangfire;
+using MetaOpt.Api.Schedules;
 using MetaOpt.Storage;
 using Npgsql;
 
 namespace MetaOpt.Api.Background;
 
 /// <summary>The list of what the service does again and again; entered once the database answers.</summary>
-sealed class RecurringJobs(IRecurringJobManager jobs, NpgsqlDataSource database, ILogger<RecurringJobs> log) : BackgroundService
+sealed class RecurringJobs(IRecurringJobManager jobs, IBackgroundJobClient client, NpgsqlDataSource database, ILogger<RecurringJobs> log) : BackgroundService
 {
     static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(5);
 
@@ -28,8 +29,11 @@ sealed class RecurringJobs(IRecurringJobManager jobs, NpgsqlDataSource database,
 
     void Enter()
     {
+        jobs.AddOrUpdate<ScheduleRounds>("schedules", job => job.SubmitDueAsync(CancellationToken.None), Cron.Minutely());
         jobs.AddOrUpdate<Cleanup>("retention", job => job.DeleteOldDataAsync(CancellationToken.None), Cron.Hourly(7));
         jobs.AddOrUpdate<Cleanup>("sign-ins", job => job.DeleteEndedSignInsAsync(CancellationToken.None), Cron.Hourly(17));
         jobs.AddOrUpdate<Cleanup>("workers", job => job.DeleteStaleWorkersAsync(CancellationToken.None), Cron.Hourly(27));
+        // At once what came due while no server ran.
+        client.Enqueue<ScheduleRounds>(job => job.SubmitDueAsync(CancellationToken.None));
     }
 }

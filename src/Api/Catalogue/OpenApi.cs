@@ -4,6 +4,7 @@ using MetaOpt.Api.Auth;
 using MetaOpt.Api.Models;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
+using MetaOpt.Api.Schedules;
 using MetaOpt.Api.Users;
 using MetaOpt.Runs;
 using Microsoft.OpenApi;
@@ -49,6 +50,16 @@ static class OpenApi
             new JsonObject { ["field"] = "/kernels", ["values"] = new JsonArray("simd", "scalar") }),
     }.ToJsonString();
 
+    /// <summary>The first kind's example, every night.</summary>
+    static string ScheduleExample(RunKinds kinds) => new JsonObject
+    {
+        ["name"] = "nightly",
+        ["cron"] = "0 3 * * *",
+        ["timeZone"] = "Europe/Berlin",
+        ["missed"] = "one",
+        ["run"] = Example(kinds.All[0]),
+    }.ToJsonString();
+
     sealed class Bodies(Documentation documentation, RunKinds kinds) : IDocumentFilter
     {
         public void Apply(OpenApiDocument document, DocumentFilterContext context)
@@ -80,6 +91,10 @@ static class OpenApi
             var grid = GridExample(kinds);
             Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two kernel sets", grid, "Queues six runs.");
             Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two kernel sets", grid, "Changes nothing.");
+            var nightly = ScheduleExample(kinds);
+            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules", "every night at three", nightly, "Creates a schedule that submits a run every night.");
+            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules:validate", "every night at three", nightly, "Changes nothing.");
+            Takes<ScheduleChange>(document, HttpMethod.Patch, "/api/v1/schedules/{id}", "pause", """{"enabled":false}""", "Disables the schedule.");
             Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");

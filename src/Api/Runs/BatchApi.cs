@@ -18,7 +18,8 @@ static class BatchApi
             .WithSummary("Checks a grid without queueing it: the number of its runs, the seconds of all and the bytes of the largest.");
     }
 
-    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    /// <summary>Answers POST /runs:batch.</summary>
+    public static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var body = await intake.ReadAsync<Batch>(context, "/run", Batch.Varied, cancel);
@@ -48,7 +49,8 @@ static class BatchApi
         });
     }
 
-    static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
+    /// <summary>Every run of a grid, checked like a single submission.</summary>
+    public static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
         HttpContext context, Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var (submission, at) in batch.Submissions())

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using MetaOpt.Api.Auth;
@@ -24,7 +23,8 @@ static partial class RunsApi
         runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes, priority or time limit.");
     }
 
-    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    /// <summary>Answers POST /runs.</summary>
+    public static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var id = await intake.QueueAsync(context, await intake.ReadAsync<Submission>(context, "", null, cancel), null, cancel);
@@ -73,27 +73,19 @@ static partial class RunsApi
         }
         if (request.QueryText("cursor") is { } cursor)
         {
-            var before = ReadCursor(cursor);
+            var before = Cursor.Read(cursor);
             runs = runs.Where(r => r.Id.CompareTo(before) < 0);
         }
         var page = await runs.OrderByDescending(r => r.Id).Take(limit + 1).ToListAsync(cancel);
         return Results.Json(new JsonObject
         {
             ["items"] = new JsonArray([.. page.Take(limit).Select(run => RunDocument.Brief(run, kinds))]),
-            ["nextCursor"] = page.Count > limit ? Base64Url.EncodeToString(page[limit - 1].Id.ToByteArray()) : null,
+            ["nextCursor"] = page.Count > limit ? Cursor.Of(page[limit - 1].Id) : null,
         });
     }
 
     [GeneratedRegex(@"\A[0-9a-fA-F-]{4,36}\z")]
     private static partial Regex EndOfId();
-
-    static Guid ReadCursor(string cursor)
-    {
-        var bytes = new byte[16];
-        return Base64Url.IsValid(cursor) && Base64Url.TryDecodeFromChars(cursor, bytes, out var written) && written == 16
-            ? new Guid(bytes)
-            : throw ProblemException.BadParameter("cursor", "must be the nextCursor of an earlier answer.");
-    }
 
     static async Task<IResult> GetAsync(Guid id, HttpContext context, MetaOptDb db, RunQueue queue, CancellationToken cancel)
     {

@@ -608,6 +608,94 @@ namespace MetaOpt.Storage.Schema
                     b.ToTable("run_logs", (string)null);
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.Schedule", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at")
+                        .HasDefaultValueSql("clock_timestamp()");
+
+                    b.Property<string>("Cron")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("cron");
+
+                    b.Property<bool>("Enabled")
+                        .HasColumnType("boolean")
+                        .HasColumnName("enabled");
+
+                    b.Property<DateTimeOffset?>("LastAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_at");
+
+                    b.Property<string>("LastError")
+                        .HasColumnType("text")
+                        .HasColumnName("last_error");
+
+                    b.PrimitiveCollection<List<Guid>>("LastRuns")
+                        .IsRequired()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("last_runs");
+
+                    b.Property<string>("Missed")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("missed");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<DateTimeOffset?>("NextAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("next_at");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<long>("Skipped")
+                        .HasColumnType("bigint")
+                        .HasColumnName("skipped");
+
+                    b.Property<JsonElement>("Submission")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("submission");
+
+                    b.Property<string>("TimeZone")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("time_zone");
+
+                    b.Property<long>("Version")
+                        .HasColumnType("bigint")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id")
+                        .HasName("pk_schedules");
+
+                    b.HasIndex("NextAt")
+                        .HasDatabaseName("schedules_due")
+                        .HasFilter("enabled");
+
+                    b.HasIndex("Owner")
+                        .HasDatabaseName("schedules_owner");
+
+                    b.ToTable("schedules", null, t =>
+                        {
+                            t.HasCheckConstraint("schedules_disabled_has_no_next", "enabled or next_at is null");
+
+                            t.HasCheckConstraint("schedules_missed_known", "missed in ('all', 'one', 'none')");
+                        });
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.SeriesPointRow", b =>
                 {
                     b.Property<long>("SeriesId")

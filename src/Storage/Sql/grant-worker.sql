@@ -1,6 +1,7 @@
--- What a worker claims, renews and stores. It reads users for their weights, and has no business with tokens and the audit trail.
+-- What a worker claims, renews and stores. It reads users for their weights, and has no business with tokens, the
+-- audit trail and schedules.
 grant usage on schema public to :role;
 grant select, insert, update, delete on all tables in schema public to :role;
 grant usage, select on all sequences in schema public to :role;
-revoke all on tokens, audit from :role;
+revoke all on tokens, audit, schedules from :role;
 revoke insert, update, delete on users, "__EFMigrationsHistory" from :role;

@@ -23,7 +23,7 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
     static readonly string[] s_refusals = ["unauthorized", "forbidden", "not-yours", "missing-header"];
 
     /// <summary>Changes nothing, though it is posted.</summary>
-    static readonly string[] s_reading = ["POST /api/v1/runs:validate", "POST /api/v1/runs:validate-batch"];
+    static readonly string[] s_reading = ["POST /api/v1/runs:validate", "POST /api/v1/runs:validate-batch", "POST /api/v1/schedules:validate"];
 
     /// <summary>Makes something new of the caller's own from what belongs to somebody.</summary>
     static readonly string[] s_submitting = ["POST /api/v1/runs/{id:guid}/fork"];
@@ -99,6 +99,17 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         return Guid.Parse((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["id"]!);
     }
 
+    async Task<Guid> ScheduleAsync()
+    {
+        var id = Guid.CreateVersion7();
+        await using var insert = api.Database.CreateCommand($"""
+            insert into schedules (id, name, owner, cron, time_zone, missed, enabled, submission, last_runs, skipped, version)
+            values ('{id}', 's', 'owner', '0 3 * * *', 'UTC', 'one', false, '{"{}"}', array[]::uuid[], 0, 1)
+            """);
+        await insert.ExecuteNonQueryAsync();
+        return id;
+    }
+
     /// <summary>An address whose parameters name something of the owner's, made anew: the last call may have deleted it.</summary>
     async Task<string> AddressAsync(string pattern)
     {
@@ -106,6 +117,7 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
             pattern = pattern.Replace(parameter, (Before: pattern[..pattern.IndexOf(parameter, StringComparison.Ordinal)], parameter) switch
             {
                 { Before: "/api/v1/runs/" } => (await SubmitAsync()).ToString(),
+                { Before: "/api/v1/schedules/" } => (await ScheduleAsync()).ToString(),
                 { Before: "/api/v1/checkpoints/" } => checkpoint.ToString(),
                 { Before: "/api/v1/presets/" } => "quadratics",
                 // One of its own each time: it may be deleted.

@@ -14,7 +14,7 @@ namespace MetaOpt.Service.Tests.Background;
 public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
     /// <summary>Waits until a job has succeeded.</summary>
-    public static async Task DoneAsync(ApiFixture api, string job)
+    internal static async Task DoneAsync(ApiFixture api, string job)
     {
         using var storage = api.App.Services.GetRequiredService<JobStorage>().GetConnection();
         await WorkerFixture.UntilAsync(() => Task.FromResult(storage.GetJobData(job)?.State is "Succeeded" or "Failed" or "Deleted"), $"job {job} to end");
@@ -22,7 +22,7 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     /// <summary>Waits until a recurring job is entered.</summary>
-    public static async Task RecurringAsync(ApiFixture api, string name)
+    internal static async Task RecurringAsync(ApiFixture api, string name)
     {
         using var storage = api.App.Services.GetRequiredService<JobStorage>().GetConnection();
         await WorkerFixture.UntilAsync(() => Task.FromResult(storage.GetRecurringJobs().Any(j => j.Id == name)), $"the recurring job {name}");

@@ -12,6 +12,7 @@ const places = [
   ['/leaderboard', 'leaderboard', 'Leaderboard'],
   ['/trajectory', 'trajectory', 'Trajectory'],
   ['/models', 'models', 'Models'],
+  ['/schedules', 'schedules', 'Schedules'],
   ['/account', 'account', 'Account'],
   ['/admin', 'admin', 'Administration'],
 ];

@@ -9,6 +9,7 @@ const pages = [
   [/^\/leaderboard$/, 'leaderboard'],
   [/^\/trajectory$/, 'trajectory'],
   [/^\/models$/, 'models'],
+  [/^\/schedules$/, 'schedules'],
   [/^\/new$/, 'new'],
   [/^\/account$/, 'account'],
   [/^\/admin$/, 'admin'],

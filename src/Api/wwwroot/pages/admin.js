@@ -131,6 +131,7 @@ export async function show(view, { me, query, signal, go }) {
     chosen,
     panel('Limits', bounds.element),
     panel('Workers', crew),
+    panel('Background jobs', h('p', h('a', { href: '/hangfire', 'data-outside': true }, 'Recurring jobs, retries and failures'))),
     panel('Audit trail', trail.element),
   );
   await Promise.all([refresh(), work()]);
