@@ -7,6 +7,7 @@ using MetaOpt.Api.Compare;
 using MetaOpt.Api.Health;
 using MetaOpt.Api.Metrics;
 using MetaOpt.Api.Models;
+using MetaOpt.Api.Notifications;
 using MetaOpt.Api.Problems;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
@@ -54,6 +55,7 @@ public static partial class ApiHost
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
         builder.Services.AddHostedService<Reaper>();
         builder.Services.AddBackgroundJobs();
+        builder.Services.AddSingleton(settings.Notifications).AddSingleton<WebhookSender>().AddSingleton<MailSender>();
         builder.Services.AddSingleton<Documentation>();
         builder.Services.AddTokens();
         builder.Services.AddRequestLimits(settings.MaxRequestsPerSecond);
@@ -108,6 +110,7 @@ public static partial class ApiHost
         v1.MapCatalogue();
         v1.MapPresets();
         v1.MapSchedules();
+        v1.MapSubscriptions();
         v1.MapQueue();
         v1.MapAccount();
         v1.MapBrowserSession();

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using MetaOpt.Api.Background;
+using MetaOpt.Api.Notifications;
 using MetaOpt.Storage;
 using MetaOpt.Storage.Embedded;
 
@@ -20,6 +22,12 @@ public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes
     /// <summary>For how long what ended runs left is kept.</summary>
     public RetentionPeriods Retention { get; private init; } = new(null, null, null, null);
 
+    /// <summary>Backups of the private database; null: none are made.</summary>
+    public BackupSettings? Backups { get; private init; }
+
+    /// <summary>Where notifications may go.</summary>
+    public NotificationSettings Notifications { get; private init; } = new(new(), null, []);
+
     /// <summary>Largest request body.</summary>
     public const int MaxBodyBytes = 256 * 1024;
 
@@ -30,7 +38,7 @@ public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes
         var proxies = ListenSettings.Apply(configuration);
         return new(
             DatabaseUrl.Read(configuration[DatabaseUrl.Variable]),
-            configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder,
+            HomeOf(configuration),
             (long)Number(configuration, "METAOPT_MAX_RUN_BYTES", 8L << 30),
             Number(configuration, "METAOPT_MAX_RUN_SECONDS", 7 * 24 * 3600),
             (int)Math.Clamp(Number(configuration, "METAOPT_MAX_REQUESTS_PER_SECOND", 200), 1, 1_000_000),
@@ -45,8 +53,15 @@ public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes
         {
             Retention = new(Days(configuration, "METAOPT_KEEP_RESUME_POINTS_DAYS", 30), Days(configuration, "METAOPT_KEEP_LOGS_DAYS", 90),
                 Days(configuration, "METAOPT_KEEP_SERIES_DAYS", null), Days(configuration, "METAOPT_KEEP_CHECKPOINTS_DAYS", null)),
+            Notifications = NotificationSettings.Read(configuration),
+            Backups = Days(configuration, "METAOPT_BACKUP_DAYS", null) is { } kept
+                ? new(configuration["METAOPT_BACKUP_FOLDER"] is { Length: > 0 } folder ? folder : Path.Combine(HomeOf(configuration), "backups"), kept)
+                : null,
         };
     }
+
+    static string HomeOf(IConfiguration configuration) =>
+        configuration["METAOPT_HOME"] is { Length: > 0 } home ? home : EmbeddedOptions.FromEnvironment().DataFolder;
 
     /// <summary>Null, and "ever": for ever.</summary>
     static TimeSpan? Days(IConfiguration configuration, string name, double? fallback) => configuration[name] switch

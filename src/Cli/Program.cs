@@ -18,7 +18,7 @@ var root = new Command("metaopt", "MetaOpt: learn optimizers and measure them.")
     RunCommands.Retry(), RunCommands.Fork(),
     SharingCommands.Queue(), SharingCommands.Batch(), SharingCommands.Said(), SharingCommands.Promote(), SharingCommands.Models(),
     ResultCommands.Series(), ResultCommands.Checkpoints(), ResultCommands.Download(), ResultCommands.Catalogue(),
-    ScheduleCommands.Schedules(),
+    ScheduleCommands.Schedules(), SubscriptionCommands.Subscriptions(),
     Login.Command(), Login.Logout(), Login.WhoAmI(), PeopleCommands.Users(), PeopleCommands.Tokens(),
     DataCommands.Create(), Db.Command(),
 };

@@ -43,6 +43,10 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Model> Models => Set<Model>();
     /// <summary>Submissions that are repeated.</summary>
     public DbSet<Schedule> Schedules => Set<Schedule>();
+    /// <summary>Where people are told of events.</summary>
+    public DbSet<Subscription> Subscriptions => Set<Subscription>();
+    /// <summary>What they were told.</summary>
+    public DbSet<Delivery> Deliveries => Set<Delivery>();
 
     /// <inheritdoc/>
     protected override void OnModelCreating(ModelBuilder model)
@@ -53,6 +57,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         Trajectories(model);
         People(model);
         model.Entity<Schedule>(Schedules_);
+        Notifications(model);
         foreach (var entity in model.Model.GetEntityTypes())
         {
             foreach (var property in entity.GetProperties())
@@ -138,6 +143,27 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
         schedule.Property(s => s.CreatedAt).HasDefaultValueSql("clock_timestamp()");
         schedule.HasIndex(s => s.Owner).HasDatabaseName("schedules_owner");
         schedule.HasIndex(s => s.NextAt).HasFilter("enabled").HasDatabaseName("schedules_due");
+    }
+
+    static void Notifications(ModelBuilder model)
+    {
+        model.Entity<Subscription>(subscription =>
+        {
+            subscription.ToTable("subscriptions", t => t.HasCheckConstraint("subscriptions_wait_range", "wait_minutes between 1 and 100000"));
+            subscription.HasKey(s => s.Id);
+            subscription.Property(s => s.Id).ValueGeneratedNever();
+            subscription.HasIndex(s => s.Owner).HasDatabaseName("subscriptions_owner");
+        });
+        model.Entity<Delivery>(delivery =>
+        {
+            delivery.ToTable("deliveries", t => t.HasCheckConstraint("deliveries_one_end", "delivered_at is null or failed_at is null"));
+            delivery.HasKey(d => d.Id);
+            delivery.Property(d => d.Id).ValueGeneratedNever();
+            delivery.Property(d => d.Payload).HasColumnType("jsonb");
+            delivery.HasOne<Subscription>().WithMany().HasForeignKey(d => d.SubscriptionId);
+            delivery.HasIndex(d => new { d.SubscriptionId, d.EventKey }).IsUnique();
+            delivery.HasIndex(d => d.CreatedAt).HasFilter("not enqueued").HasDatabaseName("deliveries_new");
+        });
     }
 
     static void Stored(ModelBuilder model)

@@ -11,8 +11,8 @@ public static class StorageServices
     /// <summary>
     /// Adds the data source, a pooled <see cref="MetaOptDb"/> (scoped, and its factory), <see cref="RunQueue"/>,
     /// <see cref="SeriesStore"/>, <see cref="CheckpointStore"/>, <see cref="UserStore"/>, <see cref="QuotaStore"/>,
-    /// <see cref="ModelStore"/>, <see cref="RunLogStore"/>, <see cref="Retention"/>, <see cref="AuditLog"/> and
-    /// <see cref="ScheduleStore"/>. Nothing
+    /// <see cref="ModelStore"/>, <see cref="RunLogStore"/>, <see cref="Retention"/>, <see cref="AuditLog"/>,
+    /// <see cref="ScheduleStore"/> and <see cref="SubscriptionStore"/>. Nothing
     /// connects yet.
     /// </summary>
     public static IServiceCollection AddMetaOptStorage(this IServiceCollection services, string connectionString)
@@ -25,7 +25,7 @@ public static class StorageServices
             .AddSingleton<RunQueue>().AddSingleton<SeriesStore>().AddSingleton<CheckpointStore>()
             .AddSingleton<UserStore>().AddSingleton<QuotaStore>()
             .AddSingleton<ModelStore>().AddSingleton<RunLogStore>().AddSingleton<Retention>().AddSingleton<AuditLog>()
-            .AddSingleton<ScheduleStore>();
+            .AddSingleton<ScheduleStore>().AddSingleton<SubscriptionStore>();
     }
 
     internal static void Configure(DbContextOptionsBuilder options, NpgsqlDataSource dataSource) => options

@@ -61,7 +61,7 @@ public sealed partial class UserStore
     }
 
     /// <summary>
-    /// Deletes a user with tokens, sessions, limits and schedules; runs, models and audit events keep the name. False when there is none.
+    /// Deletes a user with tokens, sessions, limits, schedules and subscriptions; runs, models and audit events keep the name. False when there is none.
     /// </summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
     public async Task<bool> DeleteUserAsync(string name, Deed deed, CancellationToken cancel)
@@ -75,6 +75,7 @@ public sealed partial class UserStore
         await db.Tokens.Where(t => t.UserId == user.Id).ExecuteDeleteAsync(cancel);
         await db.Quotas.Where(q => q.Owner == name).ExecuteDeleteAsync(cancel);
         await db.Schedules.Where(s => s.Owner == name).ExecuteDeleteAsync(cancel);
+        await db.Subscriptions.Where(s => s.Owner == name).ExecuteDeleteAsync(cancel);
         db.Remove(user);
         db.Add(Entry(deed, user));
         await db.SaveChangesAsync(cancel);

@@ -1,4 +1,5 @@
 using Hangfire;
+using MetaOpt.Api.Notifications;
 using MetaOpt.Api.Schedules;
 using MetaOpt.Storage;
 using Npgsql;
@@ -30,9 +31,12 @@ sealed class RecurringJobs(IRecurringJobManager jobs, IBackgroundJobClient clien
     void Enter()
     {
         jobs.AddOrUpdate<ScheduleRounds>("schedules", job => job.SubmitDueAsync(CancellationToken.None), Cron.Minutely());
+        jobs.AddOrUpdate<Notifier>("notifications", job => job.NoticeAsync(CancellationToken.None), Cron.Minutely());
+        jobs.AddOrUpdate<Notifier>("old-notifications", job => job.DeleteOldAsync(CancellationToken.None), Cron.Daily(2, 37));
         jobs.AddOrUpdate<Cleanup>("retention", job => job.DeleteOldDataAsync(CancellationToken.None), Cron.Hourly(7));
         jobs.AddOrUpdate<Cleanup>("sign-ins", job => job.DeleteEndedSignInsAsync(CancellationToken.None), Cron.Hourly(17));
         jobs.AddOrUpdate<Cleanup>("workers", job => job.DeleteStaleWorkersAsync(CancellationToken.None), Cron.Hourly(27));
+        jobs.AddOrUpdate<Backups>("backup", job => job.BackUpAsync(CancellationToken.None), Cron.Daily(1, 47));
         // At once what came due while no server ran.
         client.Enqueue<ScheduleRounds>(job => job.SubmitDueAsync(CancellationToken.None));
     }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using MetaOpt.Api.Account;
 using MetaOpt.Api.Auth;
 using MetaOpt.Api.Models;
+using MetaOpt.Api.Notifications;
 using MetaOpt.Api.Queue;
 using MetaOpt.Api.Runs;
 using MetaOpt.Api.Schedules;
@@ -95,6 +96,8 @@ static class OpenApi
             Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules", "every night at three", nightly, "Creates a schedule that submits a run every night.");
             Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules:validate", "every night at three", nightly, "Changes nothing.");
             Takes<ScheduleChange>(document, HttpMethod.Patch, "/api/v1/schedules/{id}", "pause", """{"enabled":false}""", "Disables the schedule.");
+            Takes<NewSubscription>(document, HttpMethod.Post, "/api/v1/subscriptions");
+            Takes<SubscriptionChange>(document, HttpMethod.Patch, "/api/v1/subscriptions/{id}", "stop", """{"enabled":false}""", "Stops sending.");
             Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");

@@ -23,8 +23,7 @@ static partial class RunsApi
         runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes, priority or time limit.");
     }
 
-    /// <summary>Answers POST /runs.</summary>
-    public static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var id = await intake.QueueAsync(context, await intake.ReadAsync<Submission>(context, "", null, cancel), null, cancel);

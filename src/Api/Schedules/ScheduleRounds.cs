@@ -80,8 +80,9 @@ public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore sc
         var intake = ActivatorUtilities.CreateInstance<Intake>(scope.ServiceProvider);
         try
         {
-            var answer = (JsonObject)((IValueHttpResult)(isGrid ? await BatchApi.SubmitAsync(request, intake, cancel) : await RunsApi.SubmitAsync(request, intake, cancel))).Value!;
-            return new(occurrence, isGrid ? [.. answer["runs"]!.AsArray().Select(r => Guid.Parse((string)r!["id"]!))] : [Guid.Parse((string)answer["id"]!)], null);
+            if (!isGrid) return new(occurrence, [await intake.QueueAsync(request, await intake.ReadAsync<Submission>(request, "", null, cancel), null, cancel)], null);
+            var answer = (JsonObject)((IValueHttpResult)await BatchApi.SubmitAsync(request, intake, cancel)).Value!;
+            return new(occurrence, [.. answer["runs"]!.AsArray().Select(r => Guid.Parse((string)r!["id"]!))], null);
         }
         // It was submitted before the schedule was changed.
         catch (ProblemException before) when (before.Code == "idempotency-conflict")

@@ -93,12 +93,8 @@ public static partial class EmbeddedPostgres
             "Install it with: sudo apt-get install -y --no-install-recommends postgresql, and restore into an empty METAOPT_HOME.");
         var (fresh, old) = ($"{database}_restoring", $"{database}_replaced");
         await using var connection = await cluster.ConnectAsync(cancellationToken);
-        await ExecuteAsync($"drop database if exists \"{fresh}\" with (force)");
         await ExecuteAsync($"drop database if exists \"{old}\" with (force)");
-        await ExecuteAsync($"create database \"{fresh}\" owner metaopt template template0");
-        await Command.RequireAsync(
-            [program, "--no-owner", "--no-privileges", "--role=metaopt", "--single-transaction", $"--dbname={fresh}", file],
-            cancellationToken, Login(cluster, fresh));
+        await LoadIntoAsync(cluster, program, connection, fresh, file, cancellationToken);
         // Clients come back at once, so they are kept out until the names have changed.
         await ExecuteAsync($"alter database \"{database}\" with allow_connections false");
         await ExecuteAsync($"select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{database}'");
@@ -111,6 +107,20 @@ public static partial class EmbeddedPostgres
             await using var command = new NpgsqlCommand(sql, connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Makes a database anew from a dump.</summary>
+    static async Task LoadIntoAsync(
+        Cluster cluster, string program, NpgsqlConnection connection, string database, string file, CancellationToken cancellationToken)
+    {
+        foreach (var sql in new[] { $"drop database if exists \"{database}\" with (force)", $"create database \"{database}\" owner metaopt template template0" })
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+        await Command.RequireAsync(
+            [program, "--no-owner", "--no-privileges", "--role=metaopt", "--single-transaction", $"--dbname={database}", file],
+            cancellationToken, Login(cluster, database));
     }
 
     static async Task PackAsync(Cluster cluster, string file, CancellationToken cancellationToken)

@@ -188,6 +188,71 @@ namespace MetaOpt.Storage.Schema
                     b.ToTable("checkpoint_chunks", (string)null);
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.Delivery", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempts");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<DateTimeOffset?>("DeliveredAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("delivered_at");
+
+                    b.Property<bool>("Enqueued")
+                        .HasColumnType("boolean")
+                        .HasColumnName("enqueued");
+
+                    b.Property<string>("Event")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("event");
+
+                    b.Property<string>("EventKey")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("event_key");
+
+                    b.Property<DateTimeOffset?>("FailedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("failed_at");
+
+                    b.Property<string>("Outcome")
+                        .HasColumnType("text")
+                        .HasColumnName("outcome");
+
+                    b.Property<JsonElement>("Payload")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("payload");
+
+                    b.Property<Guid>("SubscriptionId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("subscription_id");
+
+                    b.HasKey("Id")
+                        .HasName("pk_deliveries");
+
+                    b.HasIndex("CreatedAt")
+                        .HasDatabaseName("deliveries_new")
+                        .HasFilter("not enqueued");
+
+                    b.HasIndex("SubscriptionId", "EventKey")
+                        .IsUnique()
+                        .HasDatabaseName("ix_deliveries_subscription_id_event_key");
+
+                    b.ToTable("deliveries", null, t =>
+                        {
+                            t.HasCheckConstraint("deliveries_one_end", "delivered_at is null or failed_at is null");
+                        });
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.Model", b =>
                 {
                     b.Property<string>("Name")
@@ -790,6 +855,60 @@ namespace MetaOpt.Storage.Schema
                     b.ToTable("series", (string)null);
                 });
 
+            modelBuilder.Entity("MetaOpt.Storage.Subscription", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Address")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("address");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<bool>("Enabled")
+                        .HasColumnType("boolean")
+                        .HasColumnName("enabled");
+
+                    b.PrimitiveCollection<List<string>>("Events")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("events");
+
+                    b.Property<string>("Owner")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("owner");
+
+                    b.Property<byte[]>("Secret")
+                        .IsRequired()
+                        .HasColumnType("bytea")
+                        .HasColumnName("secret");
+
+                    b.Property<string>("Tag")
+                        .HasColumnType("text")
+                        .HasColumnName("tag");
+
+                    b.Property<int>("WaitMinutes")
+                        .HasColumnType("integer")
+                        .HasColumnName("wait_minutes");
+
+                    b.HasKey("Id")
+                        .HasName("pk_subscriptions");
+
+                    b.HasIndex("Owner")
+                        .HasDatabaseName("subscriptions_owner");
+
+                    b.ToTable("subscriptions", null, t =>
+                        {
+                            t.HasCheckConstraint("subscriptions_wait_range", "wait_minutes between 1 and 100000");
+                        });
+                });
+
             modelBuilder.Entity("MetaOpt.Storage.Token", b =>
                 {
                     b.Property<string>("Id")
@@ -1010,6 +1129,16 @@ namespace MetaOpt.Storage.Schema
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_checkpoint_chunks_runs_run_id");
+                });
+
+            modelBuilder.Entity("MetaOpt.Storage.Delivery", b =>
+                {
+                    b.HasOne("MetaOpt.Storage.Subscription", null)
+                        .WithMany()
+                        .HasForeignKey("SubscriptionId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_deliveries_subscriptions_subscription_id");
                 });
 
             modelBuilder.Entity("MetaOpt.Storage.Model", b =>

@@ -99,6 +99,17 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         return Guid.Parse((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["id"]!);
     }
 
+    async Task<Guid> SubscriptionAsync()
+    {
+        var id = Guid.CreateVersion7();
+        await using var insert = api.Database.CreateCommand($"""
+            insert into subscriptions (id, owner, address, secret, events, wait_minutes, enabled, created_at)
+            values ('{id}', 'owner', 'http://127.0.0.1:9/', '', array[]::text[], 60, true, now())
+            """);
+        await insert.ExecuteNonQueryAsync();
+        return id;
+    }
+
     async Task<Guid> ScheduleAsync()
     {
         var id = Guid.CreateVersion7();
@@ -117,6 +128,7 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
             pattern = pattern.Replace(parameter, (Before: pattern[..pattern.IndexOf(parameter, StringComparison.Ordinal)], parameter) switch
             {
                 { Before: "/api/v1/runs/" } => (await SubmitAsync()).ToString(),
+                { Before: "/api/v1/subscriptions/" } => (await SubscriptionAsync()).ToString(),
                 { Before: "/api/v1/schedules/" } => (await ScheduleAsync()).ToString(),
                 { Before: "/api/v1/checkpoints/" } => checkpoint.ToString(),
                 { Before: "/api/v1/presets/" } => "quadratics",

@@ -64,7 +64,8 @@ public sealed class RoleTests(PostgresFixture postgres) : IClassFixture<Postgres
         }
         foreach (var (source, sql) in new[]
         {
-            (asWorker, "select * from tokens"), (asWorker, "select * from audit"), (asWorker, "update schedules set enabled = false"), (asWorker, "update users set role = 'admin'"), (asWorker, "create table mine (x int)"),
+            (asWorker, "select * from tokens"), (asWorker, "select * from audit"), (asWorker, "update schedules set enabled = false"),
+            (asWorker, "select secret from subscriptions"), (asWorker, "select * from deliveries"), (asWorker, "update users set role = 'admin'"), (asWorker, "create table mine (x int)"),
             (asApi, "delete from audit"), (asApi, "update audit set actor = 'eve'"), (asApi, "drop table runs"), (asApi, "create table mine (x int)"),
             (asApi, "delete from \"__EFMigrationsHistory\""),
             // Whoever writes there has the API execute any method.

@@ -2,6 +2,7 @@
 import { fill, h, panel, table } from '../app/dom.js';
 import { api } from '../app/api.js';
 import { count, number, size } from '../app/numbers.js';
+import { subscriptions } from '../app/subscriptions.js';
 import { tokens } from '../app/tokens.js';
 
 export const title = 'Account';
@@ -9,6 +10,7 @@ export const title = 'Account';
 export async function show(view, { me, signal }) {
   const usage = await api.get('/me/usage', signal);
   const own = tokens('/me/tokens', me.scopes, signal);
+  const told = subscriptions(signal);
   const row = (name, used, limit, write) => [
     name,
     write(used),
@@ -39,6 +41,7 @@ export async function show(view, { me, signal }) {
       h('p.small.muted', 'For scripts and the command line. A browser that is signed in is here too.'),
       own.element,
     ),
+    me.scopes.includes('runs:write') && panel('Notifications', told.element),
   );
-  await own.refresh();
+  await Promise.all([own.refresh(), told.refresh()]);
 }
