@@ -7,7 +7,7 @@ const id = '019a6f00-1111-7222-8333-4444deadbeef';
 describe('route', () => {
   it('knows each page', () => {
     assert.deepEqual(route('/'), { name: 'queue' });
-    for (const name of ['runs', 'compare', 'leaderboard', 'trajectory', 'models', 'new', 'account', 'admin', 'sign-in'])
+    for (const name of ['runs', 'compare', 'leaderboard', 'trajectory', 'models', 'schedules', 'new', 'account', 'admin', 'sign-in'])
       assert.deepEqual(route(`/${name}`), { name });
   });
 
@@ -32,7 +32,7 @@ describe('route', () => {
       '/runs/x/deadbeef',
     ])
       assert.deepEqual(route(path), { name: 'missing' }, path);
-    for (const name of ['runs', 'compare', 'leaderboard', 'trajectory', 'models', 'new', 'account', 'admin', 'sign-in'])
+    for (const name of ['runs', 'compare', 'leaderboard', 'trajectory', 'models', 'schedules', 'new', 'account', 'admin', 'sign-in'])
       for (const path of [`/${name}x`, `/x/${name}`, `/${name}/`]) assert.deepEqual(route(path), { name: 'missing' }, path);
   });
 });

@@ -1,6 +1,5 @@
 using Hangfire;
 using MetaOpt.Service.Tests.Api;
-using MetaOpt.Service.Tests.Workers;
 using MetaOpt.Storage.Embedded;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;

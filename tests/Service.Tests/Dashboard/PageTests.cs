@@ -161,7 +161,7 @@ public sealed class PageTests(BrowserFixture browser)
             await using var opened = await browser.SignInAsync("/", new() { Width = width, Height = 844 });
             var page = opened.Page;
             await page.EmulateMediaAsync(new() { ColorScheme = scheme });
-            foreach (var path in (string[])["/", "/runs", $"/runs/{id}", $"/compare?runs={id}", "/leaderboard", $"/trajectory?run={id}", "/models", $"/new?from={id}", "/account", "/admin?user=admin", "/sign-in"])
+            foreach (var path in (string[])["/", "/runs", $"/runs/{id}", $"/compare?runs={id}", "/leaderboard", $"/trajectory?run={id}", "/models", "/schedules", $"/new?from={id}", "/account", "/admin?user=admin", "/sign-in"])
             {
                 await page.GotoAsync(path);
                 await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
@@ -246,7 +246,7 @@ public sealed class PageTests(BrowserFixture browser)
         await page.GetByRole(AriaRole.Link, new() { Name = "To the queue" }).ClickAsync();
         await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Queue");
         // The server answers 503 at first, as while its database starts, and then is there.
-        foreach (var path in (string[])["/", "/runs", "/compare", "/leaderboard", "/trajectory", "/models", "/new", "/account", "/admin"])
+        foreach (var path in (string[])["/", "/runs", "/compare", "/leaderboard", "/trajectory", "/models", "/schedules", "/new", "/account", "/admin"])
         {
             const string Unavailable = """{"status":503,"code":"database-unavailable","detail":"The database does not answer; try again shortly."}""";
             await page.RouteAsync("**/api/v1/**", route => route.FulfillAsync(new() { Status = 503, ContentType = "application/problem+json", Body = Unavailable }));

@@ -112,7 +112,7 @@ async function newSchedule(query, signal, refresh) {
     if (kind === 'run') write(submissionOf(await api.get(`/runs/${id}`, signal)));
     if (kind === 'preset') {
       const [training] = (await api.get(`/presets/${id}`, signal)).trainings;
-      const run = { kind: 'meta-training', name: training.name, tags: [id], spec: training.spec };
+      const run = { kind: training.kind, name: training.name, tags: [id], spec: training.spec };
       write({ run, grid: [{ field: '/seed', values: training.seeds }] });
     }
   };
@@ -173,6 +173,6 @@ function parsed(text) {
     // Said below.
   }
   throw Object.assign(new Error('The submission is not a JSON object.'), {
-    errors: [{ pointer: '/run', detail: 'must be a JSON object such as {"kind": "meta-training", "spec": {…}}.' }],
+    errors: [{ pointer: '/run', detail: 'must be a JSON object such as {"kind": …, "spec": {…}}.' }],
   });
 }
