@@ -42,7 +42,8 @@ public static class Terminal
     /// <summary>Parses and invokes until it is done or <paramref name="stop"/> fires; never throws for a user's mistake.</summary>
     public static async Task<int> RunAsync(Command root, string[] args, CancellationToken stop)
     {
-        var parsed = root.Parse(args);
+        // Not @FILE: a cron expression may be @daily.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)

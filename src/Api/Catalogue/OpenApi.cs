@@ -95,9 +95,9 @@ static class OpenApi
             var nightly = ScheduleExample(kinds);
             Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules", "every night at three", nightly, "Creates a schedule that submits a run every night.");
             Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules:validate", "every night at three", nightly, "Changes nothing.");
-            Takes<ScheduleChange>(document, HttpMethod.Patch, "/api/v1/schedules/{id}", "pause", """{"enabled":false}""", "Disables the schedule.");
+            Takes<ScheduleChange>(document, HttpMethod.Patch, "/api/v1/schedules/{id}");
             Takes<NewSubscription>(document, HttpMethod.Post, "/api/v1/subscriptions");
-            Takes<SubscriptionChange>(document, HttpMethod.Patch, "/api/v1/subscriptions/{id}", "stop", """{"enabled":false}""", "Stops sending.");
+            Takes<SubscriptionChange>(document, HttpMethod.Patch, "/api/v1/subscriptions/{id}");
             Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");

@@ -109,9 +109,9 @@ static class SchedulesApi
     static async Task<IResult> ChangeAsync(Guid id, HttpContext context, [AsParameters] Intake intake, ScheduleStore schedules, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        var change = await context.Request.ReadChangeAsync<ScheduleChange>();
         var schedule = await FindAsync(intake.Db, id, cancel);
         context.RequireOwner(schedule.Owner);
+        var change = await context.Request.ReadChangeAsync<ScheduleChange>();
         EntityTags.RequireMatch(context.Request, schedule.Version);
         if (change == new ScheduleChange()) return Results.Json(Document(context, schedule));
         if (change.Run is not null) await CheckAsync(context, intake, change.Run, change.Grid, cancel);
