@@ -4,9 +4,9 @@ using MetaOpt.Compute;
 namespace MetaOpt.Runs;
 
 /// <summary>
-/// The state of a computation at a resume point: named whole numbers, numbers and tensors in one safetensors file, whose layout is in
-/// docs/checkpoint-format.md. What has a state says once what belongs to it, in a method that calls <c>Keep</c> for each field; the snapshot
-/// is either being written, and takes the fields' values, or was read, and gives them theirs.
+/// The state of a computation at a resume point: named whole numbers, numbers and tensors in one safetensors file, whose layout is
+/// in docs/checkpoint-format.md. What has a state says once what belongs to it, in a method that calls <c>Keep</c> for each field; the
+/// snapshot is either being written, and takes the fields' values, or was read, and gives them theirs.
 /// </summary>
 public sealed class Snapshot
 {
@@ -22,7 +22,8 @@ public sealed class Snapshot
     public bool WasRead { get; }
 
     /// <summary>The kernel set whose arithmetic led here, see <see cref="IKernels{T}.Identity"/>.</summary>
-    public string Kernels => _file.Metadata.GetValueOrDefault("kernels") ?? throw new FormatException("The snapshot does not say its kernel set.");
+    public string Kernels => _file.Metadata.GetValueOrDefault("kernels")
+        ?? throw new FormatException("The snapshot does not say its kernel set.");
 
     /// <summary>Writes the state that <paramref name="keep"/> says.</summary>
     public static byte[] Write(string kernels, Action<Snapshot> keep)
@@ -94,7 +95,8 @@ public sealed class Snapshot
         var read = _file.Integers(_prefix + name);
         Require(name, read.Length, values.Length);
         foreach (var value in read)
-            if (value < least || value > most) throw new FormatException($"'{_prefix}{name}' is {value}; {least} to {most} are possible here.");
+            if (value < least || value > most)
+                throw new FormatException($"'{_prefix}{name}' is {value}; {least} to {most} are possible here.");
         read.CopyTo(values, 0);
     }
 

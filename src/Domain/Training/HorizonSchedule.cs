@@ -3,8 +3,8 @@ using MetaOpt.Runs;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// The horizons of a training's inner runs, stage by stage of the curriculum (see <see cref="CurriculumOptions"/>), and what is drawn for each
-/// inner run: its length, where it begins, whether it is the teacher's. Without a curriculum there is one stage.
+/// The horizons of a training's inner runs, stage by stage of the curriculum (see <see cref="CurriculumOptions"/>), and what is drawn
+/// for each inner run: its length, where it begins, whether it is the teacher's. Without a curriculum there is one stage.
 /// </summary>
 sealed class HorizonSchedule(TrainingOptions options, ulong seed)
 {
@@ -29,10 +29,12 @@ sealed class HorizonSchedule(TrainingOptions options, ulong seed)
     /// <summary>Unrolls of an inner run that is as long as the stage's horizon.</summary>
     public int StageUnrolls => Horizon / options.Unroll;
 
-    int HorizonOf(int stage) => options.Curriculum is { } curriculum && stage < curriculum.Horizons.Count ? curriculum.Horizons[stage] : options.Horizon;
+    int HorizonOf(int stage) =>
+        options.Curriculum is { } curriculum && stage < curriculum.Horizons.Count ? curriculum.Horizons[stage] : options.Horizon;
 
     /// <summary>Unrolls of an inner run.</summary>
-    public int Unrolls(int metaEpoch) => new MetaEpochDraw(seed, metaEpoch).Unrolls(options.ShortestHorizon, Horizon, options.Unroll);
+    public int Unrolls(int metaEpoch) =>
+        new MetaEpochDraw(seed, metaEpoch).Unrolls(options.ShortestHorizon, Horizon, options.Unroll);
 
     /// <summary>Steps before an inner run's first unroll.</summary>
     public int Offset(int metaEpoch) => new MetaEpochDraw(seed, metaEpoch).Offset(options.StartOffset);
@@ -44,7 +46,9 @@ sealed class HorizonSchedule(TrainingOptions options, ulong seed)
     /// <summary>Notes that the first phi of the stage was scored.</summary>
     public void BeginStage() => _isToBeScored = false;
 
-    /// <summary>Counts a validation. True when it ends the stage and another one follows, which begins with the best phi.</summary>
+    /// <summary>
+    /// Counts a validation. True when it ends the stage and another one follows, which begins with the best phi.
+    /// </summary>
     public bool Judge(bool improved)
     {
         _validations++;

@@ -12,13 +12,17 @@ namespace MetaOpt.Training;
 /// </summary>
 sealed class OuterLoop : IDisposable
 {
-    /// <summary>A phi at which so many inner runs in a row have nothing but what is skipped would never be left: back to the best one.</summary>
+    /// <summary>
+    /// A phi at which so many inner runs in a row have nothing but what is skipped would never be left: back to the best one.
+    /// </summary>
     const int LostRunsBeforeReturn = 3;
 
     /// <summary>So many of them in a row, returns included, are a hopeless specification.</summary>
     const int MostLostRuns = 20;
 
-    /// <summary>Within a long horizon a resume point is offered every so many unrolls; otherwise at its end, where it is small.</summary>
+    /// <summary>
+    /// Within a long horizon a resume point is offered every so many unrolls; otherwise at its end, where it is small.
+    /// </summary>
     const int UnrollsBetweenInnerResumePoints = 50;
 
     readonly TrainingSpec _spec;
@@ -50,7 +54,10 @@ sealed class OuterLoop : IDisposable
         var hardened = Hardened(task);
         _estimator = _options.Estimator.Create(_kernels, hardened, rule, _options);
         if (_options.Imitation is { } imitation)
-            _imitation = new Imitation(_kernels, hardened, rule, imitation.Teacher.Create(_options.Horizon), _options.MetaBatch, _options.Unroll);
+        {
+            var teacher = imitation.Teacher.Create(_options.Horizon);
+            _imitation = new Imitation(_kernels, hardened, rule, teacher, _options.MetaBatch, _options.Unroll);
+        }
         _schedule = new HorizonSchedule(_options, (ulong)spec.Seed);
         _validation = new Validation(_kernels, task, rule, spec);
         _update = new PhiUpdate(_options, _kernels, rule.MetaParameterCount);
@@ -58,7 +65,10 @@ sealed class OuterLoop : IDisposable
         if (inputs.ResumePoint is null)
         {
             if (spec.Start is { } id)
-                LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/start").PhiFor(spec.Optimizer, "/start").CopyTo(_update.Phi);
+            {
+                var start = LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/start");
+                start.PhiFor(spec.Optimizer, "/start").CopyTo(_update.Phi);
+            }
             else rule.Initialise((ulong)spec.Seed, _update.Phi);
             _validation.Begin(_update.Phi);
         }
@@ -186,14 +196,16 @@ sealed class OuterLoop : IDisposable
         _runHasGradient = false;
         if (_lostRuns == MostLostRuns)
             throw new DivergedException(
-                $"The training diverged: no meta-gradient of the last {MostLostRuns} inner runs, up to meta-step {_metaStep}, was finite and below "
-                + $"{PhiUpdate.LargestElement:G2}. Lower /training/metaOptimizer/learningRate from {_options.MetaOptimizer.LearningRate} or set /training/metaOptimizer/clipNorm.");
+                $"The training diverged: no meta-gradient of the last {MostLostRuns} inner runs, up to meta-step {_metaStep}, "
+                + $"was finite and below {PhiUpdate.LargestElement:G2}. Lower /training/metaOptimizer/learningRate from "
+                + $"{_options.MetaOptimizer.LearningRate} or set /training/metaOptimizer/clipNorm.");
         if (_lostRuns == 0 || _lostRuns % LostRunsBeforeReturn != 0) return;
         _validation.BestPhi.CopyTo(_update.Phi);
         _returns++;
     }
 
-    void Begin(IMetaGradient<float> current) => current.Begin((ulong)_spec.Seed, Split.Train, checked(_metaEpoch * _options.MetaBatch));
+    void Begin(IMetaGradient<float> current) =>
+        current.Begin((ulong)_spec.Seed, Split.Train, checked(_metaEpoch * _options.MetaBatch));
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(_metaStep, () => Snapshot.Write(_kernels.Identity, Keep));
 
@@ -212,13 +224,16 @@ sealed class OuterLoop : IDisposable
     }
 
     /// <summary>Takes over where a training stood; its inner run must yet be begun, and continued.</summary>
-    /// <exception cref="FormatException">It stands where this training cannot stand, or lacks a tensor, or one has another size.</exception>
+    /// <exception cref="FormatException">
+    /// It stands where this training cannot stand, or lacks a tensor, or one has another size.
+    /// </exception>
     Snapshot Resume(byte[] bytes)
     {
         var snapshot = EarlierResumePoint.Read(bytes);
         if (snapshot.Kernels != _kernels.Identity && !_spec.AllowOtherKernels)
             throw new SpecException("/allowOtherKernels",
-                $"The resume point was computed with {snapshot.Kernels}, this worker has {_kernels.Identity}; set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
+                $"The resume point was computed with {snapshot.Kernels}, this worker has {_kernels.Identity}; "
+                + "set allowOtherKernels to go on with other rounding, or use a worker of the first kind.");
         Keep(snapshot);
         return snapshot;
     }

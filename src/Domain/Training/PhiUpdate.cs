@@ -4,12 +4,14 @@ using MetaOpt.Runs;
 
 namespace MetaOpt.Training;
 
-/// <summary>phi, and Adam on it: one for the meta-loss, one for imitation, as the scales of the two gradients have nothing in common.</summary>
+/// <summary>
+/// phi, and Adam on it: one for the meta-loss, one for imitation, as the scales of the two gradients have nothing in common.
+/// </summary>
 sealed class PhiUpdate : IDisposable
 {
     /// <summary>
-    /// Meta-gradients that are not finite are skipped, and so are those with an element above this: Adam's mean square, in float, would be infinite
-    /// from then on, and that element of phi would never move again.
+    /// Meta-gradients that are not finite are skipped, and so are those with an element above this: Adam's mean square, in float, would
+    /// be infinite from then on, and that element of phi would never move again.
     /// </summary>
     public const double LargestElement = 1.8e19;
 
@@ -24,7 +26,8 @@ sealed class PhiUpdate : IDisposable
     {
         _options = options.MetaOptimizer;
         (_phi, _gradient) = (_arena.Zeros(new Shape(1, count)), _arena.Zeros(new Shape(1, count)));
-        var adam = new Adam.Options { LearningRate = _options.LearningRate, Beta1 = _options.Beta1, Beta2 = _options.Beta2 }.Create();
+        var (rate, beta1, beta2) = (_options.LearningRate, _options.Beta1, _options.Beta2);
+        var adam = new Adam.Options { LearningRate = rate, Beta1 = beta1, Beta2 = beta2 }.Create();
         _optimizer = adam.Start(kernels.Host, 1, count);
         if (options.Imitation is not null) _imitationOptimizer = adam.Start(kernels.Host, 1, count);
     }

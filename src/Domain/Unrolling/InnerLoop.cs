@@ -21,20 +21,23 @@ public enum Graph
 {
     /// <summary>Nothing: the tape is reset before each step.</summary>
     None,
-    /// <summary>The path through losses and updates; gradients are constants. The tape's owner resets it, and puts theta on it.</summary>
+    /// <summary>
+    /// The path through losses and updates; gradients are constants. The tape's owner resets it and puts theta on it.
+    /// </summary>
     Updates,
     /// <summary>The path through the gradients too.</summary>
     Gradients,
 }
 
 /// <summary>
-/// The unrolling of an optimizer on an optimizee (Andrychowicz et al., 2016, figure 2), B instances side by side: the one loop of training,
-/// validation, tuning, evaluation and trajectories. What they do on the way, observers and updates do.
+/// The unrolling of an optimizer on an optimizee (Andrychowicz et al., 2016, figure 2), B instances side by side: the one loop of
+/// training, validation, tuning, evaluation and trajectories. What they do on the way, observers and updates do.
 /// </summary>
 /// <param name="instances">The optimizees; their owner draws them.</param>
 /// <param name="tape">Where losses and gradients are computed.</param>
 /// <param name="theta">[B, P].</param>
-public sealed class InnerLoop<T>(ITaskInstances<T> instances, Tape<T> tape, Tensor<T> theta) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class InnerLoop<T>(ITaskInstances<T> instances, Tape<T> tape, Tensor<T> theta)
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     Tensor<T> _losses, _gradient;
     bool _isEvaluated;
@@ -68,7 +71,9 @@ public sealed class InnerLoop<T>(ITaskInstances<T> instances, Tape<T> tape, Tens
         }
     }
 
-    /// <summary>Computes f(theta) of each instance, [B], and each one's own gradient, [B, P], once for each theta: the next run begins with them.</summary>
+    /// <summary>
+    /// Computes f(theta) of each instance, [B], and each one's own gradient, [B, P], once for each theta: the next run begins with them.
+    /// </summary>
     public (Tensor<T> Losses, Tensor<T> Gradient) Evaluate(int step)
     {
         if (_isEvaluated) return (_losses, _gradient);
