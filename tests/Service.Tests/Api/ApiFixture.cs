@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using MetaOpt.Api;
+using MetaOpt.Runs;
 using MetaOpt.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -16,6 +17,9 @@ namespace MetaOpt.Service.Tests.Api;
 public sealed class ApiFixture : IAsyncLifetime
 {
     public WebApplication App { get; private set; } = null!;
+
+    /// <summary>The kinds of runs that it knows.</summary>
+    public RunKinds Kinds { get; init; } = Catalog.RunKinds;
 
     /// <summary>With the administrator's token.</summary>
     public HttpClient Admin { get; private set; } = null!;
@@ -37,7 +41,7 @@ public sealed class ApiFixture : IAsyncLifetime
     public async Task StartAsync(string database, int port = 0, params string[] settings)
     {
         ConnectionString = database;
-        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}", .. settings]);
+        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}", .. settings], Kinds);
         await App.StartAsync();
         Nobody = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(App.Urls.First()) };
         AdminToken = (await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim();

@@ -1,3 +1,4 @@
+using MetaOpt.Runs;
 using MetaOpt.Service.Tests.Api;
 using MetaOpt.Service.Tests.Workers;
 using Microsoft.Playwright;
@@ -13,14 +14,23 @@ public sealed class DashboardTests : ICollectionFixture<BrowserFixture>
 }
 
 /// <summary>The system's Chromium, the API it looks at and a real worker. Every page that a test opens must stay without errors.</summary>
-public sealed class BrowserFixture : IAsyncLifetime
+public class BrowserFixture : IAsyncLifetime
 {
     const int PatienceMs = 60_000;
 
+    readonly string _worker;
     IPlaywright _playwright = null!;
     IBrowser _browser = null!;
 
-    public ApiFixture Api { get; } = new();
+    public BrowserFixture()
+        : this(Catalog.RunKinds, "metaopt-worker.dll")
+    {
+    }
+
+    /// <summary>With kinds of runs of its own, and an assembly that is a worker which knows them.</summary>
+    protected BrowserFixture(RunKinds kinds, string worker) => (Api, _worker) = (new() { Kinds = kinds }, worker);
+
+    public ApiFixture Api { get; }
     public WorkerFixture Workers { get; private set; } = null!;
     public string Address => Api.App.Urls.First();
 
@@ -28,7 +38,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     {
         Assertions.SetDefaultExpectTimeout(PatienceMs);
         await Api.InitializeAsync();
-        Workers = WorkerFixture.On(Api.ConnectionString);
+        Workers = WorkerFixture.On(Api.ConnectionString, _worker);
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new()
         {

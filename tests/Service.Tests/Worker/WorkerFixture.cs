@@ -24,6 +24,9 @@ public sealed class WorkerFixture : IAsyncLifetime
     readonly ConcurrentBag<WorkerProcess> _workers = [];
     ServiceProvider _services = null!;
 
+    /// <summary>The assembly that is the worker.</summary>
+    public string Program { get; init; } = "metaopt-worker.dll";
+
     public string ConnectionString { get; private set; } = "";
     public RunQueue Queue => _services.GetRequiredService<RunQueue>();
     public NpgsqlDataSource Source => _services.GetRequiredService<NpgsqlDataSource>();
@@ -43,9 +46,9 @@ public sealed class WorkerFixture : IAsyncLifetime
     }
 
     /// <summary>A fixture on a database that the test made.</summary>
-    public static WorkerFixture On(string connectionString)
+    public static WorkerFixture On(string connectionString, string program = "metaopt-worker.dll")
     {
-        var fixture = new WorkerFixture();
+        var fixture = new WorkerFixture { Program = program };
         fixture.Use(connectionString);
         return fixture;
     }
@@ -61,7 +64,7 @@ public sealed class WorkerFixture : IAsyncLifetime
         // The database can tell who writes.
         var connection = new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = name }.ConnectionString;
         var worker = new WorkerProcess(name, connection,
-            ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds", "0.2", .. more]);
+            ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds", "0.2", .. more], program: Program);
         _workers.Add(worker);
         return worker;
     }

@@ -54,7 +54,12 @@ function actions(run, me, go, reload, view) {
       action('Let others go first', '', write('yield', 'It goes to the end of the queue at its next resume point.')),
     change &&
       ['failed', 'cancelled'].includes(run.state) &&
-      action('Retry', '.primary', write('retry', 'Queued again; it goes on from its resume point.')),
+      action('Retry', '.primary', async () => {
+        await api.post(`/runs/${run.id}/retry`);
+        toast('Queued again; it goes on from its resume point.');
+        // The event stream of a run that ended is over; the page begins with another.
+        await go(`/runs/${run.id}`, true);
+      }),
     h('a.button', { href: `/new?from=${run.id}` }, 'Fork'),
     h('a.button', { href: `/compare?runs=${run.id}` }, 'Compare'),
     view.links(run).map(([label, href]) => h('a.button', { href }, label)),
