@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using MetaOpt.Compute;
 using MetaOpt.Runs;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -9,31 +7,13 @@ namespace MetaOpt.Service.Tests.Api;
 /// <summary>Whatever rows the database holds, lists show the others and say which they left out.</summary>
 public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
-    const string Task = """{"type":"quadratic","dimensions":2}""";
+    readonly SmallRuns _small = new(api);
 
     static readonly string[] s_lists =
     [
         "/api/v1/runs", "/api/v1/queue", "/api/v1/leaderboards", "/api/v1/workers", "/api/v1/catalogue", "/api/v1/models", "/api/v1/quotas",
         "/api/v1/users", "/api/v1/audit", "/api/v1/me/tokens", "/api/v1/me/usage", "/api/v1/presets", "/metrics",
     ];
-
-    /// <summary>Submits a run of a pool of its own and executes it here, as a worker's child would.</summary>
-    async Task<Guid> ExecuteAsync(string kind, string spec)
-    {
-        var pool = $"rows-{Guid.NewGuid():N}"[..30];
-        var id = await api.SubmitAsync($$"""{"kind":"{{kind}}","name":"{{kind}}","pool":"{{pool}}","spec":{{spec}}}""");
-        var leased = await api.ClaimAsync(id, pool);
-        var stored = (await api.GetAsync($"/api/v1/runs/{id}"))["spec"]!.ToJsonString();
-        var read = Catalog.RunKinds.Read(kind, System.Text.Json.JsonElement.Parse(stored));
-        using var kernels = KernelSets.Create("auto", 1);
-        JsonObject? result = null;
-        foreach (var happened in read.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), await InputsAsync(read)), default))
-            if (happened is RunEvent.Point point) await leased.AppendPointsAsync([point], default);
-            else if (happened is RunEvent.Checkpoint made) await leased.SaveCheckpointAsync(made.Name, made.Step, made.Bytes, default);
-            else if (happened is RunEvent.Result(var document)) result = document.ToJson();
-        await leased.FinishAsync(RunState.Succeeded, result, null, default);
-        return id;
-    }
 
     async Task<Guid> RunningAsync()
     {
@@ -43,63 +23,11 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         return id;
     }
 
-    async Task<Dictionary<Guid, byte[]>> InputsAsync(RunSpec spec)
-    {
-        var inputs = new Dictionary<Guid, byte[]>();
-        foreach (var input in spec.FindInputs())
-            inputs[input.Id] = await ContentAsync(input.Source == InputSource.Run ? await FinalAsync(input.Id) : input.Id.ToString());
-        return inputs;
-    }
-
-    Task<byte[]> ContentAsync(string checkpoint) => api.Admin.GetByteArrayAsync($"/api/v1/checkpoints/{checkpoint}/content");
-
-    async Task<string> FinalAsync(Guid run) => (string)(await api.GetAsync($"/api/v1/runs/{run}/checkpoints"))["items"]!.AsArray()
-        .Single(c => (string?)c!["name"] == "final")!["id"]!;
-
-    static string SpecOf(string kind, string contestants) => kind switch
-    {
-        "meta-training" => $$"""
-            {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},
-             "training":{"horizon":4,"unroll":2,"metaBatch":1,"metaEpochs":1,"validation":{"every":1,"instances":1} } }
-            """,
-        "evaluation" => $$"""{"task":{{Task}},"horizon":4,"instances":2,"bootstrapResamples":100,"contestants":[{{contestants}}] }""",
-        "meta-gradient-diagnosis" => $$"""
-            {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},"horizon":2,"unroll":1,"instances":1,"estimates":2,"referencePairs":20}
-            """,
-        _ => throw new InvalidOperationException($"Give a small specification of the kind {kind} here: lists must survive it."),
-    };
-
-    /// <summary>Every way to name a contestant that the catalogue knows, and a model's name where the id of a checkpoint is asked for.</summary>
-    async Task<IReadOnlyList<string>> ContestantsAsync(Guid training)
-    {
-        var final = await FinalAsync(training);
-        var promoted = await api.Admin.PostAsync($"/api/v1/checkpoints/{final}/promote", ApiFixture.Json("""{"name":"rows"}"""));
-        var model = (string)JsonNode.Parse(await promoted.Content.ReadAsStringAsync())!["id"]!;
-        var evaluation = (await api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray().Single(k => (string?)k!["name"] == "evaluation")!;
-        var fields = evaluation["fields"]!.AsArray().Single(f => (string?)f!["name"] == "contestants")!["fields"]!.AsArray()
-            .Select(f => (string)f!["name"]!).Where(f => f != "name");
-        return
-        [
-            .. fields.SelectMany(field => field switch
-            {
-                "optimizer" => ["""{"optimizer":{"type":"adam","learningRate":0.1} }"""],
-                "checkpoint" => (string[])[$$"""{"checkpoint":"{{final}}","name":"by checkpoint"}""", $$"""{"checkpoint":"{{model}}","name":"by model"}"""],
-                "run" => [$$"""{"run":"{{training}}","name":"by run"}"""],
-                _ => throw new InvalidOperationException($"Name a contestant by {field} here: lists must survive it."),
-            }),
-        ];
-    }
-
     [Fact]
     public async Task Lists_stay_alive_with_every_kind_of_run_and_every_way_to_name_a_contestant()
     {
-        var training = await ExecuteAsync("meta-training", SpecOf("meta-training", ""));
-        var contestants = await ContestantsAsync(training);
-        List<Guid> runs = [training];
-        foreach (var kind in Catalog.RunKinds.Names.Where(k => k != "meta-training"))
-            foreach (var contestant in kind == "evaluation" ? contestants : [""]) runs.Add(await ExecuteAsync(kind, SpecOf(kind, contestant)));
-        var all = await ExecuteAsync("evaluation", SpecOf("evaluation", string.Join(',', contestants)));
-        runs.Add(all);
+        var (runs, contestants) = await _small.ExecuteAllAsync();
+        var all = runs[^1];
         foreach (var list in s_lists) Assert.True((await api.Admin.GetAsync(list)).IsSuccessStatusCode, list);
         foreach (var run in runs)
             foreach (var part in (string[])["", "/series", "/checkpoints", "/logs", "/preset"]) await api.GetAsync($"/api/v1/runs/{run}{part}");
@@ -140,7 +68,7 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_row_that_cannot_be_read_is_left_out_and_named_and_the_others_stay(string change, bool named = true)
     {
         const string adam = """{"optimizer":{"type":"adam","learningRate":0.1} }""";
-        var (good, bad) = (await ExecuteAsync("evaluation", SpecOf("evaluation", adam)), await ExecuteAsync("evaluation", SpecOf("evaluation", adam)));
+        var (good, bad) = (await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)), await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)));
         // One that waits and one that runs are in the queue's list.
         var (queued, running) = (await api.SubmitAsync(), await RunningAsync());
         await using (var spoil = api.Database.CreateCommand($"update runs set {change} where id = '{bad}'")) await spoil.ExecuteNonQueryAsync();

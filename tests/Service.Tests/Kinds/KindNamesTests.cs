@@ -20,7 +20,6 @@ public sealed partial class KindNamesTests
             from path in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories)
             where s_sources.Contains(Path.GetExtension(path)) && !path.Contains("/obj/", StringComparison.Ordinal)
             from kind in Catalog.RunKinds.Names
-            // The name of a field, as of a preset's claims, is no name of a kind.
             where Literals().Matches(File.ReadAllText(path)).Any(m => m.Groups[1].Value == kind) && !IsItsOwn(path, kind)
             select $"{Path.GetRelativePath(source, path)}: {kind}";
         Assert.Empty(found);
@@ -46,7 +45,7 @@ public sealed partial class KindNamesTests
         Assert.Empty(found);
     }
 
-    /// <summary>Texts in quotes that are not the name of a field in brackets or of one that is read.</summary>
+    /// <summary>Texts in quotes. The name of a field, in brackets or where it is read, is not the name of a kind.</summary>
     [GeneratedRegex("""(?<!\[|Text\(|Field\(|Number\()["'`]([a-z-]+)["'`](?!\])""")]
     private static partial Regex Literals();
 

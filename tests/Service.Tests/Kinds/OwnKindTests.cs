@@ -139,4 +139,31 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         await Api.GetAsync("/api/v1/leaderboards");
         Assert.Equal(HttpStatusCode.Conflict, (await Api.Admin.GetAsync($"/api/v1/runs/{id}/trajectory")).StatusCode);
     }
+
+    [Fact]
+    public async Task Every_page_shows_every_kind_of_run_and_every_way_to_name_a_contestant()
+    {
+        var (runs, _) = await new SmallRuns(Api).ExecuteAllAsync();
+        await using var opened = await browser.SignInAsync();
+        var page = opened.Page;
+        foreach (var run in runs)
+        {
+            await page.GotoAsync($"/runs/{run}");
+            foreach (var panel in (string[])["Result", "Specification"])
+                await Expect(page.GetByRole(AriaRole.Heading, new() { Name = panel, Exact = true })).ToBeVisibleAsync();
+            await Expect(page.GetByRole(AriaRole.Alert)).ToHaveCountAsync(0);
+        }
+        string[] pages =
+        [
+            "/", "/runs", "/leaderboard", "/models", $"/compare?runs={string.Join(',', runs.Take(8))}", $"/trajectory?run={runs[^1]}",
+            .. Catalog.RunKinds.Names.SelectMany(kind => (string[])[$"/new?kind={kind}", $"/runs?kind={kind}"]),
+            .. runs.Select(run => $"/new?from={run}"),
+        ];
+        foreach (var path in pages)
+        {
+            await page.GotoAsync(path);
+            await Expect(page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Heading).First).ToBeVisibleAsync();
+            await Expect(page.GetByText("This page cannot be shown")).ToHaveCountAsync(0);
+        }
+    }
 }
