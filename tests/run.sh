@@ -82,6 +82,23 @@ numpy_reader() {
   done
 }
 
+# python_suite TITLE: the tests of clients/python, with the Python that has PyTorch; counts them.
+python_suite() {
+  local status=0 begun=$SECONDS report=$results/python.log
+  printf '\n== %s\n' "$1"
+  (cd "$root/clients/python" && PYTHONDONTWRITEBYTECODE=1 "$python" -m unittest discover --start-directory tests --top-level-directory .) >"$report" 2>&1 || status=$?
+  [[ $status -eq 0 ]] || cat "$report" >&2
+  local ran skipped bad
+  ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$report")
+  skipped=$(sed -n 's/^\(OK\|FAILED\).*skipped=\([0-9]*\).*/\2/p' "$report")
+  # A part of a test that fails (a subtest) counts as a test.
+  bad=$(grep -c '^\(FAIL\|ERROR\): ' "$report" || true)
+  local ok=$((${ran:-0} - ${skipped:-0} - bad))
+  tally "$1" "$begun" $((ok > 0 ? ok : 0)) "$bad" "$status"
+}
+
+python_with_torch() { for python in python3 /usr/bin/python3; do "$python" -c 'import numpy, torch' 2>/dev/null && return; done; return 1; }
+
 # The worker's flavour over libtorch for the CPU, with the tests that belong to it.
 build_torch() {
   dotnet restore "$root/tests/Service.Tests" -p:Gpu=cpu --verbosity quiet ||
@@ -119,6 +136,11 @@ if [[ $failed -eq 0 ]]; then
     check "The checkpoint format's NumPy reader" numpy_reader
   else
     say "Without NumPy the reader in docs/checkpoint-format.md is not tested."
+  fi
+  if python_with_torch || { apt_install 'python3-torch python3-numpy libopenblas0-pthread' && python_with_torch; }; then
+    python_suite 'The Python package'
+  else
+    say "Without PyTorch the Python package in clients/python is not tested."
   fi
   if [[ ${METAOPT_TEST_TORCH:-1} != 0 ]]; then
     broken=$failed
