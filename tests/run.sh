@@ -86,7 +86,7 @@ numpy_reader() {
 python_suite() {
   local status=0 begun=$SECONDS report=$results/python.log
   printf '\n== %s\n' "$1"
-  (cd "$root/clients/python" && PYTHONDONTWRITEBYTECODE=1 "$python" -m unittest discover --start-directory tests --top-level-directory .) >"$report" 2>&1 || status=$?
+  (cd "$root/clients/python" && PYTHONDONTWRITEBYTECODE=1 "$python" -m unittest discover -s tests -t .) >"$report" 2>&1 || status=$?
   [[ $status -eq 0 ]] || cat "$report" >&2
   local ran skipped bad
   ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$report")
@@ -97,7 +97,10 @@ python_suite() {
   tally "$1" "$begun" $((ok > 0 ? ok : 0)) "$bad" "$status"
 }
 
-python_with_torch() { for python in python3 /usr/bin/python3; do "$python" -c 'import numpy, torch' 2>/dev/null && return; done; return 1; }
+python_with_torch() {
+  for python in python3 /usr/bin/python3; do "$python" -c 'import numpy, torch' 2>/dev/null && return; done
+  return 1
+}
 
 # The worker's flavour over libtorch for the CPU, with the tests that belong to it.
 build_torch() {

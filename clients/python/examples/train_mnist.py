@@ -2,8 +2,9 @@
 
     python3 examples/train_mnist.py final.safetensors
 
-The task is the server's ``mlp-classification``: sigmoid units, weights and biases from N(0, 0.01^2), batches of 128 images drawn with
-replacement. The loss at each step is of that step's batch, as the server's evaluation reports it; the interval is over instances.
+The task is the server's ``mlp-classification``: sigmoid units, weights and biases from N(0, 0.01^2), batches of 128 images
+drawn with replacement. The loss at each step is of that step's batch, as the server's evaluation reports it; the interval is
+over instances.
 """
 from __future__ import annotations
 

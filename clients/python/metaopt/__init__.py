@@ -1,6 +1,7 @@
 """Client of a MetaOpt server, and its learned optimizers as PyTorch optimizers.
 
-The client and the checkpoint reader need the standard library alone; ``LearnedOptimizer`` needs PyTorch, and is imported when it is used.
+The client and the checkpoint reader need the standard library alone. ``LearnedOptimizer`` needs PyTorch, and is imported when
+it is used.
 """
 from __future__ import annotations
 

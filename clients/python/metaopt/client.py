@@ -71,7 +71,8 @@ class Client:
     def __init__(self, url: Optional[str] = None, token: Optional[str] = None, timeout: float = 100.0) -> None:
         home = data_folder()
         login = _login(home)
-        address = url or os.environ.get("METAOPT_URL") or login.get("Server") or _text(home / "run" / "address") or "http://127.0.0.1:5080"
+        started = _text(home / "run" / "address")
+        address = url or os.environ.get("METAOPT_URL") or login.get("Server") or started or "http://127.0.0.1:5080"
         parts = urllib.parse.urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f'"{address}" is not the address of a server; an address is for example http://127.0.0.1:5080.')
@@ -156,7 +157,13 @@ class Client:
         return [item["name"] for item in self._json("GET", f"runs/{self.run_id(run)}/series")["items"]]
 
     def series(
-        self, run: str, name: str = "meta-loss", *, start: Optional[int] = None, end: Optional[int] = None, max_points: int = 10_000
+        self,
+        run: str,
+        name: str = "meta-loss",
+        *,
+        start: Optional[int] = None,
+        end: Optional[int] = None,
+        max_points: int = 10_000,
     ) -> Any:
         """Returns a series as a DataFrame, or a :class:`Table` without pandas.
 
@@ -179,13 +186,14 @@ class Client:
 
     def download(self, run: str, path: Union[str, "os.PathLike[str]"], *, name: str = "final") -> Path:
         """Downloads the checkpoint called ``name`` of a run, checks its SHA-256, and writes it to ``path``."""
+        # The last of a name: a training may have several.
         found = {item["name"]: item for item in sorted(self.checkpoints(run), key=lambda item: int(item["step"]))}
         if name not in found:
             raise KeyError(f"Run {run} has no checkpoint {name!r}; it has: {', '.join(sorted(found)) or 'none'}.")
         checkpoint = found[name]
         data = self._send("GET", f"checkpoints/{checkpoint['id']}/content")
         if hashlib.sha256(data).hexdigest() != checkpoint["sha256"]:
-            raise OSError(f"The bytes of checkpoint {checkpoint['id']} do not have its SHA-256 {checkpoint['sha256']}; download it again.")
+            raise OSError(f"Checkpoint {checkpoint['id']} does not have the SHA-256 {checkpoint['sha256']}; download it again.")
         target = Path(path)
         partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
@@ -217,7 +225,12 @@ class Client:
                 return
 
     def _json(
-        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None, headers: Optional[Mapping[str, str]] = None
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, Any]] = None,
+        body: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
     ) -> Dict[str, Any]:
         data = self._send(method, path, query, body, headers)
         document = json.loads(data) if data else {}
@@ -226,7 +239,12 @@ class Client:
         return document
 
     def _send(
-        self, method: str, path: str, query: Optional[Mapping[str, Any]] = None, body: Any = None, headers: Optional[Mapping[str, str]] = None
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, Any]] = None,
+        body: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
     ) -> bytes:
         """Sends a request; an answer 503 or 429 that names a time is asked again after it, a few times."""
         given = {key: value for key, value in (query or {}).items() if value is not None}

@@ -107,7 +107,8 @@ class LearnedOptimizer(torch.optim.Optimizer):
         if not float(group["lr"]) >= 0:
             raise ValueError(f"lr must be at least 0, got {group['lr']}.")
         if group["part"] is not None and group["part"] not in self._networks:
-            raise ValueError(f'The checkpoint has no network for "{group["part"]}"; it has: {", ".join(self._networks)}.')
+            known = ", ".join(self._networks)
+            raise ValueError(f'The checkpoint has no network for "{group["part"]}"; it has: {known}.')
         for param in group["params"]:
             if not param.is_floating_point():
                 raise TypeError(f"A learned optimizer updates real parameters, not {param.dtype}.")
@@ -116,7 +117,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """The parameters of a group by network, device and dtype, each with its state in one piece."""
         group = self.param_groups[index]
         buckets = self._buckets.get(index)
-        if buckets is not None and sum(len(b.params) for b in buckets) == len(group["params"]) and all(b.is_current() for b in buckets):
+        if buckets is not None and all(b.is_current() for b in buckets):
             return buckets
         by_key: Dict[Key, List[Tensor]] = {}
         for param in group["params"]:
@@ -125,9 +126,12 @@ class LearnedOptimizer(torch.optim.Optimizer):
         buckets = []
         for (_, part, device, dtype), params in by_key.items():
             rule = self._rule(part, device, _arithmetic(dtype))
-            if rule.mixes and not _within_tensors(rule) and sum(key[1] == part for key in by_key) > 1:
-                raise ValueError(f"{self.checkpoint.rule} mixes all coordinates of a parameter group; put parameters of other devices or dtypes into other groups.")
-            buckets.append(_Bucket.create(self.state, f"instance.{index}.{part}.{dtype}", rule, params, bool(group["output_first"])))
+            if rule.mixes and sum(key[1] == part for key in by_key) > 1:
+                raise ValueError(
+                    f"{self.checkpoint.rule} mixes all coordinates of a parameter group; "
+                    "put parameters of other devices or dtypes into other groups.")
+            name = f"instance.{index}.{part}.{dtype}"
+            buckets.append(_Bucket.create(self.state, name, rule, params, bool(group["output_first"])))
         self._buckets[index] = buckets
         return buckets
 
@@ -199,8 +203,8 @@ class _Bucket:
         gradient = torch.cat(gradients).to(dtype)
         theta = torch.cat([self._flat(p.detach()) for p in params]).to(dtype) if self.rule.reads_theta else gradient
         pieces = self._pieces(chosen, params)
-        every, total = len(gradient) == self.rows.shape[1], self.rows.shape[1]
-        columns = None if every else torch.cat([torch.arange(self.offsets[i], self.offsets[i] + self.params[i].numel(), device=self.device) for i in chosen])
+        total = self.rows.shape[1]
+        columns = None if len(gradient) == total else torch.cat([self._columns(i) for i in chosen])
         rows = self.rows if columns is None else self.rows.index_select(1, columns)
         instance = self.rule.part_of_instance(self.instance, columns, total)
         update = self.rule.step(pieces, gradient, theta, rows, [self.tensors[i] for i in chosen], instance)
@@ -210,13 +214,18 @@ class _Bucket:
         updates = [self._shaped(u, p) for u, p in zip(update.split(list(pieces.sizes)), params)]
         torch._foreach_add_(params, updates, alpha=lr)
 
+    def _columns(self, index: int) -> Tensor:
+        first = self.offsets[index]
+        return torch.arange(first, first + self.params[index].numel(), device=self.device)
+
     def _pieces(self, chosen: List[int], params: List[Tensor]) -> Pieces:
         key = tuple(chosen)
         if key not in self.pieces:
             sizes = [p.numel() for p in params]
             if len(self.pieces) > 64:
                 self.pieces.clear()
-            self.pieces[key] = Pieces([_matrix(p, self.output_first) for p in params], sizes, torch.tensor(sizes, device=self.device))
+            matrices = [_matrix(p, self.output_first) for p in params]
+            self.pieces[key] = Pieces(matrices, sizes, torch.tensor(sizes, device=self.device))
         return self.pieces[key]
 
     def _flat(self, x: Tensor) -> Tensor:
@@ -238,11 +247,6 @@ def _matrix(param: Tensor, output_first: bool) -> Tuple[int, int]:
     return param.numel() // max(columns, 1), columns
 
 
-def _within_tensors(rule: Rule) -> bool:
-    """Whether coordinates of different parameters never meet, so that devices and dtypes may differ."""
-    return rule.reads_theta
-
-
 def _arithmetic(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
@@ -254,5 +258,6 @@ def _own_copy(value: Tensor, param: Tensor) -> Tensor:
 def _take_over(saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     for name, value in saved.items():
         if name not in own or value.shape != own[name].shape:
-            raise ValueError(f"The saved state's {name} has the shape {list(value.shape)}; the parameters ask for {list(own[name].shape) if name in own else 'none'}.")
+            wanted = list(own[name].shape) if name in own else "none"
+            raise ValueError(f"The saved state's {name} has the shape {list(value.shape)}; the parameters ask for {wanted}.")
         own[name].copy_(value)

@@ -5,42 +5,23 @@ changed in place. State comes in three parts: rows for each coordinate, values f
 """
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 import torch
 from torch import Tensor
 
 from .checkpoint import CheckpointError, Values
-
-SMALLEST_SQUARE = 1e-30
-MOST_AT_ONCE = 1 << 17  # coordinates whose activations exist at the same time, where a rule allows pieces
-
-Shapes = Dict[str, Tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """The tensors of one instance that take part in a step: each as (rows, columns), and where its coordinates lie."""
-
-    matrices: Sequence[Tuple[int, int]]
-    sizes: Sequence[int]
-    counts: Tensor  # [tensors], on the device
-
-    def spread(self, x: Tensor) -> Tensor:
-        """Gives each coordinate its tensor's column: [k, tensors] to [k, N]."""
-        return torch.repeat_interleave(x, self.counts, dim=1, output_size=sum(self.sizes))
-
-    def mean(self, x: Tensor) -> Tensor:
-        """Returns the mean over each tensor's coordinates: [k, N] to [k, tensors]."""
-        return torch.stack([part.mean(1) for part in x.split(list(self.sizes), 1)], 1)
+from .layers import (
+    SMALLEST_SQUARE, Gru, Pieces, Shapes, advance_weights, average, cells, feature_count, gru_shapes, inverse_root, lstm_shapes,
+    number, seen, size, sizes, slices, split_state,
+)
 
 
 class Rule:
     """An update rule with its meta-parameters on one device."""
 
-    mixes = False  # whether a coordinate's update depends on other coordinates of the instance
+    mixes = False  # whether a coordinate's update depends on coordinates of other tensors of the instance
     reads_theta = False
     coordinate_rows = 0
 
@@ -60,7 +41,9 @@ class Rule:
         """Returns how many values of state the instance has."""
         return 0
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         """Returns the update [N]; rows [coordinate_rows, N], a vector for each tensor and the instance's vector are advanced."""
         raise NotImplementedError
 
@@ -79,7 +62,9 @@ class LearnableSgd(Rule):
     def shapes(options: Mapping[str, Any]) -> Shapes:
         return {"logLearningRate": (1,)}
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         return gradient * -self.phi["logLearningRate"].exp()
 
 
@@ -95,10 +80,12 @@ class LearnableAdam(Rule):
     def tensor_values(self, rows: int, columns: int) -> int:
         return 2
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         logits = torch.cat([self.phi["logitBeta1"], self.phi["logitBeta2"]])
         keep, take = torch.sigmoid(logits), torch.sigmoid(-logits)  # [2, 1]
-        weights = _advance_weights(tensors, keep, take)
+        weights = advance_weights(tensors, keep, take)
         rows[0].mul_(keep[0]).add_(take[0] * gradient)
         rows[1].mul_(keep[1]).add_(take[1] * gradient.square())
         spread = pieces.spread(weights)
@@ -111,24 +98,26 @@ class Lstm(Rule):
 
     def __init__(self, options: Mapping[str, Any], phi: Mapping[str, Tensor]) -> None:
         super().__init__(options, phi)
-        self.layers = _layers(options)
+        self.layers = sizes(options)
         self.coordinate_rows = 2 * sum(self.layers)
-        self.cells = _cells(phi, self.layers, bool(options["forgetGates"]))
+        self.cells = cells(phi, self.layers, bool(options["forgetGates"]))
 
     @staticmethod
     def shapes(options: Mapping[str, Any]) -> Shapes:
-        inputs, layers = _features(options), _layers(options)
+        inputs, layers = feature_count(options), sizes(options)
         gates = 4 if options["forgetGates"] else 3
-        return {**_lstm_shapes(inputs, layers, gates), "output.weight": (1, layers[-1] if layers else inputs), "output.bias": (1,)}
+        return {**lstm_shapes(inputs, layers, gates), "output.weight": (1, layers[-1] if layers else inputs), "output.bias": (1,)}
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         update = torch.empty_like(gradient)
-        for piece in _slices(len(gradient)):
-            x = _seen(self.options, gradient[piece])
-            for cell, (c, h) in zip(self.cells, _split_state(rows[:, piece], self.layers)):
+        for piece in slices(len(gradient)):
+            x = seen(self.options, gradient[piece])
+            for cell, (c, h) in zip(self.cells, split_state(rows[:, piece], self.layers)):
                 x = cell.step(x, c, h)
             update[piece] = self._output(x)
-        return update.mul_(_number(self.options, "outputScale"))
+        return update.mul_(number(self.options, "outputScale"))
 
     def _output(self, x: Tensor) -> Tensor:
         return torch.addmm(self.phi["output.bias"][:, None], self.phi["output.weight"], x)[0]
@@ -145,19 +134,21 @@ class RnnProp(Lstm):
 
     @staticmethod
     def shapes(options: Mapping[str, Any]) -> Shapes:
-        features, layers = _size(options, "features"), _layers(options)
+        features, layers = size(options, "features"), sizes(options)
         return {
-            "input.weight": (features, 2), "input.bias": (features,), **_lstm_shapes(features, layers),
+            "input.weight": (features, 2), "input.bias": (features,), **lstm_shapes(features, layers),
             "output.weight": (1, layers[-1]), "output.bias": (1,),
         }
 
     def tensor_values(self, rows: int, columns: int) -> int:
         return 2
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
-        decay1, decay2 = _number(self.options, "beta1"), _number(self.options, "beta2")
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
+        decay1, decay2 = number(self.options, "beta1"), number(self.options, "beta2")
         decays = gradient.new_tensor([[decay1], [decay2]])
-        weights = _advance_weights(tensors, decays, gradient.new_tensor([[1 - decay1], [1 - decay2]]))
+        weights = advance_weights(tensors, decays, gradient.new_tensor([[1 - decay1], [1 - decay2]]))
         m, v = rows[0], rows[1]
         m.mul_(decay1).add_(gradient, alpha=1 - decay1)
         v.mul_(decay2).add_(gradient.square(), alpha=1 - decay2)
@@ -165,13 +156,13 @@ class RnnProp(Lstm):
         root = (v / spread[1]).clamp_(min=SMALLEST_SQUARE).sqrt_().add_(self.EPSILON)
         inputs = torch.stack([m / spread[0] / root, gradient / root])
         update = torch.empty_like(gradient)
-        for piece in _slices(len(gradient)):
+        for piece in slices(len(gradient)):
             x = torch.addmm(self.phi["input.bias"][:, None], self.phi["input.weight"], inputs[:, piece])
             x = torch.nn.functional.elu(x)
-            for cell, (c, h) in zip(self.cells, _split_state(rows[2:, piece], self.layers)):
+            for cell, (c, h) in zip(self.cells, split_state(rows[2:, piece], self.layers)):
                 x = cell.step(x, c, h)
             update[piece] = self._output(x)
-        return update.tanh_().mul_(-_number(self.options, "outputScale"))
+        return update.tanh_().mul_(-number(self.options, "outputScale"))
 
 
 class LstmGac(Lstm):
@@ -186,13 +177,15 @@ class LstmGac(Lstm):
     def shapes(options: Mapping[str, Any]) -> Shapes:
         return Lstm.shapes({**options, "forgetGates": True})
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
-        x = self._controller(_seen(self.options, gradient), rows)
-        return self._output(x).mul_(_number(self.options, "outputScale"))
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
+        x = self._controller(seen(self.options, gradient), rows)
+        return self._output(x).mul_(number(self.options, "outputScale"))
 
     def _controller(self, x: Tensor, rows: Tensor) -> Tensor:
-        most = _size(self.options, "averagedUnits", least=0)
-        for cell, (c, h) in zip(self.cells, _split_state(rows, self.layers)):
+        most = size(self.options, "averagedUnits", least=0)
+        for cell, (c, h) in zip(self.cells, split_state(rows, self.layers)):
             x = cell.step(x, c, h)
             averaged = h[: min(most, len(h))]
             averaged.copy_(averaged.mean(1, keepdim=True).expand_as(averaged))
@@ -211,9 +204,9 @@ class NtmBfgs(LstmGac):
 
     @staticmethod
     def shapes(options: Mapping[str, Any]) -> Shapes:
-        layers, heads = _layers(options), 1 + 2 * NtmBfgs.WRITES
+        layers, heads = sizes(options), 1 + 2 * NtmBfgs.WRITES
         return {
-            **_lstm_shapes(4, layers), "heads.weight": (heads, layers[-1]), "heads.bias": (heads,),
+            **lstm_shapes(4, layers), "heads.weight": (heads, layers[-1]), "heads.bias": (heads,),
             "output.weight": (1, layers[-1]), "output.bias": (1,),
         }
 
@@ -230,13 +223,15 @@ class NtmBfgs(LstmGac):
         if chosen is not None:
             instance.view(coordinates, coordinates)[chosen[:, None], chosen[None, :]] = part
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
-        x = self._controller(torch.cat([_seen(self.options, gradient), _seen(self.options, rows[0])]), rows[1:])
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
+        x = self._controller(torch.cat([seen(self.options, gradient), seen(self.options, rows[0])]), rows[1:])
         heads = torch.addmm(self.phi["heads.bias"][:, None], self.phi["heads.weight"], x)
         rows[0] = instance.mv(heads[0])
         for at in range(1, len(heads), 2):
             instance.add_(torch.outer(heads[at], heads[at + 1]))
-        return self._output(x).add_(rows[0]).mul_(_number(self.options, "outputScale"))
+        return self._output(x).add_(rows[0]).mul_(number(self.options, "outputScale"))
 
 
 class HierarchicalRnn(Rule):
@@ -247,20 +242,20 @@ class HierarchicalRnn(Rule):
 
     def __init__(self, options: Mapping[str, Any], phi: Mapping[str, Tensor]) -> None:
         super().__init__(options, phi)
-        self.units, self.tensor_units = _size(options, "units"), _size(options, "tensorUnits")
-        self.global_units, self.scales = _size(options, "globalUnits"), _size(options, "scales", most=8)
+        self.units, self.tensor_units = size(options, "units"), size(options, "tensorUnits")
+        self.global_units, self.scales = size(options, "globalUnits"), size(options, "scales", most=8)
         self.coordinate_rows = 2 * self.scales + 2 + self.units
-        self.grus = {name: _Gru(phi, name) for name in ("coordinate", "tensor", "global")}
+        self.grus = {name: Gru(phi, name) for name in ("coordinate", "tensor", "global")}
         some = phi["output.weight"]
         self.take = some.new_tensor([[1 - 0.9 ** (0.5**s)] for s in range(self.scales)])
 
     @staticmethod
     def shapes(options: Mapping[str, Any]) -> Shapes:
-        units, tensor, top = _size(options, "units"), _size(options, "tensorUnits"), _size(options, "globalUnits")
-        scales = _size(options, "scales", most=8)
+        units, tensor, top = size(options, "units"), size(options, "tensorUnits"), size(options, "globalUnits")
+        scales = size(options, "scales", most=8)
         return {
-            **_gru_shapes("coordinate", 2 * scales + 1 + tensor, units), **_gru_shapes("tensor", units + top, tensor),
-            **_gru_shapes("global", tensor, top), "output.weight": (2, units), "shortcut": (1, scales), "logLearningRate": (1, 1),
+            **gru_shapes("coordinate", 2 * scales + 1 + tensor, units), **gru_shapes("tensor", units + top, tensor),
+            **gru_shapes("global", tensor, top), "output.weight": (2, units), "shortcut": (1, scales), "logLearningRate": (1, 1),
         }
 
     def tensor_values(self, rows: int, columns: int) -> int:
@@ -269,7 +264,9 @@ class HierarchicalRnn(Rule):
     def instance_values(self, coordinates: int) -> int:
         return self.global_units
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         scales = self.scales
         per_tensor = torch.stack(tensors, 1)
         weights, middle = per_tensor[:scales], per_tensor[scales:]
@@ -278,16 +275,16 @@ class HierarchicalRnn(Rule):
         scaled, magnitudes = self._scaled(pieces, gradient, rows, weights)
         relative = rate - pieces.spread(pieces.mean(rate[None]))[0]
         low.copy_(self.grus["coordinate"].step(torch.cat([scaled, magnitudes, relative[None], pieces.spread(middle)]), low))
-        seen = torch.cat([pieces.mean(low), instance[:, None].expand(-1, middle.shape[1])])
-        middle.copy_(self.grus["tensor"].step(seen, middle))
+        joined = torch.cat([pieces.mean(low), instance[:, None].expand(-1, middle.shape[1])])
+        middle.copy_(self.grus["tensor"].step(joined, middle))
         instance.copy_(self.grus["global"].step(middle.mean(1, keepdim=True), instance[:, None])[:, 0])
         for vector, column in zip(tensors, per_tensor.unbind(1)):
             vector.copy_(column)
 
         output = self.phi["output.weight"] @ low
         direction = output[0] + (self.phi["shortcut"] @ scaled)[0]
-        size = (pieces.mean(direction.square()[None]) + self.EPSILON).sqrt_()
-        direction = direction / pieces.spread(size)[0]
+        length = (pieces.mean(direction.square()[None]) + self.EPSILON).sqrt_()
+        direction = direction / pieces.spread(length)[0]
         torch.add(rate_mean, output[1].clamp(-1, 1), out=rate)
         rate_mean.mul_(0.9).add_(rate, alpha=1 - 0.9)
         return direction.mul_((rate + self.phi["logLearningRate"][0]).exp_())
@@ -306,7 +303,6 @@ class HierarchicalRnn(Rule):
 class AdafactorMlp(Rule):
     """A small MLP on momenta, mean squares and Adafactor's factored ones, scaled over each tensor."""
 
-    mixes = True  # coordinates of the same tensor only
     reads_theta = True
     coordinate_rows = 4
     FEATURES = 28
@@ -314,14 +310,14 @@ class AdafactorMlp(Rule):
 
     def __init__(self, options: Mapping[str, Any], phi: Mapping[str, Tensor]) -> None:
         super().__init__(options, phi)
-        self.depth = len(_layers(options, "hidden")) + 1
+        self.depth = len(sizes(options, "hidden")) + 1
         self.rates = phi["squareDecay"].new_tensor([[1 / scale] for scale in self.TIME_SCALES])
 
     @staticmethod
     def shapes(options: Mapping[str, Any]) -> Shapes:
         result: Shapes = {"momentumDecays": (3,), "squareDecay": (1,), "factorDecays": (3,)}
         inputs = AdafactorMlp.FEATURES + len(AdafactorMlp.TIME_SCALES)
-        for layer, units in enumerate([*_layers(options, "hidden"), 2]):
+        for layer, units in enumerate([*sizes(options, "hidden"), 2]):
             result[f"layer.{layer}.weight"], result[f"layer.{layer}.bias"] = (units, inputs), (units,)
             inputs = units
         return result
@@ -329,164 +325,52 @@ class AdafactorMlp(Rule):
     def tensor_values(self, rows: int, columns: int) -> int:
         return 1 + 3 * rows + 3 * columns
 
-    def step(self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor) -> Tensor:
+    def step(
+        self, pieces: Pieces, gradient: Tensor, theta: Tensor, rows: Tensor, tensors: List[Tensor], instance: Tensor
+    ) -> Tensor:
         steps = torch.stack([vector[0] for vector in tensors])[None]
         weight, bias = self.phi["layer.0.weight"], self.phi["layer.0.bias"]
         embedding = (self.rates @ steps).sub_(1).tanh_()
         step_term = torch.addmm(bias[:, None], weight[:, self.FEATURES :], embedding)  # [units, tensors]
         sums, at = [], 0
-        for index, (matrix, size) in enumerate(zip(pieces.matrices, pieces.sizes)):
-            own = slice(at, at + size)
+        for index, (matrix, count) in enumerate(zip(pieces.matrices, pieces.sizes)):
+            own = slice(at, at + count)
             features = self._features(matrix, gradient[own], theta[own], rows[:, own], tensors[index][1:])
             sums.append(torch.addmm(step_term[:, index : index + 1], weight[:, : self.FEATURES], features))
             tensors[index][0] += 1
-            at += size
+            at += count
         x = torch.cat(sums, 1)
         for layer in range(1, self.depth):
             x = torch.addmm(self.phi[f"layer.{layer}.bias"][:, None], self.phi[f"layer.{layer}.weight"], x.relu_())
-        magnitude = (x[1] * _number(self.options, "magnitudeScale")).exp_()
-        return (x[0] * magnitude).mul_(-_number(self.options, "stepScale"))
+        magnitude = (x[1] * number(self.options, "magnitudeScale")).exp_()
+        return (x[0] * magnitude).mul_(-number(self.options, "stepScale"))
 
     def _features(self, matrix: Tuple[int, int], gradient: Tensor, theta: Tensor, state: Tensor, factors: Tensor) -> Tensor:
         """The features of one tensor, [28, n], each divided by its root mean square."""
         height, width = matrix
         square = gradient.square()
         momenta, mean_square = state[:3], state[3]
-        _average(momenta, gradient[None], self.phi["momentumDecays"][:, None])
-        _average(mean_square, square, self.phi["squareDecay"])
+        average(momenta, gradient[None], self.phi["momentumDecays"][:, None])
+        average(mean_square, square, self.phi["squareDecay"])
         row, column = factors[: 3 * height].view(3, height), factors[3 * height :].view(3, width)
         take = self.phi["factorDecays"][:, None]
         by_row = square.view(height, width)
-        _average(row, by_row.mean(1)[None], take)
-        _average(column, by_row.mean(0)[None], take)
+        average(row, by_row.mean(1)[None], take)
+        average(column, by_row.mean(0)[None], take)
         rows = row[:, :, None].expand(3, height, width).reshape(3, -1)
         columns = rows if width == 1 else column[:, None, :].expand(3, height, width).reshape(3, -1)
         if width == 1:
-            factor = _inverse_root(rows, 1e-9)
+            factor = inverse_root(rows, 1e-9)
         else:
             relative = row / (row.mean(1, keepdim=True) + 1e-9)
-            factor = _inverse_root(relative, 1e-9)[:, :, None].expand(3, height, width).reshape(3, -1) * _inverse_root(columns, 1e-9)
-        inverse = _inverse_root(mean_square, 1e-6)
+            by_rows = inverse_root(relative, 1e-9)[:, :, None].expand(3, height, width).reshape(3, -1)
+            factor = by_rows * inverse_root(columns, 1e-9)
+        inverse = inverse_root(mean_square, 1e-6)
         features = torch.cat([
-            gradient[None], theta[None], momenta, mean_square[None], momenta * inverse, inverse[None], gradient * factor, rows, columns,
-            _inverse_root(rows, 1e-8), _inverse_root(columns, 1e-8), momenta * factor,
+            gradient[None], theta[None], momenta, mean_square[None], momenta * inverse, inverse[None], gradient * factor,
+            rows, columns, inverse_root(rows, 1e-8), inverse_root(columns, 1e-8), momenta * factor,
         ])
-        return features.mul_(_inverse_root(features.square().mean(1, keepdim=True), 1e-5))
-
-
-class _Cell:
-    """One layer of LSTM cells: gates input, forget (where there are forget gates), candidate, output."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, units: int, forget: bool) -> None:
-        inputs = weight.shape[1] - units
-        self.units, self.forget, self.bias = units, forget, bias[:, None]
-        self.from_below, self.from_itself = weight[:, :inputs].contiguous(), weight[:, inputs:].contiguous()
-
-    def step(self, x: Tensor, cell: Tensor, hidden: Tensor) -> Tensor:
-        """Advances cell and hidden [units, N] in place; returns hidden."""
-        gates = torch.addmm(self.bias, self.from_below, x).addmm_(self.from_itself, hidden)
-        parts = gates.split(self.units)
-        candidate, output = parts[-2].tanh_(), parts[-1].sigmoid_()
-        if self.forget:
-            cell.mul_(parts[1].sigmoid_())
-        cell.addcmul_(parts[0].sigmoid_(), candidate)
-        hidden.copy_(torch.tanh(cell).mul_(output))
-        return hidden
-
-
-class _Gru:
-    """One layer of GRU cells: gates update, reset; the update gate takes the candidate in."""
-
-    def __init__(self, phi: Mapping[str, Tensor], name: str) -> None:
-        self.gates, self.gates_bias = phi[f"{name}.gates.weight"], phi[f"{name}.gates.bias"][:, None]
-        self.candidate, self.candidate_bias = phi[f"{name}.candidate.weight"], phi[f"{name}.candidate.bias"][:, None]
-
-    def step(self, x: Tensor, hidden: Tensor) -> Tensor:
-        units = len(hidden)
-        gates = torch.addmm(self.gates_bias, self.gates, torch.cat([x, hidden])).sigmoid_()
-        candidate = torch.addmm(self.candidate_bias, self.candidate, torch.cat([x, gates[units:] * hidden])).tanh_()
-        return hidden + gates[:units] * (candidate - hidden)
-
-
-def _average(average: Tensor, x: Tensor, decays: Tensor) -> None:
-    average.add_((x - average) * torch.exp(10 * decays))
-
-
-def _inverse_root(x: Tensor, epsilon: float) -> Tensor:
-    # As the server computes it: the same roundings, where features are compared with it.
-    return (x + epsilon).log_().mul_(-0.5).exp_()
-
-
-def _advance_weights(tensors: List[Tensor], keep: Tensor, take: Tensor) -> Tensor:
-    """1 - decay^t of each tensor's own count of steps, for two decays: [2, tensors]."""
-    weights = torch.stack(tensors, 1).mul_(keep).add_(take)
-    for vector, column in zip(tensors, weights.unbind(1)):
-        vector.copy_(column)
-    return weights
-
-
-def _seen(options: Mapping[str, Any], gradient: Tensor) -> Tensor:
-    """What a network sees of a gradient [N]: [1, N], or (log|g| / p, sign g) with clamps, [2, N]."""
-    if options["preprocessing"] != "log-and-sign":
-        return gradient[None]
-    p = _number(options, "preprocessingExponent")
-    size = gradient.abs().clamp_(min=math.exp(-p)).log_().div_(p)
-    return torch.stack([size, (gradient * math.exp(p)).clamp_(-1, 1)])
-
-
-def _split_state(rows: Tensor, layers: Sequence[int]) -> Iterator[Tuple[Tensor, Tensor]]:
-    at = 0
-    for units in layers:
-        yield rows[at : at + units], rows[at + units : at + 2 * units]
-        at += 2 * units
-
-
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(first, min(first + MOST_AT_ONCE, count)) for first in range(0, count, MOST_AT_ONCE))
-
-
-def _cells(phi: Mapping[str, Tensor], layers: Sequence[int], forget: bool) -> List[_Cell]:
-    return [_Cell(phi[f"lstm.{l}.weight"], phi[f"lstm.{l}.bias"], units, forget) for l, units in enumerate(layers)]
-
-
-def _lstm_shapes(inputs: int, layers: Sequence[int], gates: int = 4) -> Shapes:
-    result: Shapes = {}
-    for layer, units in enumerate(layers):
-        result[f"lstm.{layer}.weight"], result[f"lstm.{layer}.bias"] = (gates * units, inputs + units), (gates * units,)
-        inputs = units
-    return result
-
-
-def _gru_shapes(name: str, inputs: int, units: int) -> Shapes:
-    return {
-        f"{name}.gates.weight": (2 * units, inputs + units), f"{name}.gates.bias": (2 * units,),
-        f"{name}.candidate.weight": (units, inputs + units), f"{name}.candidate.bias": (units,),
-    }
-
-
-def _features(options: Mapping[str, Any]) -> int:
-    return 2 if options["preprocessing"] == "log-and-sign" else 1
-
-
-def _size(options: Mapping[str, Any], name: str, least: int = 1, most: int = 64) -> int:
-    value = options[name]
-    if type(value) is not int or not least <= value <= most:
-        raise CheckpointError(f"The optimizer's {name} must be a whole number from {least} to {most}, got {value!r}.")
-    return value
-
-
-def _layers(options: Mapping[str, Any], name: str = "layers") -> List[int]:
-    values = options[name]
-    if not isinstance(values, list) or len(values) > 4:
-        raise CheckpointError(f"The optimizer's {name} must be a list of at most 4 sizes, got {values!r}.")
-    return [_size({name: value}, name) for value in values]
-
-
-def _number(options: Mapping[str, Any], name: str) -> float:
-    value = options[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise CheckpointError(f"The optimizer's {name} must be a number, got {value!r}.")
-    return float(value)
+        return features.mul_(inverse_root(features.square().mean(1, keepdim=True), 1e-5))
 
 
 #: Rules by their names in the catalogue; ``per-group`` is several of one of them.
@@ -507,7 +391,7 @@ class Network:
     def create(self, device: torch.device, dtype: torch.dtype) -> Rule:
         """Puts the meta-parameters on a device."""
         phi = {
-            name: torch.frombuffer(values.data, dtype=torch.float32).reshape(values.shape).to(device=device, dtype=dtype, copy=True)
+            name: torch.frombuffer(values.data, dtype=torch.float32).reshape(values.shape).to(device, dtype, copy=True)
             for name, values in self.tensors.items()
         }
         return self.rule(self.options, phi)

@@ -1,6 +1,7 @@
 """A walk through the whole package against a running server, which the service's tests start (PythonPackageTests.cs).
 
-Run: python3 against_a_server.py FOLDER, with METAOPT_HOME naming a data folder in which somebody is logged in. The last line says "done".
+Run: python3 against_a_server.py FOLDER, with METAOPT_HOME naming a data folder in which somebody is logged in. The last line
+says "done".
 """
 import hashlib
 import sys

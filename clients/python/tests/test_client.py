@@ -87,7 +87,8 @@ class ClientTests(unittest.TestCase):
         self.assertEqual((caught.exception.status, len(self.server.asked)), (503, 6))
 
     def test_a_problem_becomes_an_exception(self):
-        problem = {"title": "Unprocessable", "detail": "One field is wrong.", "code": "invalid-field", "errors": [{"pointer": "/spec/seed", "detail": "must be"}]}
+        errors = [{"pointer": "/spec/seed", "detail": "must be"}]
+        problem = {"title": "Unprocessable", "detail": "One field is wrong.", "code": "invalid-field", "errors": errors}
         with self.assertRaises(ApiError) as caught:
             self.client((422, {}, problem)).validate({})
         error = caught.exception
@@ -124,7 +125,8 @@ class ClientTests(unittest.TestCase):
             self.client((200, {}, running)).wait(RUN, poll=1, timeout=0, progress=False)
 
     def test_series_are_tables(self):
-        answer = {"name": "meta-loss", "raw": True, "points": [{"step": 1, "value": 2.5}, {"step": 2, "value": None, "diverged": True}]}
+        points = [{"step": 1, "value": 2.5}, {"step": 2, "value": None, "diverged": True}]
+        answer = {"name": "meta-loss", "raw": True, "points": points}
         client = self.client((200, {}, answer), (200, {}, answer))
         with mock.patch.dict(sys.modules, {"pandas": None}):
             table = client.series(RUN)

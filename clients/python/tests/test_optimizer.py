@@ -7,7 +7,7 @@ from unittest import mock
 import torch
 from torch import nn
 
-from metaopt import Checkpoint, LearnedOptimizer, rules
+from metaopt import Checkpoint, LearnedOptimizer, layers
 from tests.test_agreement import CASES, GOLDENS
 
 RULES_IN_PIECES = ("lstm", "rnnprop")
@@ -178,7 +178,9 @@ class OptimizerTests(unittest.TestCase):
     def test_convolutions_have_their_network(self):
         filters, named = nn.Parameter(torch.ones(2, 1, 2, 2)), nn.Parameter(torch.ones(2, 1, 2, 2))
         rest = nn.Parameter(torch.ones(2, 1, 2, 2))
-        optimizer = self.of("per-group", [{"params": [filters]}, {"params": [named], "part": "convolution"}, {"params": [rest], "part": "rest"}])
+        optimizer = self.of("per-group", [
+            {"params": [filters]}, {"params": [named], "part": "convolution"}, {"params": [rest], "part": "rest"},
+        ])
         for param in (filters, named, rest):
             param.grad = torch.arange(8.0).view(2, 1, 2, 2)
         optimizer.step()
@@ -190,7 +192,7 @@ class OptimizerTests(unittest.TestCase):
             with self.subTest(name):
                 results = []
                 for most in (1 << 17, 7):
-                    with mock.patch.object(rules, "MOST_AT_ONCE", most):
+                    with mock.patch.object(layers, "MOST_AT_ONCE", most):
                         model = network()
                         train(model, self.of(name, model.parameters()), 3)
                         results.append(theta(model))

@@ -6,14 +6,17 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Python;
 
-/// <summary>The Python package against the real API and a real worker: signed in by the CLI, from a submission to a loaded checkpoint.</summary>
+/// <summary>
+/// The Python package against the real API and a real worker: signed in by the CLI, from a submission to a loaded checkpoint.
+/// </summary>
 public sealed class PythonPackageTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
     [Fact]
     public async Task The_package_submits_waits_reads_and_loads_what_was_learned()
     {
         var home = TestFolders.New("python");
-        var (code, output) = await CommandLine.RunAsync(home, api.ConnectionString, $"login {api.App.Urls.First()}", api.AdminToken);
+        var login = $"login {api.App.Urls.First()}";
+        var (code, output) = await CommandLine.RunAsync(home, api.ConnectionString, login, api.AdminToken);
         Assert.True(code == 0, output);
         var workers = WorkerFixture.On(api.ConnectionString);
         try
@@ -28,17 +31,18 @@ public sealed class PythonPackageTests(ApiFixture api) : IClassFixture<ApiFixtur
         }
     }
 
-    /// <summary>Without the CLI's file, with a token of the environment that the server refuses: a problem, and no traceback of another kind.</summary>
+    /// <summary>Without the CLI's file, with a token of the environment that the server refuses.</summary>
     [Fact]
     public async Task A_refused_token_is_a_problem_that_says_what_to_do()
     {
-        var (status, printed) = await WalkAsync(TestFolders.New("python"), ("METAOPT_URL", api.App.Urls.First()), ("METAOPT_TOKEN", "mo_wrong"));
+        var url = api.App.Urls.First();
+        var (status, printed) = await WalkAsync(TestFolders.New("python"), ("METAOPT_URL", url), ("METAOPT_TOKEN", "mo_wrong"));
         Assert.NotEqual(0, status);
         Assert.Contains("ApiError: 401", printed, StringComparison.Ordinal);
         Assert.Contains("./metaopt login", printed, StringComparison.Ordinal);
     }
 
-    /// <summary>Runs the script; a proxy that answers nobody is in its environment, as it must not be asked for this machine's servers.</summary>
+    /// <summary>Runs the script. It must not ask the dead proxy of its environment.</summary>
     static async Task<(int Status, string Printed)> WalkAsync(string home, params (string Name, string Value)[] environment)
     {
         var script = Path.Combine(Checkout.Folder, "clients/python/tests/against_a_server.py");
