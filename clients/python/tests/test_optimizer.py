@@ -119,6 +119,22 @@ class OptimizerTests(unittest.TestCase):
                         for key, value in before[1].items():
                             self.assertTrue(torch.equal(optimizer.state[b][key], value))
 
+    def test_a_step_without_a_gradient_writes_only_its_own_part_of_the_memory(self):
+        torch.manual_seed(0)
+        params = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2))]
+        optimizer = self.of("ntm-bfgs", params)
+        for param in params:
+            param.grad = torch.randn(len(param))
+        optimizer.step()
+        memory = optimizer.state["instance.0.rest.torch.float32"]["values"].view(5, 5)
+        before = memory.clone()
+        self.assertTrue((before != 0).all())
+        params[1].grad = None
+        optimizer.step()
+        changed = memory != before
+        self.assertTrue(changed[:3, :3].all())
+        self.assertFalse(changed[3:].any() or changed[:, 3:].any())
+
     def test_rules_that_do_not_mix_see_a_missing_gradient_of_another_parameter_not_at_all(self):
         for name in ("lstm", "rnnprop", "adafactor-mlp", "learnable-adam", "learnable-sgd"):
             with self.subTest(name):
