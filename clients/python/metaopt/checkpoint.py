@@ -7,7 +7,7 @@ import os
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 FORMAT = "metaopt.learned-optimizer"
 VERSION = "1"
@@ -94,8 +94,8 @@ def read_safetensors(data: bytes) -> Tuple[Dict[str, str], Dict[str, Values]]:
 def _claim(name: str, entry: Any, size: int) -> Tuple[int, int, str, Tuple[int, ...]]:
     if not isinstance(entry, dict) or entry.get("dtype") != "F32":
         raise CheckpointError(f"Tensor '{name}' must have the dtype F32.")
-    shape, offsets = entry.get("shape"), entry.get("data_offsets")
-    if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
+    shape, offsets = _counts(entry.get("shape")), _counts(entry.get("data_offsets"))
+    if shape is None or offsets is None or len(offsets) != 2:
         raise CheckpointError(f"Tensor '{name}' must have a shape and two data_offsets, whole numbers from 0.")
     start, end = offsets
     if end < start or end > size:
@@ -108,8 +108,11 @@ def _claim(name: str, entry: Any, size: int) -> Tuple[int, int, str, Tuple[int, 
     return start, end, name, tuple(shape)
 
 
-def _counts(values: Any) -> bool:
-    return isinstance(values, list) and len(values) <= 8 and all(type(v) is int and 0 <= v < 1 << 63 for v in values)
+def _counts(values: Any) -> Optional[List[int]]:
+    """A list of at most 8 whole numbers from 0; None for anything else."""
+    if not isinstance(values, list) or len(values) > 8 or not all(type(v) is int and 0 <= v < 1 << 63 for v in values):
+        return None
+    return values
 
 
 def _floats(data: memoryview) -> "array[float]":

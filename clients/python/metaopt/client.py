@@ -134,7 +134,11 @@ class Client:
         Raises :class:`RunFailed` when the run did not succeed, TimeoutError when it has not ended in time.
         """
         path = f"runs/{self.run_id(run)}"
-        show = progress if callable(progress) else (_ProgressLine() if progress else lambda document: None)
+        show: Callable[[Dict[str, Any]], None] = lambda document: None  # noqa: E731
+        if callable(progress):
+            show = progress
+        elif progress:
+            show = _ProgressLine()
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             document = self._json("GET", path)
@@ -182,7 +186,8 @@ class Client:
 
     def checkpoints(self, run: str) -> List[Dict[str, Any]]:
         """Returns a run's checkpoints: id, name, step, size, sha256."""
-        return self._json("GET", f"runs/{self.run_id(run)}/checkpoints")["items"]
+        items: List[Dict[str, Any]] = self._json("GET", f"runs/{self.run_id(run)}/checkpoints")["items"]
+        return items
 
     def download(self, run: str, path: Union[str, "os.PathLike[str]"], *, name: str = "final") -> Path:
         """Downloads the checkpoint called ``name`` of a run, checks its SHA-256, and writes it to ``path``."""

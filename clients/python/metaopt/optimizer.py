@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .checkpoint import Checkpoint
-from .rules import Pieces, Rule, networks
+from .layers import Pieces
+from .rules import Rule, networks
 
 Key = Tuple[int, str, torch.device, torch.dtype]
 
@@ -65,7 +66,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
             raise
 
     @torch.no_grad()
-    def step(self, closure: Optional[Callable[[], Any]] = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Optional[Callable[[], Any]] = None) -> Any:
         """Updates all parameters that have a gradient; returns what ``closure`` returned."""
         loss = None
         if closure is not None:
@@ -76,7 +77,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
                 bucket.step(float(group["lr"]))
         return loss
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:  # type: ignore[override]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes over a state.
 
         Raises ValueError when it is of another checkpoint or of other parameters.
@@ -96,7 +97,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         self._buckets.clear()
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {**super().__getstate__(), "checkpoint": self.checkpoint}
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups, "checkpoint": self.checkpoint}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -38,7 +38,7 @@ def tabulate(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
     """Returns a pandas DataFrame of the rows' columns, or a :class:`Table` where pandas is not installed."""
     values = [[row.get(name) for name in columns] for row in rows]
     try:
-        import pandas
+        import pandas  # type: ignore[import]
     except ImportError:
         return Table(columns, values)
     return pandas.DataFrame(values, columns=list(columns))
