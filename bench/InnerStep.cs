@@ -13,7 +13,9 @@ static class InnerStep
 {
     const int Large = 10_000_000;
 
-    /// <summary>Rules that are defined on the tape alone keep every operation's result, hundreds of floats a coordinate.</summary>
+    /// <summary>
+    /// Rules that are defined on the tape alone keep every operation's result, hundreds of floats a coordinate.
+    /// </summary>
     const int MostOnTheTape = 20_000;
 
     /// <summary>The LSTM's state at 10^7 coordinates is the most: 320 bytes each.</summary>
@@ -43,7 +45,8 @@ static class InnerStep
         {
             bench.Log.WriteLine(name + " ...");
             var row = new JsonObject { ["case"] = name, ["threads"] = threads };
-            foreach (var size in sizes.Where(s => s <= most)) row[Field(size)] = 1e9 * Seconds(bench.Seconds, kernels, optimizer, size) / size;
+            foreach (var size in sizes.Where(s => s <= most))
+                row[Field(size)] = 1e9 * Seconds(bench.Seconds, kernels, optimizer, size) / size;
             table.Add(row);
         }
         table.Note("Blank: more coordinates than the rule is made for, or than its way over the tape has memory for.");
@@ -57,7 +60,8 @@ static class InnerStep
         foreach (var entry in Catalog.Optimizers.Entries)
         {
             var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)!;
-            yield return (entry.Name, (options with { LearningRate = 1e-6 }).Create(horizon: int.MaxValue), options.MostCoordinates);
+            yield return (entry.Name, (options with { LearningRate = 1e-6 }).Create(horizon: int.MaxValue),
+                options.MostCoordinates);
         }
         foreach (var entry in Catalog.LearnedOptimizers.Entries)
         {
@@ -65,7 +69,8 @@ static class InnerStep
             var rule = options.Create();
             var phi = new float[rule.MetaParameterCount];
             rule.Initialise(Workload.Seed, phi);
-            yield return (entry.Name + ", frozen", new FrozenOptimizer(rule, phi), Math.Min(options.MostCoordinates, rule.IsFused ? int.MaxValue : MostOnTheTape));
+            yield return (entry.Name + ", frozen", new FrozenOptimizer(rule, phi),
+                Math.Min(options.MostCoordinates, rule.IsFused ? int.MaxValue : MostOnTheTape));
         }
     }
 

@@ -110,7 +110,8 @@ sealed class MetaStepCase(
             var stream = new RandomStream(Workload.Seed, Split.Train, Purpose.MiniBatch, 0, (uint)(i / Batch));
             var row = stream.Index((uint)(i % Batch), data.Train.Count);
             labels[i] = data.Train.Labels[row];
-            for (var p = 0; p < data.ImageElements; p++) images[i * data.ImageElements + p] = data.Train.Pixels[row * data.ImageElements + p] / 255f;
+            for (var p = 0; p < data.ImageElements; p++)
+                images[i * data.ImageElements + p] = data.Train.Pixels[row * data.ImageElements + p] / 255f;
         }
         folder.Add("images", images, steps, Batch, data.ImageElements);
         folder.Add("labels", labels, steps, Batch);

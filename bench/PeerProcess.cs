@@ -30,7 +30,9 @@ sealed class PeerFolder : IDisposable
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }
 
-/// <summary>A program that does the same work elsewhere, and how to start it; what it is asked stands in bench/peers/serve.py.</summary>
+/// <summary>
+/// A program that does the same work elsewhere, and how to start it; what it is asked stands in bench/peers/serve.py.
+/// </summary>
 /// <param name="Name">What tables call it.</param>
 /// <param name="Command">Program and arguments, before the folder with the work.</param>
 sealed record Peer(string Name, IReadOnlyList<string> Command)
@@ -122,7 +124,8 @@ sealed class PeerProcess : IDisposable
         if (_process.StandardOutput.ReadLine() is { } line) return JsonNode.Parse(line)!.AsObject();
         _process.WaitForExit();
         lock (_errors)
-            throw new BenchException($"The peer {_peer.Name} ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
+            throw new BenchException(
+                $"The peer {_peer.Name} ended ({_process.ExitCode}):\n{string.Join('\n', _errors.TakeLast(5))}");
     }
 
     /// <summary>Processor time of all its threads so far, seconds.</summary>

@@ -5,9 +5,10 @@ using MetaOpt.Compute;
 namespace MetaOpt.Bench;
 
 /// <summary>
-/// <c>peers</c>: the same work in PyTorch eager (bench/peers) and in libtorch through TorchSharp (bench/LibTorch), by turns with ours. Each
-/// first has to agree with ours on the result to 1e-3. The peer is the fastest of its variants: a loop over LSTMCell, or one product a layer; on one thread, on all, or on all
-/// but for its matrix products, which are small; after two rounds of all. A peer with decoupled back-propagation is a row of its own.
+/// <c>peers</c>: the same work in PyTorch eager (bench/peers) and in libtorch through TorchSharp (bench/LibTorch), by turns with
+/// ours. Each first has to agree with ours on the result to 1e-3. The peer is the fastest of its variants: a loop over LSTMCell,
+/// or one product a layer; on one thread, on all, or on all but for its matrix products, which are small; after two rounds of
+/// all. A peer with decoupled back-propagation is a row of its own.
 /// </summary>
 static class Peers
 {
@@ -27,7 +28,8 @@ static class Peers
         only.AcceptOnlyFromAmong(Names);
         var whom = new Option<string?>("--peer") { Description = "Only this one." };
         whom.AcceptOnlyFromAmong("pytorch", "libtorch");
-        return BenchCommand.Subcommand("peers", "The same work in PyTorch and libtorch, by turns with ours.", 0.3, (arguments, bench) =>
+        return BenchCommand.Subcommand("peers", "The same work in PyTorch and libtorch, by turns with ours.", 0.3,
+            (arguments, bench) =>
         {
             var names = arguments.GetValue(only) is { } name ? [name] : Names;
             Measure(bench, names, Find(arguments.GetValue(whom)), arguments.GetValue(threads), arguments.GetValue(rounds));
@@ -102,7 +104,8 @@ static class Peers
         public double[] Ratios => [.. Peer.Zip(Ours, (p, o) => p / o)];
     }
 
-    static List<Samples> TakeTurns(Bench bench, PeerCase work, PeerProcess peer, IEnumerable<string> variants, int threads, int rounds)
+    static List<Samples> TakeTurns(Bench bench, PeerCase work, PeerProcess peer, IEnumerable<string> variants, int threads,
+        int rounds)
     {
         var threadCounts = new[] { (1, 1), (threads, 1), (threads, threads) }.Distinct();
         var samples = (from v in variants from t in threadCounts select new Samples(v, t.Item1, t.Item2)).ToList();

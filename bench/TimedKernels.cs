@@ -53,7 +53,7 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
         inner.MatMul(x, transposeX, y, transposeY, z);
     public void Transpose(Tensor<float> x, Tensor<float> y) => inner.Transpose(x, y);
     public void SumAxis(Tensor<float> x, int axis, Tensor<float> y) => inner.SumAxis(x, axis, y);
-    public void Expand(Tensor<float> x, int axis, Tensor<float> y) => inner.Expand(x, axis, y);
+    public void Broadcast(Tensor<float> x, int axis, Tensor<float> y) => inner.Broadcast(x, axis, y);
     public void Slice(Tensor<float> x, int axis, int start, Tensor<float> y) => inner.Slice(x, axis, start, y);
     public void Pad(Tensor<float> x, int axis, int before, Tensor<float> y) => inner.Pad(x, axis, before, y);
     public void Softmax(Tensor<float> x, Tensor<float> y) => inner.Softmax(x, y);
@@ -62,8 +62,8 @@ sealed class TimedKernels(IKernels<float> inner) : IKernels<float>
     public void OneHot(Tensor<float> labels, Tensor<float> y) => inner.OneHot(labels, y);
     public void GatherRows(byte[] source, int width, int[] rows, float scale, Tensor<float> y) =>
         inner.GatherRows(source, width, rows, scale, y);
-    public void Patches(Tensor<float> x, Window window, Tensor<float> y) => inner.Patches(x, window, y);
-    public void FoldPatches(Tensor<float> x, Window window, Tensor<float> y) => inner.FoldPatches(x, window, y);
+    public void Im2Col(Tensor<float> x, Window window, Tensor<float> y) => inner.Im2Col(x, window, y);
+    public void Col2Im(Tensor<float> x, Window window, Tensor<float> y) => inner.Col2Im(x, window, y);
     public void Convolve(Tensor<float> x, Tensor<float> filters, Window window, Tensor<float> y) =>
         inner.Convolve(x, filters, window, y);
     public void ConvolveImages(Tensor<float> y, Tensor<float> filters, Window window, Tensor<float> x) =>

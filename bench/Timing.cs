@@ -25,8 +25,8 @@ static class Timing
     }
 
     /// <summary>
-    /// Calls the work until the compiler has settled and caches are warm; the fastest call's seconds, as any single one may have been
-    /// interrupted.
+    /// Calls the work until the compiler has settled and caches are warm; the fastest call's seconds, as any single one may have
+    /// been interrupted.
     /// </summary>
     static double WarmUp(Action work)
     {

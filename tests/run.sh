@@ -119,6 +119,7 @@ libtorch_peer() {
 
 check 'Build without warnings' dotnet build "$root/MetaOpt.sln" --configuration Release --nologo --verbosity quiet
 if [[ $failed -eq 0 ]]; then
+  suite 'Code and documents' Tidy.Tests
   METAOPT_KERNELS=simd suite 'Learning, vectorised kernels' Domain.Tests
   METAOPT_KERNELS=scalar suite 'Learning, scalar kernels' Domain.Tests --filter 'FullyQualifiedName~Contract'
   suite "Service, the system's PostgreSQL" Service.Tests

@@ -6,8 +6,9 @@ using MetaOpt.Workers.Torch;
 namespace MetaOpt.Bench;
 
 /// <summary>
-/// <c>gpu</c>: meta-steps on the GPU by turns with PyTorch eager and torch.compile on the same GPU in the same run. Only in the flavours
-/// (-p:Gpu=cuda, or cpu to try it): ./metaopt bench gpu builds one. Both sides first have to agree on the meta-gradient to 1e-3.
+/// <c>gpu</c>: meta-steps on the GPU by turns with PyTorch eager and torch.compile on the same GPU in the same run. Only in the
+/// flavours (-p:Gpu=cuda, or cpu to try it): ./metaopt bench gpu builds one. Both sides first have to agree on the meta-gradient
+/// to 1e-3.
 /// </summary>
 static class GpuPeers
 {
@@ -17,11 +18,17 @@ static class GpuPeers
     public static Command Create()
     {
         var rounds = BenchCommand.Number("--rounds", "Rounds; in each, ours and every variant take turns.", 7, 3, 1000);
-        var device = new Option<string>("--device") { Description = "cuda, or cpu to try the program.", DefaultValueFactory = _ => "cuda" };
+        var device = new Option<string>("--device")
+        {
+            Description = "cuda, or cpu to try the program.",
+            DefaultValueFactory = _ => "cuda"
+        };
         device.AcceptOnlyFromAmong("cuda", "cpu");
         var coordinates = BenchCommand.Number("--coordinates", "Of the large case.", Million, 1000, 100 * Million);
-        return BenchCommand.Subcommand("gpu", "Meta-steps on the GPU, by turns with PyTorch eager and torch.compile.", 1, (arguments, bench) =>
-            Measure(bench, arguments.GetValue(device)!, arguments.GetValue(rounds), arguments.GetValue(coordinates)), rounds, device, coordinates);
+        return BenchCommand.Subcommand("gpu", "Meta-steps on the GPU, by turns with PyTorch eager and torch.compile.", 1,
+            (arguments, bench) =>
+            Measure(bench, arguments.GetValue(device)!, arguments.GetValue(rounds), arguments.GetValue(coordinates)), rounds,
+            device, coordinates);
     }
 
     static void Measure(Bench bench, string device, int rounds, int coordinates)
@@ -30,12 +37,14 @@ static class GpuPeers
         using var kernels = KernelSets.Create($"torch-{device}", Environment.ProcessorCount);
         Environment.SetEnvironmentVariable("METAOPT_PEER_DEVICE", device);
         var table = new Table("PyTorch and ours on one device (median of the rounds; ratio: peer / ours)",
-            new("case", "case"), new("peer", "variant"), new("ours ms", "oursMs"), new("peer ms", "peerMs"), new("ratio", "ratio"),
+            new("case", "case"), new("peer", "variant"), new("ours ms", "oursMs"), new("peer ms", "peerMs"),
+            new("ratio", "ratio"),
             new("least", "ratioMin"), new("largest", "ratioMax"), new("difference", "relativeError", "G2"));
         var hidden = Workload.HiddenUnits(coordinates);
         foreach (var (name, units) in new[] { ("mnist-meta-step", 20), ("large-meta-step", hidden) })
             foreach (var row in Turns(bench, name, kernels, units, rounds)) table.Add(row);
-        table.Note(string.Join(", ", kernels.Facts.Select(f => $"{f.Key}: {f.Value}")) + $"; the large case has {785 * hidden + 11 * hidden + 10} coordinates.");
+        table.Note(string.Join(", ", kernels.Facts.Select(f => $"{f.Key}: {f.Value}"))
+            + $"; the large case has {785 * hidden + 11 * hidden + 10} coordinates.");
         table.Note("Targets on a GPU: 5 times the fastest eager variant for the MNIST meta-step, 2 times in the large case.");
         table.Finish(bench);
     }
@@ -45,14 +54,16 @@ static class GpuPeers
         using var work = new MetaStepCase(name, kernels, Workload.Network("mnist", hidden, 20), hidden, s_eager);
         using var folder = new PeerFolder();
         work.Write(folder);
-        using var peer = new PeerProcess(Peer.PyTorch() ?? throw new BenchException("PyTorch is missing: no Python has it."), folder);
+        using var peer = new PeerProcess(Peer.PyTorch() ?? throw new BenchException("PyTorch is missing: no Python has it."),
+            folder);
         string[] variants = (bool)peer.Hello["compiles"]! ? [.. s_eager, .. s_eager.Select(v => $"{v}-compiled")] : s_eager;
         var errors = new Dictionary<string, double>();
         foreach (var variant in variants)
         {
             bench.Log.WriteLine($"{name}: PyTorch {peer.Hello["torch"]}, {variant} ...");
             var answer = peer.Ask(new() { ["do"] = "result", ["variant"] = variant });
-            errors[variant] = PeerCase.Agree(work.Result(), [.. answer["result"]!.AsArray().Select(t => t!.AsArray().GetValues<double>().ToArray())], $"{name}, {variant}");
+            errors[variant] = PeerCase.Agree(work.Result(),
+                [.. answer["result"]!.AsArray().Select(t => t!.AsArray().GetValues<double>().ToArray())], $"{name}, {variant}");
             Time(peer, variant, 0);
         }
         work.Measure(bench.Seconds);
@@ -69,7 +80,13 @@ static class GpuPeers
     }
 
     static double Time(PeerProcess peer, string variant, double seconds) =>
-        peer.Ask(new() { ["do"] = "time", ["variant"] = variant, ["seconds"] = seconds, ["threads"] = Environment.ProcessorCount })["seconds"]!.GetValue<double>();
+        peer.Ask(new()
+        {
+            ["do"] = "time",
+            ["variant"] = variant,
+            ["seconds"] = seconds,
+            ["threads"] = Environment.ProcessorCount
+        })["seconds"]!.GetValue<double>();
 
     static JsonObject Row(string name, string variant, List<double> ours, List<double> peer, double error)
     {

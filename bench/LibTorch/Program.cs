@@ -14,7 +14,12 @@ var data = settings["tensors"]!.AsObject().ToDictionary(t => t.Key, t =>
     return tensor(values).reshape([.. t.Value!.AsArray().GetValues<long>()]);
 });
 var works = new Dictionary<string, IWork>();
-Answer(new() { ["torch"] = __version__, ["blas"] = "libtorch's own", ["variants"] = new JsonArray("cell", "fused", "decoupled-loop") });
+Answer(new()
+{
+    ["torch"] = __version__,
+    ["blas"] = "libtorch's own",
+    ["variants"] = new JsonArray("cell", "fused", "decoupled-loop")
+});
 while (Console.ReadLine() is { } line)
 {
     var request = JsonNode.Parse(line)!;
@@ -26,10 +31,13 @@ while (Console.ReadLine() is { } line)
     }
     var variant = (string)request["variant"]!;
     if (!works.TryGetValue(variant, out var work))
-        works[variant] = work = (string)settings["work"]! == "inner-step" ? new InnerStep(data, settings, variant) : new MetaStep(data, settings, variant);
+        works[variant] = work = (string)settings["work"]! == "inner-step"
+            ? new InnerStep(data, settings, variant)
+            : new MetaStep(data, settings, variant);
     set_num_threads((int?)request["threads"] ?? 1);
     Answer((string)request["do"]! == "result"
-        ? new() { ["result"] = new JsonArray([.. work.Result().Select(t => new JsonArray([.. t.Select(x => JsonValue.Create(x))]))]) }
+        ? new() { ["result"] =
+            new JsonArray([.. work.Result().Select(t => new JsonArray([.. t.Select(x => JsonValue.Create(x))]))]) }
         : new() { ["seconds"] = Measure(work, (double)request["seconds"]!) });
 }
 

@@ -5,8 +5,8 @@ using static TorchSharp.torch.nn.functional;
 namespace MetaOpt.Bench.LibTorch;
 
 /// <summary>
-/// The paper's optimizer on libtorch: LSTM layers over two features of a gradient's element, and an output. Two ways of writing a step, as
-/// in ../peers/rule.py. <paramref name="scale"/> multiplies the output.
+/// The paper's optimizer on libtorch: LSTM layers over two features of a gradient's element, and an output. Two ways of writing a
+/// step, as in ../peers/rule.py. <paramref name="scale"/> multiplies the output.
 /// </summary>
 abstract class Rule(double scale)
 {

@@ -82,7 +82,9 @@ sealed class MetaStep : IWork
         (metaLoss / losses.shape[0]).backward();
     }
 
-    /// <summary>The adjoint of update t is the sum of the later gradients, so one pass over the recorded inputs is enough.</summary>
+    /// <summary>
+    /// The adjoint of update t is the sum of the later gradients, so one pass over the recorded inputs is enough.
+    /// </summary>
     void Decoupled()
     {
         var (theta, state) = (_theta.clone(), _rule.Start(_theta.numel()));
@@ -118,17 +120,20 @@ sealed class MetaStep : IWork
 sealed class InnerStep(IReadOnlyDictionary<string, Tensor> data, JsonObject settings, string variant) : IWork
 {
     readonly Tensor _theta = data["theta"].flatten().clone(), _input = data["gradient"].flatten();
-    readonly Rule _rule = MakeRule([.. settings["phi"]!.AsArray().Select(name => data[(string)name!])], (double)settings["scale"]!, variant);
+    readonly Rule _rule = MakeRule([.. settings["phi"]!.AsArray().Select(name => data[(string)name!])],
+        (double)settings["scale"]!, variant);
     (Tensor H, Tensor C)[]? _state;
 
-    static Rule MakeRule(List<Tensor> phi, double scale, string variant) => variant == "cell" ? new Cell(phi, scale) : new Fused(phi, scale);
+    static Rule MakeRule(List<Tensor> phi, double scale, string variant) =>
+        variant == "cell" ? new Cell(phi, scale) : new Fused(phi, scale);
 
     public void Run()
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         var before = _state;
-        (var update, _state) = _rule.Step(Rule.Preprocess(_input, (double)settings["exponent"]!), before ?? _rule.Start(_theta.numel()));
+        (var update,
+            _state) = _rule.Step(Rule.Preprocess(_input, (double)settings["exponent"]!), before ?? _rule.Start(_theta.numel()));
         _theta.add_(update);
         foreach (var (h, c) in _state)
         {

@@ -32,28 +32,34 @@ public static partial class ApiHost
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
-            // Settings are read once. Watching them for changes would take one of the user's few inotify instances, and a watch for
-            // every folder below the content root, which by default is wherever the program was started.
+            // Settings are read once. Watching them for changes would take one of the user's few inotify instances, and a watch
+            // for every folder below the content root, which by default is wherever the program was started.
             Args = [.. args, "--hostBuilder:reloadConfigOnChange=false"],
             ContentRootPath = AppContext.BaseDirectory,
             WebRootPath = Pages.Folder,
         });
         var settings = ApiSettings.Read(builder.Configuration);
         var database = settings.Database
-            ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home }, default);
+            ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment() with { DataFolder = settings.Home },
+                default);
 
         builder.Logging.ClearProviders();
-        if (settings.JsonLog) builder.Logging.AddJsonConsole(o => (o.IncludeScopes, o.UseUtcTimestamp, o.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ"));
+        if (settings.JsonLog)
+            builder.Logging.AddJsonConsole(
+                o => (o.IncludeScopes, o.UseUtcTimestamp, o.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ"));
         else builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ssZ "));
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
+            .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
             .AddFilter("MetaOpt.Api.Auth", LogLevel.Warning)
             .AddFilter("Hangfire", LogLevel.Warning)
             // What goes wrong in the database and is a fault is logged with its request.
             .AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
-        builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
-        builder.Services.AddSingleton(settings).AddSingleton(kinds ?? Catalog.RunKinds).AddMetaOptStorage(database).AddSingleton(_ => new DatabasePulse(database));
+        builder.WebHost.ConfigureKestrel(
+            k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ApiSettings.MaxBodyBytes));
+        builder.Services.AddSingleton(settings).AddSingleton(kinds ?? Catalog.RunKinds).AddMetaOptStorage(database)
+            .AddSingleton(_ => new DatabasePulse(database));
         builder.Services.AddSingleton<RunChanges>().AddHostedService(p => p.GetRequiredService<RunChanges>());
-        builder.Services.AddHostedService<Reaper>();
+        builder.Services.AddHostedService<LeaseExpiry>();
         builder.Services.AddBackgroundJobs();
         builder.Services.AddSingleton(settings.Notifications).AddSingleton<WebhookSender>().AddSingleton<MailSender>();
         builder.Services.AddSingleton<Documentation>();
@@ -78,7 +84,8 @@ public static partial class ApiHost
     static void Configure(WebApplication app)
     {
         app.Services.GetRequiredService<RequestTimes>(); // listens from the first request on
-        if (app.Services.GetRequiredService<ApiSettings>().Proxies is { Count: > 0 } proxies) app.UseForwardedHeaders(Forwarded(proxies));
+        if (app.Services.GetRequiredService<ApiSettings>().Proxies is { Count: > 0 } proxies)
+            app.UseForwardedHeaders(Forwarded(proxies));
         app.UseRequestIds();
         app.UseResponseCompression();
         app.UseProblems();
@@ -121,22 +128,32 @@ public static partial class ApiHost
     /// <summary>The caller's address and scheme as the proxy in front saw them; from others the headers mean nothing.</summary>
     static ForwardedHeadersOptions Forwarded(IReadOnlyList<System.Net.IPNetwork> proxies)
     {
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto | ForwardedHeaders.XForwardedHost };
+        var options =
+            new ForwardedHeadersOptions
+            {
+                ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto
+                | ForwardedHeaders.XForwardedHost
+            };
         options.KnownProxies.Clear();
         options.KnownIPNetworks.Clear();
         foreach (var network in proxies) options.KnownIPNetworks.Add(network);
         return options;
     }
 
-    /// <summary><c>metaopt-api migrate</c>: the schema, the rights of the other processes' roles and the first user; then it is done.</summary>
+    /// <summary>
+    /// <c>metaopt-api migrate</c>: the schema, the rights of the other processes' roles and the first user; then it is done.
+    /// </summary>
     public static async Task MigrateAsync(string[] args)
     {
         var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
         var settings = ApiSettings.Read(configuration);
-        var database = settings.Database ?? throw new InvalidOperationException("METAOPT_DATABASE_URL must name the database to migrate, with its owner's account.");
+        var database = settings.Database
+            ?? throw new InvalidOperationException(
+                "METAOPT_DATABASE_URL must name the database to migrate, with its owner's account.");
         await using var services = new ServiceCollection().AddMetaOptStorage(database).BuildServiceProvider();
         await PrepareDatabaseAsync(services, settings);
-        await Migrations.GrantAsync(services.GetRequiredService<NpgsqlDataSource>(), configuration["METAOPT_API_ROLE"], configuration["METAOPT_WORKER_ROLE"], default);
+        await Migrations.GrantAsync(services.GetRequiredService<NpgsqlDataSource>(), configuration["METAOPT_API_ROLE"],
+            configuration["METAOPT_WORKER_ROLE"], default);
         Console.WriteLine("The database has this program's schema.");
     }
 
@@ -147,7 +164,8 @@ public static partial class ApiHost
         // Kept before the user exists for others: a crash in between leaves a file too many, and never a user whom nobody can be.
         if (await services.GetRequiredService<UserStore>().BootstrapAdminAsync(token => Keep(file, token), default) is { } token)
             // Printed once, on the console and not in the log: a log is kept and shared.
-            Console.WriteLine($"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
+            Console.WriteLine(
+                $"First start: the administrator's token is {token.Text}\nIt is kept in {file} and not shown again.");
     }
 
     static void Keep(string file, NewToken token)

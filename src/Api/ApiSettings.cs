@@ -7,16 +7,18 @@ using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Api;
 
-/// <summary>What an operator sets, from environment or command line; checked at start, a sentence for each rule.</summary>
+/// <summary>Settings of an operator, from environment or command line; checked at start, a sentence for each rule.</summary>
 /// <param name="Database">Npgsql's connection string; null starts the private PostgreSQL.</param>
 /// <param name="Home">The data folder: the first token is written there.</param>
 /// <param name="MaxRunBytes">Largest predicted memory of a run.</param>
 /// <param name="MaxRunSeconds">Longest predicted time of a run.</param>
 /// <param name="MaxRequestsPerSecond">Of one user, kept up; a burst may be five times as many.</param>
 /// <param name="JsonLog">Log lines are JSON documents, for programs.</param>
-/// <param name="Migrates">Brings the database to this program's schema at start; else a step of its own does (<c>metaopt-api migrate</c>).</param>
+/// <param name="Migrates">Brings the database to this program's schema at start; else a step of its own does (<c>metaopt-api
+/// migrate</c>).</param>
 /// <param name="Proxies">Whose word on the caller's address and scheme is taken.</param>
-public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond, bool JsonLog, bool Migrates,
+public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes, double MaxRunSeconds, int MaxRequestsPerSecond,
+    bool JsonLog, bool Migrates,
     IReadOnlyList<IPNetwork> Proxies)
 {
     /// <summary>For how long what ended runs left is kept.</summary>
@@ -51,11 +53,14 @@ public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes
             configuration["METAOPT_MIGRATE"] is not "0",
             proxies)
         {
-            Retention = new(Days(configuration, "METAOPT_KEEP_RESUME_POINTS_DAYS", 30), Days(configuration, "METAOPT_KEEP_LOGS_DAYS", 90),
-                Days(configuration, "METAOPT_KEEP_SERIES_DAYS", null), Days(configuration, "METAOPT_KEEP_CHECKPOINTS_DAYS", null)),
+            Retention = new(Days(configuration, "METAOPT_KEEP_RESUME_POINTS_DAYS", 30),
+                Days(configuration, "METAOPT_KEEP_LOGS_DAYS", 90),
+                Days(configuration, "METAOPT_KEEP_SERIES_DAYS", null),
+                Days(configuration, "METAOPT_KEEP_CHECKPOINTS_DAYS", null)),
             Notifications = NotificationSettings.Read(configuration),
             Backups = Days(configuration, "METAOPT_BACKUP_DAYS", null) is { } kept
-                ? new(configuration["METAOPT_BACKUP_FOLDER"] is { Length: > 0 } folder ? folder : Path.Combine(HomeOf(configuration), "backups"), kept)
+                ? new(configuration["METAOPT_BACKUP_FOLDER"] is { Length: > 0 } folder ? folder
+                : Path.Combine(HomeOf(configuration), "backups"), kept)
                 : null,
         };
     }
@@ -68,8 +73,10 @@ public sealed record ApiSettings(string? Database, string Home, long MaxRunBytes
     {
         null or "" => fallback is { } days ? TimeSpan.FromDays(days) : null,
         "ever" => null,
-        var text when double.TryParse(text, CultureInfo.InvariantCulture, out var value) && value is > 0 and <= 100_000 => TimeSpan.FromDays(value),
-        var text => throw new InvalidOperationException($"{name} is \"{text}\"; it must be a number of days above 0, or \"ever\"."),
+        var text when double.TryParse(text, CultureInfo.InvariantCulture, out var value) && value is > 0 and <= 100_000 =>
+            TimeSpan.FromDays(value),
+        var text => throw new InvalidOperationException(
+            $"{name} is \"{text}\"; it must be a number of days above 0, or \"ever\"."),
     };
 
     static double Number(IConfiguration configuration, string name, double fallback) => configuration[name] switch

@@ -12,8 +12,8 @@ namespace MetaOpt.Api;
 static class EntityTags
 {
     /// <summary>
-    /// The tag of a document whose row counts its changes: the count, and a hash of all the document says, also of other rows (a run's
-    /// attempts, what it waits for).
+    /// The tag of a document whose row counts its changes: the count, and a hash of all the document says, also of other rows (a
+    /// run's attempts, what it waits for).
     /// </summary>
     public static string Of(long version, JsonNode document) =>
         $"\"{version}-{Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(document.ToJsonString())).AsSpan(0, 12))}\"";
@@ -22,18 +22,20 @@ static class EntityTags
     public static bool IsKnown(HttpRequest request, string etag)
     {
         var tag = new EntityTagHeaderValue(etag);
-        return request.GetTypedHeaders().IfNoneMatch.Any(known => known.Tag == "*" || known.Compare(tag, useStrongComparison: false));
+        return request.GetTypedHeaders().IfNoneMatch.Any(
+            known => known.Tag == "*" || known.Compare(tag, useStrongComparison: false));
     }
 
     /// <summary>
-    /// Refuses a change when If-Match is there, is not <c>*</c> and does not name the version. The count alone decides: what else happened
-    /// to the document, such as an attempt that ended, is no reason to refuse a change of its name.
+    /// Refuses a change when If-Match is there, is not <c>*</c> and does not name the version. The count alone decides: what else
+    /// happened to the document, such as an attempt that ended, is no reason to refuse a change of its name.
     /// </summary>
     public static void RequireMatch(HttpRequest request, long version)
     {
         if (request.Headers.IfMatch.Count == 0) return;
         var start = string.Create(CultureInfo.InvariantCulture, $"\"{version}-");
-        if (!request.GetTypedHeaders().IfMatch.Any(tag => tag.Tag == "*" || !tag.IsWeak && tag.Tag.StartsWith(start, StringComparison.Ordinal)))
+        if (!request.GetTypedHeaders().IfMatch.Any(
+            tag => tag.Tag == "*" || !tag.IsWeak && tag.Tag.StartsWith(start, StringComparison.Ordinal)))
             throw ChangedMeanwhile();
     }
 

@@ -6,14 +6,15 @@ using MetaOpt.Api.Auth;
 namespace MetaOpt.Api;
 
 /// <summary>
-/// The dashboard: files of <c>wwwroot</c>, for everybody; what they show asks for a token. Scripts and styles lie below <c>/v/HASH/</c>,
-/// a hash of all of them, and are kept by browsers for ever; the document names the hash and is asked for again each time. So after an
-/// update no browser shows half of the old pages.
+/// The dashboard: files of <c>wwwroot</c>, for everybody; what they show asks for a token. Scripts and styles lie below
+/// <c>/v/HASH/</c>, a hash of all of them, and are kept by browsers for ever; the document names the hash and is asked for again
+/// each time. So after an update no browser shows half of the old pages.
 /// </summary>
 static partial class Pages
 {
     // Every view has an address of its own; the page's scripts show what belongs there.
-    static readonly HashSet<string> s_views = ["runs", "compare", "leaderboard", "trajectory", "models", "schedules", "new", "account", "admin", "sign-in"];
+    static readonly HashSet<string> s_views = ["runs", "compare", "leaderboard", "trajectory", "models", "schedules", "new",
+        "account", "admin", "sign-in"];
 
     static readonly string[] s_programs = ["/api", "/healthz", "/metrics", "/swagger", "/hangfire", "/v"];
 
@@ -32,7 +33,8 @@ static partial class Pages
         {
             if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method)) return next(context);
             if (ViewOf(context.Request.Path) is { } view) return WriteDocumentAsync(context, view);
-            if (context.Request.Path.StartsWithSegments(versioned, out var file)) (context.Request.Path, context.Items[nameof(Pages)]) = (file, true);
+            if (context.Request.Path.StartsWithSegments(versioned, out var file))
+                (context.Request.Path, context.Items[nameof(Pages)]) = (file, true);
             return next(context);
         });
         app.UseStaticFiles(new StaticFileOptions
@@ -53,7 +55,8 @@ static partial class Pages
 
     /// <summary>A browser that went to an address where nothing is, and which is not the API's.</summary>
     public static bool IsMissing(HttpContext context) =>
-        context.Response.StatusCode == 404 && HttpMethods.IsGet(context.Request.Method) && !s_programs.Any(p => context.Request.Path.StartsWithSegments(p))
+        context.Response.StatusCode == 404 && HttpMethods.IsGet(context.Request.Method)
+            && !s_programs.Any(p => context.Request.Path.StartsWithSegments(p))
         && context.Request.GetTypedHeaders().Accept.Any(a => a.MediaType == "text/html");
 
     /// <summary>The page that says so, with the status 404.</summary>
@@ -68,7 +71,8 @@ static partial class Pages
     {
         var (html, etag) = s_documents.GetOrAdd(view, Document);
         var response = context.Response;
-        var data = string.Concat(DataOf(context.Request, view).Select(path => $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>"));
+        var data = string.Concat(DataOf(context.Request, view)
+            .Select(path => $"<link rel=\"preload\" href=\"{path}\" as=\"fetch\" crossorigin>"));
         if (data.Length > 0) etag = $"{etag[..^1]}-data\"";
         (response.Headers.CacheControl, response.Headers.ETag, response.Headers.Vary) = ("no-cache", etag, "Cookie");
         if (EntityTags.IsKnown(context.Request, etag))
@@ -81,7 +85,10 @@ static partial class Pages
         return response.WriteAsync(html.Replace("<!-- data -->", data, StringComparison.Ordinal), context.RequestAborted);
     }
 
-    /// <summary>What the view's script asks for first, so that it is on its way before the script is; nothing where nobody is signed in.</summary>
+    /// <summary>
+    /// Links to the data that the view's script asks for first, so that it is on its way before the script is; nothing where
+    /// nobody is signed in.
+    /// </summary>
     static IEnumerable<string> DataOf(HttpRequest request, string view)
     {
         if (BrowserSession.Read(request) is null) yield break;
@@ -93,7 +100,8 @@ static partial class Pages
         }
         if (view != "compare" || request.Query.ContainsKey("series")) yield break;
         var ids = request.Query["runs"].ToString().Split(',');
-        if (ids.All(id => Guid.TryParseExact(id, "D", out _))) yield return $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600";
+        if (ids.All(id => Guid.TryParseExact(id, "D", out _)))
+            yield return $"/api/v1/compare?runs={string.Join(',', ids)}&amp;maxPoints=600";
     }
 
     /// <summary>The document that names everything a view loads, so that the browser asks for all of it at once.</summary>
@@ -107,8 +115,10 @@ static partial class Pages
                 Imports($"kinds/{Path.GetFileName(file)}", found);
         var links = found.Select(m => $"<link rel=\"modulepreload\" href=\"/v/@/{m}\">");
         // Curves need a library that is no module, and is missing where the server was built without npm.
-        if (found.Contains("app/chart.js") && File.Exists(Path.Combine(Folder, Charts))) links = links.Prepend($"<link rel=\"preload\" as=\"script\" href=\"/v/@/{Charts}\">");
-        var html = File.ReadAllText(Path.Combine(Folder, "index.html")).Replace("<!-- modules -->", string.Join("\n  ", links), StringComparison.Ordinal)
+        if (found.Contains("app/chart.js") && File.Exists(Path.Combine(Folder, Charts)))
+            links = links.Prepend($"<link rel=\"preload\" as=\"script\" href=\"/v/@/{Charts}\">");
+        var html = File.ReadAllText(Path.Combine(Folder, "index.html"))
+            .Replace("<!-- modules -->", string.Join("\n  ", links), StringComparison.Ordinal)
             .Replace("/v/@/", $"/v/{s_version.Value}/", StringComparison.Ordinal);
         return (html, $"\"{s_version.Value}-{view}\"");
     }
@@ -119,7 +129,8 @@ static partial class Pages
         if (found.Contains(module) || !File.Exists(Path.Combine(Folder, module))) return;
         found.Add(module);
         foreach (Match import in ImportFrom().Matches(File.ReadAllText(Path.Combine(Folder, module))))
-            Imports(Path.GetRelativePath(Folder, Path.GetFullPath(Path.Combine(Folder, Path.GetDirectoryName(module)!, import.Groups[1].Value))), found);
+            Imports(Path.GetRelativePath(Folder,
+                Path.GetFullPath(Path.Combine(Folder, Path.GetDirectoryName(module)!, import.Groups[1].Value))), found);
     }
 
     static string Hash()

@@ -13,7 +13,8 @@ try
     return 0;
 }
 catch (Exception wrong) when (wrong is DatabaseUrlException
-    || wrong is InvalidOperationException && wrong.TargetSite?.DeclaringType?.Namespace is "MetaOpt.Api" or "MetaOpt.Api.Notifications")
+    || wrong is InvalidOperationException
+        && wrong.TargetSite?.DeclaringType?.Namespace is "MetaOpt.Api" or "MetaOpt.Api.Notifications")
 {
     // A setting; its sentence says which.
     await Console.Error.WriteLineAsync(wrong.Message);

@@ -14,7 +14,8 @@ static class SecurityHeaders
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers.ContentSecurityPolicy = context.Request.Path switch
         {
-            var path when path.StartsWithSegments("/api") || path.StartsWithSegments("/healthz") || path.StartsWithSegments("/metrics") => Data,
+            var path when path.StartsWithSegments("/api") || path.StartsWithSegments("/healthz")
+                || path.StartsWithSegments("/metrics") => Data,
             var path when path.StartsWithSegments("/swagger") => Swagger,
             var path when path.StartsWithSegments(BackgroundDashboard.Path) => Background,
             _ => Dashboard,
@@ -26,10 +27,13 @@ static class SecurityHeaders
     const string Data = "default-src 'none'; frame-ancestors 'none'";
 
     // Swagger UI has inline styles and an inline script.
-    const string Swagger = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    const string Swagger =
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        + "frame-ancestors 'none'";
 
     // Hangfire's pages have inline styles.
-    const string Background = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    const string Background =
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
         + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
     // Nothing inline and nothing from elsewhere; pictures that a page made itself are data: and blob:.

@@ -19,7 +19,9 @@ public static class Db
     });
 
     static Command Stop() => Simple("stop", "Stop it; what is connected is cut off.", async (options, cancel) =>
-        Console.WriteLine(await EmbeddedPostgres.StopAsync(options, cancel) ? "The database stopped." : "The database was not running."));
+        Console.WriteLine(await EmbeddedPostgres.StopAsync(options, cancel)
+            ? "The database stopped."
+            : "The database was not running."));
 
     static Command Status() => Simple("status", "Whether it runs, and where it lies. Starts nothing.", ShowAsync);
 
@@ -40,7 +42,11 @@ public static class Db
     {
         var file = new Argument<string>("file") { Description = "A file that 'db backup' wrote." };
         var yes = new Option<bool>("--yes") { Description = "Replace a database that is not empty; its content is lost." };
-        var command = new Command("restore", "Replace the database by a backup. Stop the server first (metaopt down).") { file, yes };
+        var command = new Command("restore", "Replace the database by a backup. Stop the server first (metaopt down).")
+        {
+            file,
+            yes
+        };
         command.SetAction(async (words, cancel) =>
         {
             await EmbeddedPostgres.RestoreAsync(Options(), words.GetValue(file)!, words.GetValue(yes), cancel);
@@ -59,7 +65,8 @@ public static class Db
     static EmbeddedOptions Options() => Services.Database.IsEmbedded
         ? EmbeddedOptions.FromEnvironment()
         : throw new CommandException(
-            "METAOPT_DATABASE_URL names a database of your own; 'metaopt db' looks after the embedded one only. Unset it to do that.");
+            "METAOPT_DATABASE_URL names a database of your own; 'metaopt db' looks after the embedded one only. Unset it to do "
+            + "that.");
 
     static async Task ShowAsync(EmbeddedOptions options, CancellationToken cancellationToken)
     {

@@ -2,7 +2,9 @@ using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli;
 
-/// <summary>The user's data folder: <c>METAOPT_HOME</c>, else <c>XDG_DATA_HOME/metaopt</c>, else <c>~/.local/share/metaopt</c>.</summary>
+/// <summary>
+/// The user's data folder: <c>METAOPT_HOME</c>, else <c>XDG_DATA_HOME/metaopt</c>, else <c>~/.local/share/metaopt</c>.
+/// </summary>
 public sealed record Home(string Folder)
 {
     /// <summary>The one the environment names.</summary>
@@ -11,7 +13,7 @@ public sealed record Home(string Folder)
     /// <summary>Holds the first administrator's token; readable by its owner only.</summary>
     public string TokenFile => Path.Combine(Folder, "admin-token");
 
-    /// <summary>What <c>metaopt login</c> keeps; readable by its owner only.</summary>
+    /// <summary>The file of <c>metaopt login</c>; readable by its owner only.</summary>
     public string LoginFile => Path.Combine(Folder, "login");
 
     /// <summary>Datasets, one folder each.</summary>
@@ -38,7 +40,9 @@ public sealed record Home(string Folder)
     /// <summary>Where <paramref name="name"/> writes what it has to say.</summary>
     public string LogFile(string name) => Path.Combine(Logs, $"{name}.log");
 
-    /// <summary>A file's text without white space around it; null when there is no such file, also when it goes at this moment.</summary>
+    /// <summary>
+    /// A file's text without white space around it; null when there is no such file, also when it goes at this moment.
+    /// </summary>
     static string? Read(string file)
     {
         try

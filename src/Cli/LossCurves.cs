@@ -27,8 +27,10 @@ public static class LossCurves
 {
     const int Width = 960, Height = 560, Left = 78, Right = 196, Top = 56, Bottom = 62;
 
-    // Okabe and Ito's palette and four of Tol's, told apart with every common kind of colour blindness; the learned optimizer comes first.
-    static readonly string[] Colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255", "#999933", "#44aa99", "#7f7f7f"];
+    // Okabe and Ito's palette and four of Tol's, told apart with every common kind of colour blindness; the learned optimizer
+    // comes first.
+    static readonly string[] Colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255",
+        "#999933", "#44aa99", "#7f7f7f"];
 
     /// <summary>The whole document.</summary>
     /// <exception cref="ArgumentException">No curve has a positive loss.</exception>
@@ -68,7 +70,8 @@ public static class LossCurves
     {
         var median = Drawable(curve.Median).Select(axes.Place).ToList();
         if (median.Count > 1)
-            svg.Append($"<path d=\"M{string.Join(" L", median)}\" stroke=\"{colour}\" stroke-width=\"1.2\" stroke-dasharray=\"5 4\"/>\n");
+            svg.Append($"<path d=\"M{string.Join(" L", median)}\" stroke=\"{colour}\" stroke-width=\"1.2\" stroke-dasharray=\"5 "
+                + "4\"/>\n");
         svg.Append($"<polyline points=\"{string.Join(' ', Drawable(curve.Mean).Select(axes.Place))}\" stroke=\"{colour}\"")
             .Append($" stroke-width=\"{(curve.Learned ? "3.2" : "2")}\"><title>{SecurityElement.Escape(curve.Name)}</title></polyline>\n");
     }
@@ -79,13 +82,17 @@ public static class LossCurves
         foreach (var (value, labelled) in axes.LossTicks())
         {
             var y = axes.Y(value);
-            svg.Append(Invariant($"<line x1=\"{Left}\" x2=\"{right}\" y1=\"{y:F1}\" y2=\"{y:F1}\" stroke=\"{(labelled ? "#d0d0d0" : "#efefef")}\"/>\n"));
+            svg.Append(Invariant(
+                $"<line x1=\"{Left}\" x2=\"{right}\" y1=\"{y:F1}\" y2=\"{y:F1}\" stroke=\"{(labelled ? "#d0d0d0" : "#efefef")}\"/>\n"));
             if (labelled)
-                svg.Append(Invariant($"<text x=\"{Left - 10}\" y=\"{y + 5:F1}\" text-anchor=\"end\" fill=\"#444444\">{value:0.##########}</text>\n"));
+                svg.Append(Invariant(
+                    $"<text x=\"{Left - 10}\" y=\"{y + 5:F1}\" text-anchor=\"end\" fill=\"#444444\">{value:0.##########}</text>\n"));
         }
         foreach (var step in axes.StepTicks())
-            svg.Append(Invariant($"<text x=\"{axes.X(step):F1}\" y=\"{bottom + 22}\" text-anchor=\"middle\" fill=\"#444444\">{step:0}</text>\n"))
-                .Append(Invariant($"<line x1=\"{axes.X(step):F1}\" x2=\"{axes.X(step):F1}\" y1=\"{bottom}\" y2=\"{bottom + 5}\" stroke=\"#444444\"/>\n"));
+            svg.Append(Invariant(
+                $"<text x=\"{axes.X(step):F1}\" y=\"{bottom + 22}\" text-anchor=\"middle\" fill=\"#444444\">{step:0}</text>\n"))
+                .Append(Invariant(
+                    $"<line x1=\"{axes.X(step):F1}\" x2=\"{axes.X(step):F1}\" y1=\"{bottom}\" y2=\"{bottom + 5}\" stroke=\"#444444\"/>\n"));
         svg.Append(Invariant($"""
             <path d="M{Left} {Top} V{bottom} H{right}" fill="none" stroke="#444444"/>
             <text x="{(Left + right) / 2}" y="{Height - 14}" text-anchor="middle" fill="#222222">inner step</text>
@@ -109,7 +116,8 @@ public static class LossCurves
     }
 
     // A logarithm has no place for zero, and none for what diverged.
-    static IEnumerable<CurvePoint> Drawable(IReadOnlyList<CurvePoint> points) => points.Where(p => double.IsFinite(p.Value) && p.Value > 0);
+    static IEnumerable<CurvePoint> Drawable(IReadOnlyList<CurvePoint> points) =>
+        points.Where(p => double.IsFinite(p.Value) && p.Value > 0);
 
     /// <summary>Where a loss at a step lies on the page.</summary>
     /// <param name="Steps">Largest step.</param>
@@ -125,8 +133,10 @@ public static class LossCurves
         {
             var means = curves.SelectMany(c => Drawable(c.Mean)).ToList();
             if (means.Count == 0)
-                throw new ArgumentException("No curve has a finite positive loss, so there is nothing to draw on a logarithmic axis.");
-            var bands = curves.SelectMany(c => Drawable(c.P10).Concat(Drawable(c.P90)).Concat(Drawable(c.Median))).Concat(means).ToList();
+                throw new ArgumentException(
+                    "No curve has a finite positive loss, so there is nothing to draw on a logarithmic axis.");
+            var bands = curves.SelectMany(c => Drawable(c.P10).Concat(Drawable(c.P90)).Concat(Drawable(c.Median))).Concat(means)
+                .ToList();
             var lowest = means.Min(p => p.Value);
             var first = means.Min(p => p.Step);
             var start = means.Where(p => p.Step == first).Min(p => p.Value);

@@ -9,7 +9,7 @@ using MetaOpt.Storage.Embedded;
 
 namespace MetaOpt.Cli;
 
-/// <summary>What every command returns to the shell.</summary>
+/// <summary>Exit codes of all commands.</summary>
 public static class ExitCode
 {
     /// <summary>Done; for <c>watch</c>, the run succeeded.</summary>
@@ -29,7 +29,7 @@ public static class ExitCode
 /// <summary>The command cannot go on; the message is for the user, and says what to do.</summary>
 public class CommandException(string message, int exitCode = ExitCode.Failure) : Exception(message)
 {
-    /// <summary>What the process exits with.</summary>
+    /// <summary>The exit code.</summary>
     public int ExitCode { get; } = exitCode;
 }
 
@@ -39,7 +39,9 @@ public static class Terminal
     /// <summary>Somebody is looking: output goes to a terminal.</summary>
     public static bool IsInteractive => !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not "dumb";
 
-    /// <summary>Parses and invokes until it is done or <paramref name="stop"/> fires; never throws for a user's mistake.</summary>
+    /// <summary>
+    /// Parses and invokes until it is done or <paramref name="stop"/> fires; never throws for a user's mistake.
+    /// </summary>
     public static async Task<int> RunAsync(Command root, string[] args, CancellationToken stop)
     {
         // Not @FILE: a cron expression may be @daily.
@@ -48,7 +50,8 @@ public static class Terminal
         {
             foreach (var error in parsed.Errors)
                 Console.Error.WriteLine(error.Message);
-            Console.Error.WriteLine($"See: metaopt {string.Join(' ', Path(parsed.CommandResult.Command, root))} --help".Replace("  ", " "));
+            Console.Error.WriteLine($"See: metaopt {string.Join(' ', Path(parsed.CommandResult.Command, root))} --help".Replace(
+                "  ", " "));
             return ExitCode.Usage;
         }
         var settings = new InvocationConfiguration
@@ -73,7 +76,8 @@ public static class Terminal
         }
         catch (HttpRequestException e)
         {
-            Console.Error.WriteLine($"No answer from the server: {e.Message} Start one with: ./metaopt up   (or set METAOPT_URL)");
+            Console.Error.WriteLine(
+                $"No answer from the server: {e.Message} Start one with: ./metaopt up   (or set METAOPT_URL)");
             return ExitCode.Unreachable;
         }
         catch (Exception e) when (e is ApiException or EmbeddedPostgresException or DbException
@@ -89,8 +93,8 @@ public static class Terminal
     }
 
     /// <summary>
-    /// Does something that prints until it is cancelled. It ends, with <see cref="ExitCode.Unread"/>, also when nobody reads standard
-    /// output any more, as in <c>metaopt logs -f | head</c>.
+    /// Does something that prints until it is cancelled. It ends, with <see cref="ExitCode.Unread"/>, also when nobody reads
+    /// standard output any more, as in <c>metaopt server-logs -f | head</c>.
     /// </summary>
     public static async Task<int> WhileReadAsync(Func<CancellationToken, Task<int>> print, CancellationToken cancel)
     {

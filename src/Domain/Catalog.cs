@@ -9,8 +9,8 @@ using MetaOpt.Training;
 namespace MetaOpt;
 
 /// <summary>
-/// THE registration lists. A new task or optimizer is one new file and one line here, a kind of run a folder and one line; validation, Swagger, the
-/// catalogue endpoint, the dashboard and the contract tests pick it up.
+/// THE registration lists. A new task or optimizer is one new file and one line here, a kind of run a folder and one line;
+/// validation, Swagger, the catalogue endpoint, the dashboard and the contract tests pick it up.
 /// </summary>
 public static class Catalog
 {
@@ -67,7 +67,7 @@ public static class Catalog
         AdafactorMlp.Entry,
         LearnableSgd.Entry,
         LearnableAdam.Entry,
-        PerGroup.Entry);
+        Partitioned.Entry);
 
     /// <summary>Meta-gradient estimators.</summary>
     public static readonly Registry<EstimatorOptions> Estimators = new(

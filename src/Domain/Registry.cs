@@ -2,16 +2,20 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace MetaOpt;
 
-/// <summary>What the catalogue knows of one task, optimizer, ..: the JSON field <c>type</c> chooses it by <see cref="Name"/>.</summary>
+/// <summary>
+/// The catalogue's entry of one task, optimizer, ..: the JSON field <c>type</c> chooses it by <see cref="Name"/>.
+/// </summary>
 /// <param name="Name">Lower case, words joined by hyphens; the value of <c>type</c>.</param>
 /// <param name="Summary">One sentence with the formula.</param>
 /// <param name="Paper">Source: authors, year, link or section.</param>
-/// <param name="Options">The closed record of its options: bounded by <see cref="BoundsAttribute"/>, every one with a default.</param>
+/// <param name="Options">The closed record of its options: bounded by <see cref="BoundsAttribute"/>, every one with a
+/// default.</param>
 public abstract record Entry(string Name, string Summary, string Paper, Type Options);
 
 /// <summary>An entry of one kind; <typeparamref name="TOptions"/> is the common base of that kind's option records.</summary>
 /// <inheritdoc cref="Entry"/>
-public sealed record Entry<TOptions>(string Name, string Summary, string Paper, Type Options) : Entry(Name, Summary, Paper, Options)
+public sealed record Entry<TOptions>(string Name, string Summary, string Paper, Type Options)
+    : Entry(Name, Summary, Paper, Options)
 {
     /// <summary>An entry whose options are <typeparamref name="T"/>.</summary>
     public static Entry<TOptions> Of<T>(string name, string summary, string paper) where T : TOptions, new() =>
@@ -25,7 +29,7 @@ public sealed record Entry<TOptions>(string Name, string Summary, string Paper, 
 /// <param name="entries">In the order of registration.</param>
 public abstract class Registry(string kind, string list, Type options, IReadOnlyList<Entry> entries)
 {
-    /// <summary>What the entries are, in the singular: "task", "learned optimizer".</summary>
+    /// <summary>The kind of the entries, in the singular: "task", "learned optimizer".</summary>
     public string Kind => kind;
 
     /// <summary>Their list in the catalogue's document: "tasks", "learnedOptimizers".</summary>
@@ -39,7 +43,8 @@ public abstract class Registry(string kind, string list, Type options, IReadOnly
 }
 
 /// <summary>A list whose entries' options derive from <typeparamref name="TOptions"/>.</summary>
-public sealed class Registry<TOptions>(string kind, string list, params Entry<TOptions>[] entries) : Registry(kind, list, typeof(TOptions), entries)
+public sealed class Registry<TOptions>(string kind, string list, params Entry<TOptions>[] entries)
+    : Registry(kind, list, typeof(TOptions), entries)
 {
     /// <summary>In the order of registration.</summary>
     public IReadOnlyList<Entry<TOptions>> Entries => entries;
@@ -51,7 +56,8 @@ public sealed class Registry<TOptions>(string kind, string list, params Entry<TO
     /// <summary>The entry that <paramref name="options"/> belongs to.</summary>
     public Entry<TOptions> Of(TOptions options) =>
         Array.Find(entries, e => e.Options == options!.GetType())
-        ?? throw new InvalidOperationException($"{options!.GetType()} is not registered as a {Kind}; add its entry to Catalog.cs.");
+        ?? throw new InvalidOperationException(
+            $"{options!.GetType()} is not registered as a {Kind}; add its entry to Catalog.cs.");
 }
 
 /// <summary>Inclusive range of a numeric option; in a list, of each number, or of each text's length.</summary>
@@ -75,8 +81,8 @@ public sealed class LengthAttribute(int min, int max) : Attribute
 }
 
 /// <summary>
-/// Places a field before one of a base record. Checkpoints hold the text of the specification that made them, so that the order of fields is part of
-/// their bytes.
+/// Places a field before one of a base record. Checkpoints hold the text of the specification that made them, so that the order
+/// of fields is part of their bytes.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class BeforeAttribute(string property) : Attribute
@@ -88,6 +94,6 @@ public sealed class BeforeAttribute(string property) : Attribute
 /// <summary>A specification with rules that span several fields; checked after every single field is in range.</summary>
 public interface IChecked
 {
-    /// <summary>What is wrong; pointers are relative to this record.</summary>
+    /// <summary>The errors; pointers are relative to this record.</summary>
     IEnumerable<SpecError> Check();
 }

@@ -6,10 +6,11 @@ using System.Text.Json.Nodes;
 namespace MetaOpt;
 
 /// <summary>
-/// Named tensors of float32, float64 or int64 and text metadata in the safetensors format: 8 bytes of header length (little-endian), a JSON
-/// header, the tensors' bytes one after the other. Written canonically (order given, header padded with spaces to 8 bytes),
-/// so that equal content is equal bytes. Other writers' order of tensors and padding are read as well; a file must have exactly the
-/// bytes of its tensors, without holes or overlaps, and is checked before anything of its size is allocated.
+/// Named tensors of float32, float64 or int64 and text metadata in the safetensors format: 8 bytes of header length
+/// (little-endian), a JSON header, the tensors' bytes one after the other. Written canonically (order given, header padded with
+/// spaces to 8 bytes), so that equal content is equal bytes. Other writers' order of tensors and padding are read as well; a file
+/// must have exactly the bytes of its tensors, without holes or overlaps, and is checked before anything of its size is
+/// allocated.
 /// </summary>
 public sealed class SafeTensors
 {
@@ -39,7 +40,8 @@ public sealed class SafeTensors
     void Put(string name, Array values, int[] shape)
     {
         if (Elements(shape.Select(d => (long)d)) != values.Length)
-            throw new ArgumentException($"Tensor '{name}' has {values.Length} values, which do not fill [{string.Join(", ", shape)}].");
+            throw new ArgumentException(
+                $"Tensor '{name}' has {values.Length} values, which do not fill [{string.Join(", ", shape)}].");
         _tensors.Add(name, (shape, values));
         _order.Add(name);
     }
@@ -60,7 +62,8 @@ public sealed class SafeTensors
     {
         if (!_tensors.TryGetValue(name, out var tensor))
             throw new FormatException($"Tensor '{name}' is missing; there are: {string.Join(", ", _order)}.");
-        return tensor.Values as T[] ?? throw new FormatException($"Tensor '{name}' is of type {TypeOf(tensor.Values)}, not {TypeOf(Array.Empty<T>())}.");
+        return tensor.Values as T[]
+            ?? throw new FormatException($"Tensor '{name}' is of type {TypeOf(tensor.Values)}, not {TypeOf(Array.Empty<T>())}.");
     }
 
     static string TypeOf(Array values) => values switch { float[] => "F32", double[] => "F64", _ => "I64" };
@@ -119,7 +122,8 @@ public sealed class SafeTensors
         if (bytes.Length < 8) throw new FormatException($"A safetensors file has at least 8 bytes, this has {bytes.Length}.");
         var length = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         if (length > MaxHeader || length > (ulong)(bytes.Length - 8))
-            throw new FormatException($"The header claims {length} bytes of {bytes.Length - 8}; at most {MaxHeader} are allowed.");
+            throw new FormatException(
+                $"The header claims {length} bytes of {bytes.Length - 8}; at most {MaxHeader} are allowed.");
         var data = bytes[(8 + (int)length)..];
         var result = new SafeTensors();
         List<Claim> claims;
@@ -145,27 +149,35 @@ public sealed class SafeTensors
         };
     }
 
-    /// <summary>A tensor's entry in the header: its type and shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the data.</summary>
+    /// <summary>
+    /// A tensor's entry in the header: its type and shape, and its bytes <paramref name="From"/> .. <paramref name="To"/> of the
+    /// data.
+    /// </summary>
     readonly record struct Claim(string Name, string Type, int[] Shape, int From, int To);
 
-    /// <summary>Reads the metadata, and returns what is said of the tensors, each checked by itself, in the header's order.</summary>
+    /// <summary>
+    /// Reads the metadata, and returns what is said of the tensors, each checked by itself, in the header's order.
+    /// </summary>
     List<Claim> ReadHeader(JsonElement header, int bytes)
     {
         if (header.ValueKind != JsonValueKind.Object) throw new FormatException("The safetensors header must be a JSON object.");
         var claims = new List<Claim>();
         foreach (var entry in header.EnumerateObject())
             if (entry.Name != "__metadata__") claims.Add(ReadClaim(entry.Name, entry.Value, bytes));
-            else if (entry.Value.ValueKind != JsonValueKind.Object) throw new FormatException("The header's __metadata__ must be a JSON object.");
+            else if (entry.Value.ValueKind != JsonValueKind.Object)
+                throw new FormatException("The header's __metadata__ must be a JSON object.");
             else
                 foreach (var pair in entry.Value.EnumerateObject())
                     Metadata[pair.Name] = pair.Value.ValueKind == JsonValueKind.String
-                        ? pair.Value.GetString()! : throw new FormatException($"The header's __metadata__ '{pair.Name}' must be a text.");
+                        ? pair.Value.GetString()!
+                        : throw new FormatException($"The header's __metadata__ '{pair.Name}' must be a text.");
         return claims;
     }
 
     static Claim ReadClaim(string name, JsonElement tensor, int bytes)
     {
-        if (tensor.ValueKind != JsonValueKind.Object || !tensor.TryGetProperty("dtype", out var type) || type.ValueKind != JsonValueKind.String)
+        if (tensor.ValueKind != JsonValueKind.Object || !tensor.TryGetProperty("dtype", out var type)
+            || type.ValueKind != JsonValueKind.String)
             throw new FormatException($"Tensor '{name}' must have a dtype, a shape and data_offsets.");
         if (type.GetString() is not ("F32" or "F64" or "I64"))
             throw new FormatException($"Tensor '{name}' is of type {type.GetString()}; only F32, F64 and I64 are supported.");
@@ -175,7 +187,8 @@ public sealed class SafeTensors
         if (Elements(shape) is not { } elements || BytesOf(type.GetString()!) * elements != to - from)
         {
             throw new FormatException(
-                $"Tensor '{name}' claims {to - from} bytes, which are not those of shape [{string.Join(", ", shape)}] in {type.GetString()}.");
+                $"Tensor '{name}' claims {to - from} bytes, which are not those of "
+                + $"shape [{string.Join(", ", shape)}] in {type.GetString()}.");
         }
         return new(name, type.GetString()!, [.. shape.Select(d => (int)d)], (int)from, (int)to);
     }
@@ -187,11 +200,14 @@ public sealed class SafeTensors
         var numbers = new long[list.GetArrayLength()];
         foreach (var (i, entry) in list.EnumerateArray().Index())
             if (entry.ValueKind != JsonValueKind.Number || !entry.TryGetInt64(out numbers[i]) || numbers[i] < 0)
-                throw new FormatException($"Tensor '{name}' has {entry.GetRawText()} in its {field}; whole numbers from 0 are allowed.");
+                throw new FormatException(
+                    $"Tensor '{name}' has {entry.GetRawText()} in its {field}; whole numbers from 0 are allowed.");
         return numbers;
     }
 
-    /// <summary>Number of elements of a shape; null when a dimension, or the product, is not within 0 and the largest int.</summary>
+    /// <summary>
+    /// Number of elements of a shape; null when a dimension, or the product, is not within 0 and the largest int.
+    /// </summary>
     static long? Elements(IEnumerable<long> shape)
     {
         long elements = 1;
@@ -215,6 +231,7 @@ public sealed class SafeTensors
                     : $"No tensor has the bytes {at}..{claim.From}.");
             at = claim.To;
         }
-        if (at != bytes) throw new FormatException($"The file goes on after its last tensor: {bytes} bytes of data, and tensors of {at}.");
+        if (at != bytes)
+            throw new FormatException($"The file goes on after its last tensor: {bytes} bytes of data, and tensors of {at}.");
     }
 }

@@ -44,7 +44,8 @@ public static partial class SpecReader
         ["name"] = kind.Name,
         ["summary"] = kind.Summary,
         ["view"] = kind.View,
-        ["makes"] = new JsonArray([.. kind.Makes.Select(m => new JsonObject { ["checkpoint"] = m.Checkpoint, ["artifact"] = m.Artifact })]),
+        ["makes"] = new JsonArray(
+            [.. kind.Makes.Select(m => new JsonObject { ["checkpoint"] = m.Checkpoint, ["artifact"] = m.Artifact })]),
         ["reads"] = new JsonArray([.. kind.Reads.Select(r => (JsonNode)r.Input.Artifact).DistinctBy(a => (string)a!)]),
         ["start"] = kind.Start,
         ["ranked"] = kind.IsRanked,
@@ -53,7 +54,8 @@ public static partial class SpecReader
     };
 
     /// <summary>The fields of one closed record that <see cref="Read{T}"/> reads, as in the catalogue.</summary>
-    public static JsonArray DescribeRecord(Type type, Func<PropertyInfo, string?>? summary = null) => DescribeFields(type, summary ?? (static _ => null));
+    public static JsonArray DescribeRecord(Type type, Func<PropertyInfo, string?>? summary = null) =>
+        DescribeFields(type, summary ?? (static _ => null));
 
     static JsonArray DescribeFields(Type type, Func<PropertyInfo, string?> summary)
     {
@@ -77,15 +79,20 @@ public static partial class SpecReader
         if (summary(field) is { } text) result["description"] = text;
         if (!SpecTypes.IsRequired(field) && (element is not null || !isRecord)) result["default"] = WriteValue(value);
         if (field.GetCustomAttribute<BoundsAttribute>() is { } bounds) (result["min"], result["max"]) = (bounds.Min, bounds.Max);
-        if (field.GetCustomAttribute<LengthAttribute>() is { } length) (result["minLength"], result["maxLength"]) = (length.Min, length.Max);
-        if (SpecTypes.InputOf(field) is { } input) (result["artifact"], result["source"]) = (input.Artifact, SpecTypes.EnumName(input.Source));
+        if (field.GetCustomAttribute<LengthAttribute>() is { } length)
+            (result["minLength"], result["maxLength"]) = (length.Min, length.Max);
+        if (SpecTypes.InputOf(field) is { } input)
+            (result["artifact"], result["source"]) = (input.Artifact, SpecTypes.EnumName(input.Source));
         if (type.IsEnum) result["choices"] = new JsonArray([.. SpecTypes.EnumNames(type).Select(n => (JsonNode)n)]);
-        if (SpecTypes.Choices(type) is { } choices) result["choices"] = new JsonArray([.. choices.All.Select(e => (JsonNode)e.Name)]);
+        if (SpecTypes.Choices(type) is { } choices)
+            result["choices"] = new JsonArray([.. choices.All.Select(e => (JsonNode)e.Name)]);
         else if (isRecord) result["fields"] = DescribeFields(type, summary);
         return result;
     }
 
-    /// <summary>integer, number, boolean, string, uuid, choice, object; or what a polymorphic base's entries are, such as "task".</summary>
+    /// <summary>
+    /// integer, number, boolean, string, uuid, choice, object; or what a polymorphic base's entries are, such as "task".
+    /// </summary>
     static string TypeName(Type type) =>
         type == typeof(int) || type == typeof(long) ? "integer"
         : type == typeof(double) ? "number"

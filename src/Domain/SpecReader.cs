@@ -14,10 +14,13 @@ namespace MetaOpt;
 /// </summary>
 public static partial class SpecReader
 {
-    /// <summary>So many errors are told; a flood of unknown fields costs no more than that.</summary>
+    /// <summary>The most errors that are told; a flood of unknown fields costs no more than that.</summary>
     const int MostErrors = 100;
 
-    /// <summary>Reads and checks any closed record: a specification, a submission's envelope. Pointers of errors are relative to <paramref name="json"/>.</summary>
+    /// <summary>
+    /// Reads and checks any closed record: a specification, a submission's envelope. Pointers of errors are relative to
+    /// <paramref name="json"/>.
+    /// </summary>
     /// <exception cref="SpecException">With everything that is wrong.</exception>
     public static T Read<T>(JsonElement json) where T : class => (T)Read(typeof(T), json);
 
@@ -74,12 +77,14 @@ public static partial class SpecReader
         var choices = SpecTypes.Choices(declared)!;
         var names = choices.All.Select(e => e.Name);
         // Not by TryGetProperty, which throws where another field's name is no valid text.
-        if (json.EnumerateObject().Where(p => Name(p) == "type").Select(p => (JsonElement?)p.Value).FirstOrDefault() is not { } type)
+        if (json.EnumerateObject().Where(p => Name(p) == "type").Select(p => (JsonElement?)p.Value)
+            .FirstOrDefault() is not { } type)
         {
             Fail(errors, Join(pointer, "type"), $"is required: which {choices.Kind}? Choose {Choices(names)}.");
             return null;
         }
-        if (type.ValueKind == JsonValueKind.String && Text(type) is { } name && choices.All.FirstOrDefault(e => e.Name == name) is { } entry)
+        if (type.ValueKind == JsonValueKind.String && Text(type) is { } name
+            && choices.All.FirstOrDefault(e => e.Name == name) is { } entry)
             return entry.Options;
         Fail(errors, Join(pointer, "type"), $"must be a {choices.Kind}: {Choices(names)}, got {Quote(type)}.");
         return null;
@@ -92,7 +97,9 @@ public static partial class SpecReader
     {
         var type = field.PropertyType;
         if (json.ValueKind == JsonValueKind.Null)
-            return SpecTypes.IsNullable(field) ? s_null : Fail(errors, pointer, "must not be null; leave it out for the default.");
+            return SpecTypes.IsNullable(field)
+                ? s_null
+                : Fail(errors, pointer, "must not be null; leave it out for the default.");
         if (SpecTypes.ElementOf(type) is not { } element)
             return ReadScalar(Nullable.GetUnderlyingType(type) ?? type, field, json, pointer, errors);
         if (json.ValueKind != JsonValueKind.Array) return Fail(errors, pointer, $"must be a list, got {Quote(json)}.");
@@ -109,7 +116,8 @@ public static partial class SpecReader
 
     static object? ReadScalar(Type type, PropertyInfo field, JsonElement json, string pointer, List<SpecError> errors)
     {
-        if (type == typeof(int) || type == typeof(long) || type == typeof(double)) return ReadNumber(type, field, json, pointer, errors);
+        if (type == typeof(int) || type == typeof(long) || type == typeof(double))
+            return ReadNumber(type, field, json, pointer, errors);
         if (type == typeof(bool))
         {
             return json.ValueKind is JsonValueKind.True or JsonValueKind.False
@@ -141,7 +149,8 @@ public static partial class SpecReader
         var whole = type != typeof(double);
         if (json.ValueKind != JsonValueKind.Number || !json.TryGetDouble(out var number) || !double.IsFinite(number))
             return Fail(errors, pointer, $"must be a {(whole ? "whole " : "")}number {range}, got {Quote(json)}.");
-        if (whole && number != Math.Floor(number)) return Fail(errors, pointer, $"must be a whole number {range}, got {Quote(json)}.");
+        if (whole && number != Math.Floor(number))
+            return Fail(errors, pointer, $"must be a whole number {range}, got {Quote(json)}.");
         if (number < bounds.Min || number > bounds.Max) return Fail(errors, pointer, $"must be {range}, got {Quote(json)}.");
         if (type == typeof(int)) return (int)number; // no conditional expression: it would make all three a double
         if (type == typeof(long)) return (long)number;
@@ -151,15 +160,21 @@ public static partial class SpecReader
     static object? ReadText(PropertyInfo field, JsonElement json, string pointer, List<SpecError> errors)
     {
         var (min, max) = TextLength(field);
-        if (json.ValueKind != JsonValueKind.String || Text(json) is not { } text) return Fail(errors, pointer, $"must be a text, got {Quote(json)}.");
-        if (text.Length < min || text.Length > max) return Fail(errors, pointer, $"must be {min} to {max} characters long, is {text.Length}.");
-        return text.Any(c => char.IsControl(c) && c is not ('\n' or '\r' or '\t')) ? Fail(errors, pointer, "must not contain control characters.") : text;
+        if (json.ValueKind != JsonValueKind.String || Text(json) is not { } text)
+            return Fail(errors, pointer, $"must be a text, got {Quote(json)}.");
+        if (text.Length < min || text.Length > max)
+            return Fail(errors, pointer, $"must be {min} to {max} characters long, is {text.Length}.");
+        return text.Any(c => char.IsControl(c) && c is not ('\n' or '\r' or '\t'))
+            ? Fail(errors, pointer, "must not contain control characters.")
+            : text;
     }
 
     /// <summary>Of a text; or of each text of a list, whose own length is in [Length].</summary>
     static (double Min, double Max) TextLength(PropertyInfo field) =>
-        SpecTypes.ElementOf(field.PropertyType) is null && field.GetCustomAttribute<LengthAttribute>() is { } length ? (length.Min, length.Max)
-        : SpecTypes.ElementOf(field.PropertyType) is not null && field.GetCustomAttribute<BoundsAttribute>() is { } bounds ? (bounds.Min, bounds.Max)
+        SpecTypes.ElementOf(field.PropertyType) is null && field.GetCustomAttribute<LengthAttribute>() is { } length
+            ? (length.Min, length.Max)
+        : SpecTypes.ElementOf(field.PropertyType) is not null && field.GetCustomAttribute<BoundsAttribute>() is { } bounds
+            ? (bounds.Min, bounds.Max)
         : throw new InvalidOperationException($"The length of {field.DeclaringType}.{field.Name} is not bounded.");
 
     static JsonNode? WriteValue(object? value) => value switch

@@ -6,7 +6,7 @@ using MetaOpt.Runs;
 
 namespace MetaOpt;
 
-/// <summary>What <see cref="SpecReader"/> knows of the records' shapes: field names, nullability, choices.</summary>
+/// <summary>The records' shapes for <see cref="SpecReader"/>: field names, nullability, choices.</summary>
 static class SpecTypes
 {
     static readonly ConcurrentDictionary<Type, IReadOnlyDictionary<string, PropertyInfo>> s_fields = new();
@@ -15,7 +15,8 @@ static class SpecTypes
     public static Registry? Choices(Type declared) => Catalog.Registries.FirstOrDefault(r => r.Options == declared);
 
     /// <summary>The catalogue's name of an options record; null for other records.</summary>
-    public static string? NameOf(Type type) => Catalog.Registries.SelectMany(r => r.All).FirstOrDefault(e => e.Options == type)?.Name;
+    public static string? NameOf(Type type) =>
+        Catalog.Registries.SelectMany(r => r.All).FirstOrDefault(e => e.Options == type)?.Name;
 
     /// <summary>Settable properties by JSON name, those of base records first.</summary>
     public static IReadOnlyDictionary<string, PropertyInfo> Fields(Type type) => s_fields.GetOrAdd(type, static t =>
@@ -58,5 +59,6 @@ static class SpecTypes
 
     public static IEnumerable<string> EnumNames(Type type) => Enum.GetValues(type).Cast<Enum>().Select(EnumName);
 
-    public static object? EnumValue(Type type, string? name) => Enum.GetValues(type).Cast<Enum>().FirstOrDefault(v => EnumName(v) == name);
+    public static object? EnumValue(Type type, string? name) =>
+        Enum.GetValues(type).Cast<Enum>().FirstOrDefault(v => EnumName(v) == name);
 }

@@ -7,7 +7,8 @@ public static class AtomicFile
     /// <param name="path">The file; one that exists is replaced.</param>
     /// <param name="text">Its whole content, written as UTF-8.</param>
     /// <param name="mode">Permissions; null leaves them to the umask.</param>
-    /// <exception cref="IOException">The folder does not exist, or the disk is full; <paramref name="path"/> is as it was.</exception>
+    /// <exception cref="IOException">The folder does not exist, or the disk is full; <paramref name="path"/> is as it
+    /// was.</exception>
     public static void Write(string path, string text, UnixFileMode? mode = null)
     {
         // A random name, not the process id: processes of two containers can have the same.

@@ -2,15 +2,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Storage;
 
-/// <summary>Who did what: append-only. A line is written by the change itself (<see cref="Deed"/>).</summary>
+/// <summary>The audit trail: append-only. A line is written by the change itself (<see cref="AuditEvent"/>).</summary>
 public sealed class AuditLog(IDbContextFactory<MetaOptDb> databases)
 {
     /// <summary>
-    /// Events, newest first, older than <paramref name="before"/>, at <paramref name="from"/> or later and before <paramref name="to"/>; a
-    /// filter that is null lets everything through.
+    /// Events, newest first, older than <paramref name="before"/>, at <paramref name="from"/> or later and before
+    /// <paramref name="to"/>; a filter that is null lets everything through.
     /// </summary>
     public async Task<IReadOnlyList<AuditEntry>> ListAsync(
-        string? actor, string? action, string? subject, DateTimeOffset? from, DateTimeOffset? to, long? before, int limit, CancellationToken cancel)
+        string? actor, string? action, string? subject, DateTimeOffset? from, DateTimeOffset? to, long? before, int limit,
+        CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Audit.AsNoTracking()

@@ -23,11 +23,12 @@ public sealed class CheckpointStore(NpgsqlDataSource dataSource, IDbContextFacto
         return await db.Checkpoints.AsNoTracking().FirstOrDefaultAsync(c => c.Id == id, cancel);
     }
 
-    /// <summary>What a run learned: its checkpoint <c>final</c>. Null while, or because, there is none.</summary>
+    /// <summary>The learned phi of a run: its checkpoint <c>final</c>. Null while, or because, there is none.</summary>
     public async Task<Checkpoint?> FindFinalAsync(Guid runId, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Checkpoints.AsNoTracking().Where(c => c.RunId == runId && c.Name == "final").OrderByDescending(c => c.Step)
+        return await db.Checkpoints.AsNoTracking().Where(c => c.RunId == runId && c.Name == "final")
+            .OrderByDescending(c => c.Step)
             .FirstOrDefaultAsync(cancel);
     }
 

@@ -5,8 +5,8 @@ using Npgsql;
 namespace MetaOpt.Storage;
 
 /// <summary>
-/// Decides, for the API and for workers alike, whether an error means that the database is away. Then what was asked of it is right,
-/// and the same works later.
+/// Decides, for the API and for workers alike, whether an error means that the database is away. Then what was asked of it is
+/// right, and the same works later.
 /// </summary>
 public static class DatabaseOutage
 {
@@ -21,8 +21,8 @@ public static class DatabaseOutage
     };
 
     /// <summary>
-    /// The same for an error of this database. When its server takes no writes, as after a failover, the pooled connections to it are
-    /// dropped: the next ones reach the server that does.
+    /// The same for an error of this database. When its server takes no writes, as after a failover, the pooled connections to it
+    /// are dropped: the next ones reach the server that does.
     /// </summary>
     public static bool IsAway(this NpgsqlDataSource database, Exception error)
     {
@@ -41,10 +41,11 @@ public static class DatabaseOutage
     }
 
     /// <summary>
-    /// Classes: connection, authorization (a password that is being changed), resources, rollback (serialization, deadlock), operator
-    /// intervention, system error. The rest: a read-only server, time-outs, locks, a database that is being made anew.
+    /// Classes: connection, authorization (a password that is being changed), resources, rollback (serialization, deadlock),
+    /// operator intervention, system error. The rest: a read-only server, time-outs, locks, a database that is being made anew.
     /// </summary>
     static bool IsNotNow(string state) => state[..2] is "08" or "28" or "53" or "40" or "57" or "58"
-        || state is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.InvalidCatalogName
+        || state is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable
+            or PostgresErrorCodes.InvalidCatalogName
             or "25P03" or "25P04";
 }

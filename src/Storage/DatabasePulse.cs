@@ -3,9 +3,9 @@ using Npgsql;
 namespace MetaOpt.Storage;
 
 /// <summary>
-/// Whether the database still answers, before a request waits for it. A server that hangs keeps its connections, and whoever waits on one
-/// cannot be called back: to cancel a statement, Npgsql asks the same server. So each request first waits for the answer to a question
-/// that was asked after it came; requests that come together share it. It has a connection of its own.
+/// Whether the database still answers, before a request waits for it. A server that hangs keeps its connections, and whoever
+/// waits on one cannot be called back: to cancel a statement, Npgsql asks the same server. So each request first waits for the
+/// answer to a question that was asked after it came; requests that come together share it. It has a connection of its own.
 /// </summary>
 public sealed class DatabasePulse(string connectionString) : IAsyncDisposable
 {

@@ -7,7 +7,8 @@ namespace MetaOpt.Storage;
 
 /// <summary>The value of <c>METAOPT_DATABASE_URL</c> is malformed. The message does not quote it: it holds a password.</summary>
 public sealed class DatabaseUrlException(string what) : Exception(
-    $"{DatabaseUrl.Variable} {what}; give postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with reserved characters percent-encoded, "
+    $"{DatabaseUrl.Variable} {what}; give postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with reserved characters "
+    + "percent-encoded, "
     + "or Host=HOST;Database=DATABASE;Username=USER;Password=PASSWORD.");
 
 /// <summary>
@@ -176,7 +177,8 @@ public static partial class DatabaseUrl
     [GeneratedRegex(@"^(?<name>\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(:(?<port>[0-9]{0,5}))?$")]
     private static partial Regex HostAndPort();
 
-    [GeneratedRegex(@"\G\s*(?<name>\w+)\s*=\s*('(?<quoted>([^'\\]|\\.)*)'|(?<plain>([^\s'\\]|\\.)*))(\s+|$)", RegexOptions.Singleline)]
+    [GeneratedRegex(@"\G\s*(?<name>\w+)\s*=\s*('(?<quoted>([^'\\]|\\.)*)'|(?<plain>([^\s'\\]|\\.)*))(\s+|$)",
+        RegexOptions.Singleline)]
     private static partial Regex NameAndValue();
 
     [GeneratedRegex(@"\\(.)", RegexOptions.Singleline)]

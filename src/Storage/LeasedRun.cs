@@ -19,7 +19,7 @@ enum Fence
 }
 
 /// <summary>
-/// What the holder of a lease writes for its run. Every method is one short transaction (a large blob: one for each chunk) that
+/// The writes of a lease's holder for its run. Every method is one short transaction (a large blob: one for each chunk) that
 /// first locks the run's row if it is still this lease's; otherwise nothing is written and <see cref="LeaseLostException"/> is
 /// thrown. Each may be repeated after a lost connection: nothing is written twice (a run that was left already answers with
 /// that exception).
@@ -78,7 +78,8 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
     {
         if (!final.IsFinal() || (final == RunState.Failed) != (error is not null))
             throw new ArgumentException(
-                $"A run finishes as succeeded or cancelled, or as failed with an error; not {final} with {error?.Code ?? "none"}.");
+                $"A run finishes as succeeded or cancelled, or as failed with an "
+                + $"error; not {final} with {error?.Code ?? "none"}.");
         await LeaveAsync(Sql.Finish, cancel, ("state", final.ToString().ToLowerInvariant()),
             Json("result", result?.ToJsonString()), ("error_code", error?.Code), ("error_detail", error?.Detail));
     }
@@ -114,7 +115,9 @@ public sealed partial class LeasedRun(NpgsqlDataSource dataSource, Lease lease)
             await transaction.CommitAsync(cancel);
             return result;
         }
-        catch (Exception error) when (connection.State != ConnectionState.Open && error is not OperationCanceledException && !DatabaseOutage.Is(error))
+        catch (Exception error)
+            when (connection.State != ConnectionState.Open && error is not OperationCanceledException
+                && !DatabaseOutage.Is(error))
         {
             // Whoever was in the middle of a COPY hears of the state of the COPY, not of the connection that broke.
             throw new NpgsqlException("The connection to the database broke.", error);

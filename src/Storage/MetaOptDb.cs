@@ -24,12 +24,13 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Token> Tokens => Set<Token>();
     /// <summary>Every worker ever seen.</summary>
     public DbSet<Worker> Workers => Set<Worker>();
-    /// <summary>Those that were seen lately, see <see cref="RunQueue.WorkerSilence"/>; by the database's clock.</summary>
-    public IQueryable<Worker> LiveWorkers => Workers.AsNoTracking().Where(w => w.LastSeenAt > DateTimeOffset.UtcNow - RunQueue.WorkerSilence);
+    /// <summary>Workers that were seen lately, see <see cref="RunQueue.WorkerSilence"/>; by the database's clock.</summary>
+    public IQueryable<Worker> LiveWorkers =>
+        Workers.AsNoTracking().Where(w => w.LastSeenAt > DateTimeOffset.UtcNow - RunQueue.WorkerSilence);
 
     /// <summary>
-    /// The database's time, which every stored time is of. Clocks of servers and workers differ from it, so they are never compared with
-    /// what is stored.
+    /// The database's time, which every stored time is of. Clocks of servers and workers differ from it, so they are never
+    /// compared with what is stored.
     /// </summary>
     public Task<DateTimeOffset> NowAsync(CancellationToken cancel) =>
         Database.SqlQueryRaw<DateTimeOffset>("select clock_timestamp() as \"Value\"").SingleAsync(cancel);
@@ -45,7 +46,7 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     public DbSet<Schedule> Schedules => Set<Schedule>();
     /// <summary>Where people are told of events.</summary>
     public DbSet<Subscription> Subscriptions => Set<Subscription>();
-    /// <summary>What they were told.</summary>
+    /// <summary>Notifications that they were sent.</summary>
     public DbSet<Delivery> Deliveries => Set<Delivery>();
 
     /// <inheritdoc/>
@@ -149,14 +150,16 @@ public sealed class MetaOptDb(DbContextOptions<MetaOptDb> options) : DbContext(o
     {
         model.Entity<Subscription>(subscription =>
         {
-            subscription.ToTable("subscriptions", t => t.HasCheckConstraint("subscriptions_wait_range", "wait_minutes between 1 and 100000"));
+            subscription.ToTable("subscriptions",
+                t => t.HasCheckConstraint("subscriptions_wait_range", "wait_minutes between 1 and 100000"));
             subscription.HasKey(s => s.Id);
             subscription.Property(s => s.Id).ValueGeneratedNever();
             subscription.HasIndex(s => s.Owner).HasDatabaseName("subscriptions_owner");
         });
         model.Entity<Delivery>(delivery =>
         {
-            delivery.ToTable("deliveries", t => t.HasCheckConstraint("deliveries_one_end", "delivered_at is null or failed_at is null"));
+            delivery.ToTable("deliveries",
+                t => t.HasCheckConstraint("deliveries_one_end", "delivered_at is null or failed_at is null"));
             delivery.HasKey(d => d.Id);
             delivery.Property(d => d.Id).ValueGeneratedNever();
             delivery.Property(d => d.Payload).HasColumnType("jsonb");

@@ -12,9 +12,12 @@ public static class Migrations
     /// <summary>
     /// Applies what is missing; does nothing on a current database. Safe when several processes do it at once: the others wait.
     /// </summary>
-    public static Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancel) => ApplyAsync(dataSource, _ => { }, cancel);
+    public static Task ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancel) =>
+        ApplyAsync(dataSource, _ => { }, cancel);
 
-    /// <summary>The same, with another part's schema (<paramref name="also"/>), which is installed over the same connection.</summary>
+    /// <summary>
+    /// The same, with another part's schema (<paramref name="also"/>), which is installed over the same connection.
+    /// </summary>
     public static async Task ApplyAsync(NpgsqlDataSource dataSource, Action<NpgsqlConnection> also, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
@@ -38,10 +41,11 @@ public static class Migrations
     }
 
     /// <summary>
-    /// Gives the API's and the workers' database roles what they need and no more: no worker sees a token, and neither changes the
-    /// schema or the audit trail. Roles are made by whoever runs the database; null leaves one out.
+    /// Gives the API's and the workers' database roles what they need and no more: no worker sees a token, and neither changes
+    /// the schema or the audit trail. Roles are made by whoever runs the database; null leaves one out.
     /// </summary>
-    public static async Task GrantAsync(NpgsqlDataSource dataSource, string? apiRole, string? workerRole, CancellationToken cancel)
+    public static async Task GrantAsync(NpgsqlDataSource dataSource, string? apiRole, string? workerRole,
+        CancellationToken cancel)
     {
         foreach (var (role, statements) in new[] { (apiRole, "grant-api.sql"), (workerRole, "grant-worker.sql") })
         {

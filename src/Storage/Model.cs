@@ -7,7 +7,7 @@ public sealed class Model
     public required string Name { get; init; }
     /// <summary>1, 2, ...</summary>
     public int Version { get; init; }
-    /// <summary>What it stands for.</summary>
+    /// <summary>The checkpoint that it stands for.</summary>
     public Guid CheckpointId { get; init; }
     /// <summary>Free text.</summary>
     public string Notes { get; init; } = "";

@@ -7,10 +7,11 @@ namespace MetaOpt.Storage;
 public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<MetaOptDb> databases)
 {
     /// <summary>
-    /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>; one that is a version of it stays
-    /// that version. Null: there is no such checkpoint, or its run has not succeeded.
+    /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>; one that is a version of it
+    /// stays that version. Null: there is no such checkpoint, or its run has not succeeded.
     /// </summary>
-    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, Deed deed, CancellationToken cancel)
+    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, AuditEvent deed,
+        CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -35,7 +36,8 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     public async Task<IReadOnlyList<Model>> ListAsync(string? name, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Models.AsNoTracking().Where(m => name == null || m.Name == name).OrderBy(m => m.Name).ThenByDescending(m => m.Version).ToListAsync(cancel);
+        return await db.Models.AsNoTracking().Where(m => name == null || m.Name == name).OrderBy(m => m.Name)
+            .ThenByDescending(m => m.Version).ToListAsync(cancel);
     }
 
     /// <summary>The newest version of a name that is this checkpoint; null when there is none.</summary>
@@ -53,7 +55,11 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
         return await db.Models.AsNoTracking().FirstOrDefaultAsync(m => m.Name == name && m.Version == version, cancel);
     }
 
-    /// <summary>Takes a version back; its checkpoint is then an ordinary one. The version is not given to another one unless it was the newest.</summary>
-    public Task<bool> DemoteAsync(string name, int version, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "delete from models where name = @name and version = @version", ("name", name), ("version", version));
+    /// <summary>
+    /// Takes a version back; its checkpoint is then an ordinary one. The version is not given to another one unless it was the
+    /// newest.
+    /// </summary>
+    public Task<bool> DemoteAsync(string name, int version, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "delete from models where name = @name and version = @version", ("name", name),
+            ("version", version));
 }

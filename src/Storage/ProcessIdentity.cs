@@ -20,8 +20,8 @@ public sealed record ProcessSpace(string Host, string Boot, string PidNamespace)
 }
 
 /// <summary>
-/// A process that a file names. The id alone is not enough: the kernel gives it to another process later, and in another container it is
-/// another process's.
+/// A process that a file names. The id alone is not enough: the kernel gives it to another process later, and in another
+/// container it is another process's.
 /// </summary>
 /// <param name="Id">Process id in <paramref name="Space"/>.</param>
 /// <param name="Started">Start time in clock ticks since the boot; 0 is not known.</param>
@@ -47,7 +47,9 @@ public sealed record ProcessIdentity(int Id, long Started, ProcessSpace Space)
         {
             var text = File.ReadAllText(file);
             // Earlier versions wrote the id alone.
-            return int.TryParse(text, out var id) ? new(id, 0, ProcessSpace.Here) : JsonSerializer.Deserialize<ProcessIdentity>(text);
+            return int.TryParse(text, out var id)
+                ? new(id, 0, ProcessSpace.Here)
+                : JsonSerializer.Deserialize<ProcessIdentity>(text);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
         {

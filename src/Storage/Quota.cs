@@ -1,6 +1,8 @@
 namespace MetaOpt.Storage;
 
-/// <summary>What an owner may have at most; null: no limit. Of the row of <see cref="Everybody"/>: whoever has no limit of their own.</summary>
+/// <summary>
+/// Limits of an owner; null: no limit. Of the row of <see cref="Everybody"/>: whoever has no limit of their own.
+/// </summary>
 public sealed class Quota
 {
     /// <summary>Owner of the row that holds for everybody else.</summary>

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace MetaOpt.Storage;
 
-/// <summary>What an owner uses and may use.</summary>
+/// <summary>Usage and limits of an owner.</summary>
 /// <param name="Owner">Name of the user.</param>
 /// <param name="Running">Runs at this moment.</param>
 /// <param name="Queued">Runs that wait.</param>
@@ -25,7 +25,8 @@ public sealed class QuotaStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
         await using var reader = await read.ExecuteReaderAsync(cancel);
         var usage = new List<Usage>();
         while (await reader.ReadAsync(cancel))
-            usage.Add(new(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetDouble(4) / 3600,
+            usage.Add(new(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3),
+                reader.GetDouble(4) / 3600,
                 reader.GetDouble(5), reader.GetDouble(6), new Quota
                 {
                     Owner = reader.GetString(0),
@@ -45,7 +46,7 @@ public sealed class QuotaStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     }
 
     /// <summary>Sets all four limits of an owner, or of <see cref="Quota.Everybody"/>.</summary>
-    public Task SetAsync(Quota quota, Deed deed, CancellationToken cancel) =>
+    public Task SetAsync(Quota quota, AuditEvent deed, CancellationToken cancel) =>
         deed.DoAsync(dataSource, cancel,
             """
             insert into quotas (owner, running, queued, stored_bytes, device_hours) values (@owner, @running, @queued, @stored, @hours)

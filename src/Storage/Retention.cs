@@ -32,7 +32,8 @@ public sealed class Retention(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
-    /// Deletes sessions that ended a week ago, and tokens that expired or were revoked 90 days ago and have no session left; how many.
+    /// Deletes sessions that ended a week ago, and tokens that expired or were revoked 90 days ago and have no session left; how
+    /// many.
     /// </summary>
     public async Task<int> DeleteEndedTokensAsync(CancellationToken cancel)
     {

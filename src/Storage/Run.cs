@@ -9,14 +9,16 @@ namespace MetaOpt.Storage;
 /// </summary>
 public sealed class Run
 {
-    /// <summary>Characters of an id's short form, taken from its end: a UUIDv7 begins with the time and ends with 62 random bits.</summary>
+    /// <summary>
+    /// Characters of an id's short form, taken from its end: a UUIDv7 begins with the time and ends with 62 random bits.
+    /// </summary>
     public const int ShortIdLength = 8;
 
     /// <summary>UUIDv7: sorts by time of submission.</summary>
     public Guid Id { get; init; }
     /// <summary>Name of its kind.</summary>
     public required string Kind { get; init; }
-    /// <summary>What its owner calls it.</summary>
+    /// <summary>The name that its owner gives it.</summary>
     public required string Name { get; set; }
     /// <summary>Free labels.</summary>
     public List<string> Tags { get; set; } = [];
@@ -88,7 +90,7 @@ public sealed class Run
     public JsonElement? Result { get; set; }
     /// <summary>Code of the error that made it fail.</summary>
     public string? ErrorCode { get; set; }
-    /// <summary>What happened and what to do.</summary>
+    /// <summary>The error in words, with what to do.</summary>
     public string? ErrorDetail { get; set; }
     /// <summary>Grows with each change a client can see, set by the database: for ETags.</summary>
     public long Version { get; init; }
@@ -114,8 +116,8 @@ public sealed class Attempt
     /// <summary>End, null while it runs.</summary>
     public DateTimeOffset? EndedAt { get; set; }
     /// <summary>
-    /// succeeded, failed, cancelled, handed-back, died (the child), lost (the lease expired) or cut-off (it did, and the run is not to blame);
-    /// null while it runs.
+    /// succeeded, failed, cancelled, handed-back, died (the child), lost (the lease expired) or cut-off (it did, and the run is
+    /// not to blame); null while it runs.
     /// </summary>
     public string? Outcome { get; set; }
     /// <summary>Why it died or failed.</summary>

@@ -12,8 +12,11 @@ public sealed record RunLogLine(long Seq, int Attempt, DateTimeOffset At, string
 /// <summary>Reads runs' logs; they are written by <see cref="LeasedRun.AppendLogAsync"/>.</summary>
 public sealed class RunLogStore(NpgsqlDataSource dataSource)
 {
-    /// <summary>The first <paramref name="limit"/> lines after the line <paramref name="after"/>, of one attempt or (null) of all.</summary>
-    public async Task<IReadOnlyList<RunLogLine>> ReadAsync(Guid runId, int? attempt, long after, int limit, CancellationToken cancel)
+    /// <summary>
+    /// The first <paramref name="limit"/> lines after the line <paramref name="after"/>, of one attempt or (null) of all.
+    /// </summary>
+    public async Task<IReadOnlyList<RunLogLine>> ReadAsync(Guid runId, int? attempt, long after, int limit,
+        CancellationToken cancel)
     {
         await using var read = dataSource.Command(
             """

@@ -19,18 +19,23 @@ public sealed partial class RunQueue
     /// <exception cref="IdempotencyConflictException">Its key was used for another submission.</exception>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
     /// <exception cref="QuotaExceededException">The owner has as many waiting runs or as much stored as they may.</exception>
-    public async Task<Guid> SubmitAsync(NewRun run, Deed deed, CancellationToken cancel) => (await SubmitAsync([run], deed, cancel))[0];
+    public async Task<Guid> SubmitAsync(NewRun run, AuditEvent deed, CancellationToken cancel) =>
+        (await SubmitAsync([run], deed, cancel))[0];
 
-    /// <summary>The same for several, all or none; their ids in order. One line of the audit trail, of the first unless it names a subject.</summary>
-    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, Deed deed, CancellationToken cancel)
+    /// <summary>
+    /// The same for several, all or none; their ids in order. One line of the audit trail, of the first unless it names a
+    /// subject.
+    /// </summary>
+    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, AuditEvent deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()], [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
+        await RequireInputsAsync(connection, [.. runs.SelectMany(r => r.After).Distinct()],
+            [.. runs.SelectMany(r => r.Inputs).Distinct()], cancel);
         foreach (var owner in runs.GroupBy(r => r.Owner)) await RequireQuotaAsync(connection, owner.Key, owner.Count(), cancel);
         var ids = new List<Guid>();
-        // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order, and the database's clock that
-        // of several servers.
+        // Lists are in order of ids, whose time counts milliseconds: one for each run keeps a grid's order, and the database's
+        // clock that of several servers.
         await using var clock = connection.Command("select clock_timestamp()");
         var now = new DateTimeOffset((DateTime)(await clock.ExecuteScalarAsync(cancel))!);
         var made = false;
@@ -41,7 +46,8 @@ public sealed partial class RunQueue
             made |= ids[^1] == newId;
         }
         // A repetition makes nothing.
-        if (made) await (deed.Subject.Length > 0 ? deed : deed with { Subject = ids[0].ToString() }).RecordAsync(connection, cancel);
+        if (made) await (deed.Subject.Length > 0 ? deed : deed with { Subject = ids[0].ToString() })
+            .RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return ids;
     }
@@ -56,7 +62,8 @@ public sealed partial class RunQueue
             ("notes", run.Notes), ("owner", run.Owner), ("pool", run.Pool), ("priority", run.Priority),
             Json("spec", spec), ("spec_sha256", Sha256(spec)), ("required_dataset", run.RequiredDataset),
             ("max_deaths", run.MaxDeaths), ("not_before", run.NotBefore?.ToUniversalTime()),
-            ("time_limit", run.TimeLimit), ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()), ("batch", run.Batch),
+            ("time_limit", run.TimeLimit), ("after", run.After.Distinct().ToArray()), ("inputs", run.Inputs.Distinct().ToArray()),
+            ("batch", run.Batch),
             ("forked_from", run.ForkedFrom), ("idempotency_key", run.IdempotencyKey), ("request_sha256", request));
         if (await insert.ExecuteScalarAsync(cancel) is Guid id)
             return id;
@@ -73,7 +80,7 @@ public sealed partial class RunQueue
     /// Cancels a queued run at once, asks for it when it runs, changes nothing on a final one. The state it is in now; null: no
     /// such run.
     /// </summary>
-    public async Task<RunState?> RequestCancelAsync(Guid runId, Deed deed, CancellationToken cancel)
+    public async Task<RunState?> RequestCancelAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -92,7 +99,7 @@ public sealed partial class RunQueue
     /// Queues a failed or cancelled run again as itself: it goes on from its resume point. False when it is in another state.
     /// </summary>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
-    public async Task<bool> RetryAsync(Guid runId, Deed deed, CancellationToken cancel)
+    public async Task<bool> RetryAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -112,29 +119,39 @@ public sealed partial class RunQueue
         return retried;
     }
 
-    /// <summary>Keeps a run from being claimed; a running one is handed back at its next resume point. False: it is in another state.</summary>
-    public Task<bool> PauseAsync(Guid runId, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update runs set paused = true where id = @id and state in ('queued', 'running')", ("id", runId));
+    /// <summary>
+    /// Keeps a run from being claimed; a running one is handed back at its next resume point. False: it is in another state.
+    /// </summary>
+    public Task<bool> PauseAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update runs set paused = true where id = @id and state in ('queued', 'running')",
+            ("id", runId));
 
     /// <summary>Lets a paused run go on. False: it was not paused.</summary>
-    public Task<bool> ResumeAsync(Guid runId, Deed deed, CancellationToken cancel) =>
+    public Task<bool> ResumeAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
         deed.DoAsync(dataSource, cancel, "update runs set paused = false where id = @id and paused", ("id", runId));
 
-    /// <summary>Has a running run handed back at its next resume point, to the end of the queue. False: it is not running.</summary>
-    public Task<bool> YieldAsync(Guid runId, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update runs set yield_requested = true where id = @id and state = 'running'", ("id", runId));
+    /// <summary>
+    /// Has a running run handed back at its next resume point, to the end of the queue. False: it is not running.
+    /// </summary>
+    public Task<bool> YieldAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update runs set yield_requested = true where id = @id and state = 'running'",
+            ("id", runId));
 
-    /// <summary>Changes what a run is called and how it goes on. False: it is not there, or not in this version any more.</summary>
-    public Task<bool> EditAsync(Guid runId, RunEdit edit, long? version, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, Sql.EditRun, ("id", runId), ("version", version), ("name", edit.Name), ("tags", edit.Tags?.ToArray()),
+    /// <summary>
+    /// Changes what a run is called and how it goes on. False: it is not there, or not in this version any more.
+    /// </summary>
+    public Task<bool> EditAsync(Guid runId, RunEdit edit, long? version, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, Sql.EditRun, ("id", runId), ("version", version), ("name", edit.Name),
+            ("tags", edit.Tags?.ToArray()),
             ("notes", edit.Notes), ("priority", edit.Priority), ("time_limit", edit.TimeLimit));
 
     /// <summary>Whether a worker claims runs; one that drains finishes those it has. False: no such worker.</summary>
-    public Task<bool> DrainAsync(string worker, bool drain, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update workers set draining = @drain where name = @name", ("drain", drain), ("name", worker));
+    public Task<bool> DrainAsync(string worker, bool drain, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update workers set draining = @drain where name = @name", ("drain", drain),
+            ("name", worker));
 
     /// <summary>Deletes a final run with all it made, unless a run that waits or runs needs it.</summary>
-    public async Task<Deletion> DeleteAsync(Guid runId, Deed deed, CancellationToken cancel)
+    public async Task<Deletion> DeleteAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -158,7 +175,8 @@ public sealed partial class RunQueue
     static async Task RequireQuotaAsync(NpgsqlConnection connection, string owner, int more, CancellationToken cancel)
     {
         // One submission of an owner after the other: two at once would both find room.
-        await using (var take = connection.Command("select pg_advisory_xact_lock(hashtextextended(@owner, @lock))", ("owner", owner), ("lock", QuotaLock)))
+        await using (var take = connection.Command("select pg_advisory_xact_lock(hashtextextended(@owner, @lock))",
+            ("owner", owner), ("lock", QuotaLock)))
             await take.ExecuteNonQueryAsync(cancel);
         await using var look = connection.Command(Sql.QuotaOfSubmission, ("owner", owner), ("more", more));
         if (await look.ExecuteScalarAsync(cancel) is string exceeded) throw new QuotaExceededException(owner, exceeded);

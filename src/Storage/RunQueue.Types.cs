@@ -39,7 +39,7 @@ public sealed record NewRun(string Kind, string Name, string Owner, JsonObject S
     public string? IdempotencyKey { get; init; }
 }
 
-/// <summary>What to change of a run; null stays as it is.</summary>
+/// <summary>Changes to a run; a field that is null stays as it is.</summary>
 public sealed record RunEdit(string? Name, IReadOnlyList<string>? Tags, string? Notes, int? Priority, TimeSpan? TimeLimit);
 
 /// <summary>An idempotency key came again with another submission.</summary>
@@ -50,7 +50,7 @@ public sealed class IdempotencyConflictException(string key)
 public sealed class MissingInputException(IReadOnlyList<Guid> missing)
     : Exception($"Deleted meanwhile, and needed by the run: {string.Join(", ", missing)}.");
 
-/// <summary>What became of a wish to delete a run.</summary>
+/// <summary>The outcome of a request to delete a run.</summary>
 public enum Deletion
 {
     /// <summary>It is gone, with its series and checkpoints.</summary>
@@ -65,7 +65,7 @@ public enum Deletion
     Promoted,
 }
 
-/// <summary>What a worker says of itself.</summary>
+/// <summary>A worker, as it describes itself.</summary>
 /// <param name="Name">Unique among workers.</param>
 /// <param name="Pool">It takes runs of this pool only.</param>
 /// <param name="Datasets">Names of the datasets it can read.</param>
@@ -86,14 +86,16 @@ public sealed record Lease(Guid RunId, long Token, string Worker);
 /// <summary>A claimed run.</summary>
 public sealed record Claim(Lease Lease, int Attempt, string Kind, JsonElement Spec);
 
-/// <summary>What a heartbeat learned.</summary>
+/// <summary>The answer to a heartbeat.</summary>
 public enum Beat
 {
     /// <summary>The lease holds for another ttl.</summary>
     Renewed,
     /// <summary>Renewed as well; somebody asked for the run to be cancelled.</summary>
     CancelRequested,
-    /// <summary>Renewed as well; the run is to be handed back at its next resume point: somebody paused it, or lets others go first.</summary>
+    /// <summary>
+    /// Renewed as well; the run is to be handed back at its next resume point: somebody paused it, or lets others go first.
+    /// </summary>
     YieldRequested,
     /// <summary>Renewed as well; the run has used up its time.</summary>
     OutOfTime,

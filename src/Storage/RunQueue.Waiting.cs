@@ -42,13 +42,18 @@ public sealed partial class RunQueue
         var (workers, able, draining) = (row.GetInt64(6), row.GetInt64(7), row.GetInt64(11));
         if (row.GetBoolean(9)) return new(position, WaitCause.Paused, "paused; it waits until somebody resumes it");
         if (row.GetFieldValue<string[]>(8) is [_, ..] after) return new(position, WaitCause.After, AfterReason(after));
-        if (row.GetBoolean(5)) return new(position, WaitCause.NotBefore, $"not before {row.GetDateTime(4):yyyy-MM-ddTHH:mm:ssZ}, as submitted");
-        if (workers == 0) return new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}");
-        if (able == 0) return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has {DatasetReason(row.GetString(3))}");
+        if (row.GetBoolean(5))
+            return new(position, WaitCause.NotBefore, $"not before {row.GetDateTime(4):yyyy-MM-ddTHH:mm:ssZ}, as submitted");
+        if (workers == 0)
+            return new(position, WaitCause.NoWorker, $"no live worker of pool '{pool}'; start one with --pool {pool}");
+        if (able == 0)
+            return new(position, WaitCause.NoDataset, $"no live worker of pool '{pool}' has {DatasetReason(row.GetString(3))}");
         if (row.GetInt64(15) == 0)
-            return new(position, WaitCause.NoKernels, $"no live worker of pool '{pool}' has the kernel set '{row.GetString(14)}'; "
+            return new(position, WaitCause.NoKernels,
+                $"no live worker of pool '{pool}' has the kernel set '{row.GetString(14)}'; "
                 + "submit it with kernels auto, or start a worker that was built with it (-p:Gpu)");
-        if (draining == workers) return new(position, WaitCause.Draining, $"every worker of pool '{pool}' is draining and takes no more runs");
+        if (draining == workers)
+            return new(position, WaitCause.Draining, $"every worker of pool '{pool}' is draining and takes no more runs");
         if (!row.IsDBNull(10)) return new(position, WaitCause.Quota, $"quota: {row.GetString(13)} has {row.GetString(10)}");
         return new(position, WaitCause.Position, position == 1
             ? "next in its pool: waits for a free slot"
@@ -56,7 +61,8 @@ public sealed partial class RunQueue
     }
 
     static string DatasetReason(string dataset) => NetworkName.TrySplit(dataset, out var images, out var network)
-        ? $"the dataset '{images}' and the network '{network}'; an administrator puts {network}.pt into the folder networks of the data folder "
+        ? $"the dataset '{images}' and the network '{network}'; an administrator "
+            + $"puts {network}.pt into the folder networks of the data folder "
             + "of a worker that was built with libtorch (-p:Gpu), which sees it within seconds"
         : $"the dataset '{dataset}'; fetch it on a worker's machine, which sees it within seconds";
 
@@ -66,9 +72,12 @@ public sealed partial class RunQueue
         var runs = after.Select(a => (Id: a.Split(' ')[0][^Run.ShortIdLength..], State: a.Split(' ')[1])).ToList();
         return runs.Find(r => r.State is not ("queued" or "running")) switch
         {
-            (null, _) => $"waits for {(runs.Count == 1 ? "run" : $"{runs.Count} runs, first")} {runs[0].Id}, which is {runs[0].State}",
+            (null, _) =>
+                $"waits for {(runs.Count == 1 ? "run" : $"{runs.Count} runs, first")} {runs[0].Id}, which is {runs[0].State}",
             (var id, "deleted") => $"waits for run {id}, which was deleted; cancel this one",
-            var (id, state) => $"waits for run {id}, which {(state == "failed" ? "failed" : "was cancelled")}; retry that one, or cancel this one",
+            var (id, state) =>
+                $"waits for run {id}, which {(state == "failed" ? "failed" : "was cancelled")}; retry that one, or cancel "
+                + "this one",
         };
     }
 }

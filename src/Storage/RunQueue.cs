@@ -28,7 +28,7 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
         await RegisterWorkerAsync(worker, cancel);
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await ReapAsync(connection, cancel);
+        await ExpireLeasesAsync(connection, cancel);
         Claim? claim = null;
         await using (var next = connection.Command(Sql.Claim,
             ("worker", worker.Name), ("pool", worker.Pool), ("datasets", worker.Datasets.ToArray()),
@@ -48,21 +48,21 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
     /// <summary>
     /// Takes expired leases away; how many. <see cref="ClaimAsync"/> does it too: this is for a service without workers.
     /// </summary>
-    public async Task<int> ReapAsync(CancellationToken cancel)
+    public async Task<int> ExpireLeasesAsync(CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        var reaped = await ReapAsync(connection, cancel);
+        var reaped = await ExpireLeasesAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return reaped;
     }
 
-    static async Task<int> ReapAsync(NpgsqlConnection connection, CancellationToken cancel)
+    static async Task<int> ExpireLeasesAsync(NpgsqlConnection connection, CancellationToken cancel)
     {
         // The lock is a statement of its own: the next one then sees what the previous holder committed.
         await using var take = connection.Command("select pg_advisory_xact_lock(@lock)", ("lock", SchedulingLock));
         await take.ExecuteNonQueryAsync(cancel);
-        await using var reap = connection.Command(Sql.Reap);
+        await using var reap = connection.Command(Sql.ExpireLeases);
         var reaped = await reap.ExecuteNonQueryAsync(cancel);
         await using var unblock = connection.Command(Sql.Unblock);
         await unblock.ExecuteNonQueryAsync(cancel);
@@ -93,8 +93,8 @@ public sealed partial class RunQueue(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
-    /// A worker that lost a lease says that it was out of the database's reach while its child lived: that is no death of the run's, and one
-    /// that still counts is taken back. Nothing else is written.
+    /// A worker that lost a lease says that it was out of the database's reach while its child lived: that is no death of the
+    /// run's, and one that still counts is taken back. Nothing else is written.
     /// </summary>
     public async Task ReportCutOffAsync(Lease lease, CancellationToken cancel)
     {

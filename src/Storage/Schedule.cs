@@ -18,7 +18,7 @@ public sealed class Schedule
 {
     /// <summary>UUIDv7: sorts by time of creation.</summary>
     public Guid Id { get; init; }
-    /// <summary>What its owner calls it.</summary>
+    /// <summary>The name that its owner gives it.</summary>
     public required string Name { get; set; }
     /// <summary>Name of the user whose runs it submits, with that user's rights.</summary>
     public required string Owner { get; init; }
@@ -26,11 +26,11 @@ public sealed class Schedule
     public required string Cron { get; set; }
     /// <summary>IANA name of the time zone that the expression is read in.</summary>
     public required string TimeZone { get; set; }
-    /// <summary>What happens to occurrences that were missed.</summary>
+    /// <summary>The treatment of occurrences that were missed.</summary>
     public MissedOccurrences Missed { get; set; }
     /// <summary>Whether it submits anything.</summary>
     public bool Enabled { get; set; }
-    /// <summary>What it submits: the members <c>run</c> and perhaps <c>grid</c>, as HTTP takes them.</summary>
+    /// <summary>Its submission: the members <c>run</c> and perhaps <c>grid</c>, as HTTP takes them.</summary>
     public JsonElement Submission { get; set; }
     /// <summary>When it was created, by the database's clock.</summary>
     public DateTimeOffset CreatedAt { get; init; }

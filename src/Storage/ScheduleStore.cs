@@ -18,26 +18,31 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
 
     /// <summary>Stores a new schedule.</summary>
     /// <exception cref="TooManySchedulesException">Its owner has as many as one may have.</exception>
-    public async Task AddAsync(Schedule schedule, Deed deed, CancellationToken cancel)
+    public async Task AddAsync(Schedule schedule, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         // Two at once would both find room.
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({schedule.Owner}, {OwnersLock}))", cancel);
-        if (await db.Schedules.CountAsync(s => s.Owner == schedule.Owner, cancel) >= MostPerOwner) throw new TooManySchedulesException(schedule.Owner);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({schedule.Owner}, {OwnersLock}))",
+            cancel);
+        if (await db.Schedules.CountAsync(s => s.Owner == schedule.Owner, cancel) >= MostPerOwner)
+            throw new TooManySchedulesException(schedule.Owner);
         db.Add(schedule);
         db.Add((deed with { Subject = schedule.Id.ToString() }).Entry);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
     }
 
-    /// <summary>Stores what a person changed. False: it is gone, or not in the version <paramref name="version"/> any more.</summary>
-    public async Task<bool> ChangeAsync(Schedule changed, long version, Deed deed, CancellationToken cancel)
+    /// <summary>
+    /// Stores what a person changed. False: it is gone, or not in the version <paramref name="version"/> any more.
+    /// </summary>
+    public async Task<bool> ChangeAsync(Schedule changed, long version, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         var rows = await db.Schedules.Where(s => s.Id == changed.Id && s.Version == version).ExecuteUpdateAsync(set => set
-            .SetProperty(s => s.Name, changed.Name).SetProperty(s => s.Cron, changed.Cron).SetProperty(s => s.TimeZone, changed.TimeZone)
+            .SetProperty(s => s.Name, changed.Name).SetProperty(s => s.Cron, changed.Cron)
+            .SetProperty(s => s.TimeZone, changed.TimeZone)
             .SetProperty(s => s.Missed, changed.Missed).SetProperty(s => s.Enabled, changed.Enabled)
             .SetProperty(s => s.Submission, changed.Submission).SetProperty(s => s.NextAt, changed.NextAt)
             .SetProperty(s => s.Version, s => s.Version + 1), cancel);
@@ -49,13 +54,14 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
     }
 
     /// <summary>Deletes a schedule; its runs stay. False: there is none.</summary>
-    public Task<bool> DeleteAsync(Guid id, Deed deed, CancellationToken cancel) =>
+    public Task<bool> DeleteAsync(Guid id, AuditEvent deed, CancellationToken cancel) =>
         deed.DoAsync(dataSource, cancel, "delete from schedules where id = @id", ("id", id));
 
     /// <summary>Ids of enabled schedules with an occurrence that has come, the longest overdue first.</summary>
     public async Task<IReadOnlyList<Guid>> ListDueAsync(CancellationToken cancel)
     {
-        await using var read = dataSource.Command("select id from schedules where enabled and next_at <= clock_timestamp() order by next_at");
+        await using var read =
+            dataSource.Command("select id from schedules where enabled and next_at <= clock_timestamp() order by next_at");
         await using var reader = await read.ExecuteReaderAsync(cancel);
         var due = new List<Guid>();
         while (await reader.ReadAsync(cancel)) due.Add(reader.GetGuid(0));
@@ -63,8 +69,8 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
     }
 
     /// <summary>
-    /// Notes that the occurrences before <paramref name="next"/> were dealt with. False: somebody else did it or changed the schedule
-    /// since it was read with the first occurrence <paramref name="seen"/>.
+    /// Notes that the occurrences before <paramref name="next"/> were dealt with. False: somebody else did it or changed the
+    /// schedule since it was read with the first occurrence <paramref name="seen"/>.
     /// </summary>
     /// <param name="id">The schedule.</param>
     /// <param name="seen">Its <see cref="Schedule.NextAt"/> as read.</param>
@@ -72,7 +78,8 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
     /// <param name="done">The occurrence that was dealt with and what came of it; null when all were skipped.</param>
     /// <param name="skipped">Occurrences that were skipped.</param>
     /// <param name="cancel">Leaves it as it is.</param>
-    public async Task<bool> AdvanceAsync(Guid id, DateTimeOffset seen, DateTimeOffset? next, ScheduleOutcome? done, long skipped, CancellationToken cancel)
+    public async Task<bool> AdvanceAsync(Guid id, DateTimeOffset seen, DateTimeOffset? next, ScheduleOutcome? done, long skipped,
+        CancellationToken cancel)
     {
         await using var advance = dataSource.Command(
             """
@@ -87,7 +94,7 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
     }
 }
 
-/// <summary>What came of an occurrence.</summary>
+/// <summary>The outcome of an occurrence.</summary>
 /// <param name="At">The occurrence.</param>
 /// <param name="Runs">Runs that it submitted.</param>
 /// <param name="Error">Why it submitted none, or null.</param>

@@ -72,7 +72,9 @@ public sealed class SeriesStore(NpgsqlDataSource dataSource)
             : await ReadBucketsAsync(connection, series, first, last, maxPoints, cancel));
     }
 
-    /// <summary>The first step at which the series is at most <paramref name="value"/>; null when it never is, or does not exist.</summary>
+    /// <summary>
+    /// The first step at which the series is at most <paramref name="value"/>; null when it never is, or does not exist.
+    /// </summary>
     public async Task<long?> FirstStepAtMostAsync(Guid runId, string name, double value, CancellationToken cancel)
     {
         await using var first = dataSource.Command(Sql.FirstStepAtMost, ("id", runId), ("name", name), ("value", value));

@@ -25,7 +25,7 @@ static class Sql
     public static readonly string QuotaOfSubmission = Read("quota-of-submission.sql");
     public static readonly string ReadBuckets = Read("read-buckets.sql");
     public static readonly string ReadPoints = Read("read-points.sql");
-    public static readonly string Reap = Read("reap.sql");
+    public static readonly string ExpireLeases = Read("expire-leases.sql");
     public static readonly string RegisterWorker = Read("register-worker.sql");
     public static readonly string Renew = Read("renew.sql");
     public static readonly string Retry = Read("retry.sql");

@@ -15,7 +15,7 @@ public static class EventNames
     public const string WorkerOffline = "worker-offline";
     /// <summary>Asked for, to try the address.</summary>
     public const string Test = "test";
-    /// <summary>Those that can be subscribed to.</summary>
+    /// <summary>Events that can be subscribed to.</summary>
     public static IReadOnlyList<string> All { get; } = [RunEnded, RunFailed, RunWaits, WorkerOffline];
 }
 
@@ -53,7 +53,7 @@ public sealed class Delivery
     public required string Event { get; init; }
     /// <summary>The same event is delivered once to a subscription.</summary>
     public required string EventKey { get; init; }
-    /// <summary>What is sent.</summary>
+    /// <summary>The document that is sent.</summary>
     public JsonElement Payload { get; init; }
     /// <summary>When the event was noticed.</summary>
     public DateTimeOffset CreatedAt { get; init; }
@@ -65,6 +65,6 @@ public sealed class Delivery
     public DateTimeOffset? DeliveredAt { get; set; }
     /// <summary>When it was given up.</summary>
     public DateTimeOffset? FailedAt { get; set; }
-    /// <summary>What the last attempt came to.</summary>
+    /// <summary>The outcome of the last attempt.</summary>
     public string? Outcome { get; set; }
 }

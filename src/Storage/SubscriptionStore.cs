@@ -20,12 +20,13 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
 
     /// <summary>Stores a new subscription.</summary>
     /// <exception cref="TooManySubscriptionsException">Its owner has as many as one may have.</exception>
-    public async Task AddAsync(Subscription subscription, Deed deed, CancellationToken cancel)
+    public async Task AddAsync(Subscription subscription, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         // Two at once would both find room.
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({subscription.Owner}, {OwnersLock}))", cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({subscription.Owner}, {OwnersLock}))",
+            cancel);
         if (await db.Subscriptions.CountAsync(s => s.Owner == subscription.Owner, cancel) >= MostPerOwner)
             throw new TooManySubscriptionsException(subscription.Owner);
         db.Add(subscription);
@@ -35,11 +36,12 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
     }
 
     /// <summary>Sends or stops sending. False: there is none.</summary>
-    public Task<bool> EnableAsync(Guid id, bool enabled, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update subscriptions set enabled = @enabled where id = @id", ("enabled", enabled), ("id", id));
+    public Task<bool> EnableAsync(Guid id, bool enabled, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel, "update subscriptions set enabled = @enabled where id = @id", ("enabled", enabled),
+            ("id", id));
 
     /// <summary>Deletes a subscription with its deliveries. False: there is none.</summary>
-    public Task<bool> DeleteAsync(Guid id, Deed deed, CancellationToken cancel) =>
+    public Task<bool> DeleteAsync(Guid id, AuditEvent deed, CancellationToken cancel) =>
         deed.DoAsync(dataSource, cancel, "delete from subscriptions where id = @id", ("id", id));
 
     /// <summary>Makes the deliveries of events that have happened; how many are new.</summary>
@@ -66,7 +68,8 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
     public async Task<IReadOnlyList<Guid>> ListNewAsync(int limit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Deliveries.Where(d => !d.Enqueued).OrderBy(d => d.CreatedAt).Take(limit).Select(d => d.Id).ToListAsync(cancel);
+        return await db.Deliveries.Where(d => !d.Enqueued).OrderBy(d => d.CreatedAt).Take(limit).Select(d => d.Id)
+            .ToListAsync(cancel);
     }
 
     /// <summary>Notes that a background job sends it.</summary>
@@ -76,13 +79,16 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
         await mark.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>A delivery that is still to be made, with its subscription; null when it was made or given up, or nobody wants it.</summary>
+    /// <summary>
+    /// A delivery that is still to be made, with its subscription; null when it was made or given up, or nobody wants it.
+    /// </summary>
     public async Task<(Delivery Delivery, Subscription Subscription)?> FindPendingAsync(Guid delivery, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var found = await (from d in db.Deliveries.AsNoTracking()
                            join s in db.Subscriptions on d.SubscriptionId equals s.Id
-                           where d.Id == delivery && d.DeliveredAt == null && d.FailedAt == null && (s.Enabled || d.Event == EventNames.Test)
+                           where d.Id == delivery && d.DeliveredAt == null && d.FailedAt == null
+                               && (s.Enabled || d.Event == EventNames.Test)
                            select new { Delivery = d, Subscription = s }).FirstOrDefaultAsync(cancel);
         return found is null ? null : (found.Delivery, found.Subscription);
     }

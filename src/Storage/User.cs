@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace MetaOpt.Storage;
 
-/// <summary>What a user may do without further grants.</summary>
+/// <summary>The rights of a user.</summary>
 public enum UserRole
 {
     /// <summary>Everything.</summary>
@@ -20,7 +20,7 @@ public sealed class User
     public Guid Id { get; init; }
     /// <summary>Unique; runs carry it as their owner.</summary>
     public required string Name { get; init; }
-    /// <summary>What they may do.</summary>
+    /// <summary>Their rights.</summary>
     public UserRole Role { get; set; }
     /// <summary>Share of the machines relative to the others' weights.</summary>
     public double Weight { get; set; } = 1;
@@ -39,13 +39,13 @@ public sealed class Token
     public Guid UserId { get; init; }
     /// <summary>Whose it is.</summary>
     public User User { get; init; } = null!;
-    /// <summary>What its owner calls it.</summary>
+    /// <summary>The name that its owner gives it.</summary>
     public required string Name { get; init; }
     /// <summary>SHA-256 of the 32 secret bytes. They are random, so a slow password hash would add nothing.</summary>
     public required byte[] SecretSha256 { get; init; }
     /// <summary>Of a browser session: the token it was signed in with, and ends with. Null for a token of its own.</summary>
     public string? SessionOf { get; init; }
-    /// <summary>What it may be used for; see <see cref="Scopes"/>.</summary>
+    /// <summary>Its scopes; see <see cref="Scopes"/>.</summary>
     public List<string> Scopes { get; init; } = [];
     /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
@@ -57,7 +57,7 @@ public sealed class Token
     public DateTimeOffset? LastUsedAt { get; set; }
 }
 
-/// <summary>What a token may be used for.</summary>
+/// <summary>Scopes of tokens.</summary>
 public static class Scopes
 {
     /// <summary>See runs, series and checkpoints.</summary>
@@ -106,9 +106,9 @@ public sealed class AuditEntry
     public long Id { get; init; }
     /// <summary>When.</summary>
     public DateTimeOffset At { get; init; }
-    /// <summary>Who: a user's name.</summary>
+    /// <summary>The user's name.</summary>
     public required string Actor { get; init; }
-    /// <summary>What was done, for example <c>run.cancel</c>.</summary>
+    /// <summary>The action, for example <c>run.cancel</c>.</summary>
     public required string Action { get; init; }
     /// <summary>To what: an id or a name.</summary>
     public required string Subject { get; init; }

@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Storage;
 
-/// <summary>What to change of a user; null stays as it is.</summary>
+/// <summary>Changes to a user; a field that is null stays as it is.</summary>
 public sealed record UserChange(UserRole? Role, double? Weight, bool? Disabled);
 
 /// <summary>The change would leave nobody who may look after users.</summary>
@@ -13,7 +13,7 @@ public sealed partial class UserStore
 {
     /// <summary>Adds a user.</summary>
     /// <exception cref="DbUpdateException">There is one of that name.</exception>
-    public async Task<User> CreateUserAsync(string name, UserRole role, double weight, Deed deed, CancellationToken cancel)
+    public async Task<User> CreateUserAsync(string name, UserRole role, double weight, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role, Weight = weight };
@@ -39,7 +39,7 @@ public sealed partial class UserStore
 
     /// <summary>Changes a user, who keeps the name: runs carry it. Null when there is none.</summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
-    public async Task<User?> ChangeUserAsync(string name, UserChange change, Deed deed, CancellationToken cancel)
+    public async Task<User?> ChangeUserAsync(string name, UserChange change, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -61,10 +61,11 @@ public sealed partial class UserStore
     }
 
     /// <summary>
-    /// Deletes a user with tokens, sessions, limits, schedules and subscriptions; runs, models and audit events keep the name. False when there is none.
+    /// Deletes a user with tokens, sessions, limits, schedules and subscriptions; runs, models and audit events keep the name.
+    /// False when there is none.
     /// </summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
-    public async Task<bool> DeleteUserAsync(string name, Deed deed, CancellationToken cancel)
+    public async Task<bool> DeleteUserAsync(string name, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -85,9 +86,14 @@ public sealed partial class UserStore
         return true;
     }
 
-    static AuditEntry Entry(Deed deed, User user) => (deed with
+    static AuditEntry Entry(AuditEvent deed, User user) => (deed with
     {
         Subject = user.Name,
-        Detail = new() { ["role"] = user.Role.ToString().ToLowerInvariant(), ["weight"] = user.Weight, ["disabled"] = user.DisabledAt is not null },
+        Detail = new()
+        {
+            ["role"] = user.Role.ToString().ToLowerInvariant(),
+            ["weight"] = user.Weight,
+            ["disabled"] = user.DisabledAt is not null
+        },
     }).Entry;
 }

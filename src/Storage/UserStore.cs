@@ -9,7 +9,7 @@ namespace MetaOpt.Storage;
 /// <summary>A new token. <paramref name="Text"/> is what the bearer sends; it is not stored and cannot be shown again.</summary>
 public sealed record NewToken(string Text, Token Token);
 
-/// <summary>Who sent a request, and what the token allows.</summary>
+/// <summary>The sender of a request, with the token's scopes.</summary>
 public sealed record Caller(Guid UserId, string Name, UserRole Role, string TokenId, IReadOnlyList<string> Scopes);
 
 /// <summary>
@@ -48,9 +48,11 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
         return token;
     }
 
-    /// <summary>Makes a token for a user, refused after <paramref name="lifetime"/>; null: never. The audit event tells when that is.</summary>
+    /// <summary>
+    /// Makes a token for a user, refused after <paramref name="lifetime"/>; null: never. The audit event tells when that is.
+    /// </summary>
     public async Task<NewToken> CreateTokenAsync(
-        Guid userId, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, Deed deed, CancellationToken cancel)
+        Guid userId, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, AuditEvent deed, CancellationToken cancel)
     {
         if (scopes.Except(Scopes.All).ToList() is [var unknown, ..])
             throw new ArgumentException($"Scope '{unknown}' is unknown; known: {string.Join(", ", Scopes.All)}.", nameof(scopes));
@@ -70,10 +72,10 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     public Task<Caller?> VerifySessionAsync(string text, CancellationToken cancel) => VerifyAsync(text, session: true, cancel);
 
     /// <summary>
-    /// Signs a browser in: a token with the caller's scopes that is accepted as a session only, for <paramref name="lifetime"/> and not
-    /// beyond the life of the token behind it.
+    /// Signs a browser in: a token with the caller's scopes that is accepted as a session only, for <paramref name="lifetime"/>
+    /// and not beyond the life of the token behind it.
     /// </summary>
-    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, Deed deed, CancellationToken cancel)
+    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, AuditEvent deed, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var session = Make(caller.UserId, "browser session", caller.Scopes, await db.NowAsync(cancel) + lifetime, caller.TokenId);
@@ -96,7 +98,8 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
                 return null;
             var role = Enum.Parse<UserRole>(reader.GetString(3), true);
             // A role that was taken back takes the scopes of old tokens with it.
-            caller = new(reader.GetGuid(1), reader.GetString(2), role, id, [.. reader.GetFieldValue<string[]>(4).Intersect(Scopes.Of(role))]);
+            caller = new(reader.GetGuid(1), reader.GetString(2), role, id,
+                [.. reader.GetFieldValue<string[]>(4).Intersect(Scopes.Of(role))]);
             if (!reader.GetBoolean(5))
                 return caller;
         }
@@ -121,11 +124,13 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     }
 
     /// <summary>Refuses the user's token from now on; false when there is none, or it is revoked already.</summary>
-    public Task<bool> RevokeTokenAsync(Guid userId, string tokenId, Deed deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
+    public Task<bool> RevokeTokenAsync(Guid userId, string tokenId, AuditEvent deed, CancellationToken cancel) =>
+        deed.DoAsync(dataSource, cancel,
+            "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
             ("id", tokenId), ("user", userId));
 
-    static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt, string? sessionOf = null)
+    static NewToken Make(Guid userId, string name, IReadOnlyList<string> scopes, DateTimeOffset? expiresAt,
+        string? sessionOf = null)
     {
         var (id, secret) = (RandomNumberGenerator.GetString(IdAlphabet, IdLength), RandomNumberGenerator.GetBytes(32));
         var token = new Token

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace MetaOpt.Workers;
 
-/// <summary>What .NET does not offer of the operating system.</summary>
+/// <summary>Calls of the operating system that .NET does not offer.</summary>
 static partial class Native
 {
     public const int SigTerm = 15;
@@ -13,8 +13,8 @@ static partial class Native
     public static partial void ExitNow(int code);
 
     /// <summary>
-    /// Standard output as a stream that only the caller writes to: whatever else is printed there from now on, by native code too, goes to standard
-    /// error, line by line.
+    /// Standard output as a stream that only the caller writes to: whatever else is printed there from now on, by native code
+    /// too, goes to standard error, line by line.
     /// </summary>
     /// <exception cref="IOException">The descriptors cannot be changed.</exception>
     public static Stream TakeStandardOutput()
@@ -23,7 +23,8 @@ static partial class Native
         if (Duplicate(StandardError, StandardOutput) < 0)
             throw new IOException($"Standard output cannot be redirected: {Marshal.GetLastPInvokeErrorMessage()}");
         // C's own buffer would keep lines back until it is full.
-        _ = SetBuffer(Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "stdout")), 0, LineBuffered, 0);
+        _ = SetBuffer(Marshal.ReadIntPtr(NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "stdout")), 0,
+            LineBuffered, 0);
         return output;
     }
 

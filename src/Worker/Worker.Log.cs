@@ -5,7 +5,8 @@ namespace MetaOpt.Workers;
 /// <summary>Everything a worker says.</summary>
 static partial class WorkerLog
 {
-    [LoggerMessage(1, LogLevel.Information, "Worker {Name} takes runs of pool {Pool}: {Slots} at once, {Threads} threads each; datasets: {Datasets}")]
+    [LoggerMessage(1, LogLevel.Information,
+        "Worker {Name} takes runs of pool {Pool}: {Slots} at once, {Threads} threads each; datasets: {Datasets}")]
     public static partial void Started(this ILogger log, string name, string pool, int slots, int threads, string datasets);
 
     [LoggerMessage(2, LogLevel.Information, "Worker {Name} stopped")]
@@ -14,7 +15,8 @@ static partial class WorkerLog
     [LoggerMessage(3, LogLevel.Warning, "Cannot ask the database for work, and go on trying: {Reason}")]
     public static partial void DatabaseAway(this ILogger log, string reason);
 
-    [LoggerMessage(4, LogLevel.Warning, "Device {Device} must have {Wanted} MiB free before a run is claimed for it, and has {Free}")]
+    [LoggerMessage(4, LogLevel.Warning,
+        "Device {Device} must have {Wanted} MiB free before a run is claimed for it, and has {Free}")]
     public static partial void DeviceFull(this ILogger log, string device, int wanted, string free);
 
     [LoggerMessage(10, LogLevel.Information, "Run {Run}: attempt {Attempt} starts after step {Step}")]
@@ -35,7 +37,8 @@ static partial class WorkerLog
     [LoggerMessage(15, LogLevel.Information, "Run {Run}: child: {Line}")]
     public static partial void ChildSaid(this ILogger log, Guid run, string line);
 
-    [LoggerMessage(16, LogLevel.Warning, "Run {Run}: could not say that it was cut off from the database, so that this counts as a death: {Reason}")]
+    [LoggerMessage(16, LogLevel.Warning,
+        "Run {Run}: could not say that it was cut off from the database, so that this counts as a death: {Reason}")]
     public static partial void CutOffUnsaid(this ILogger log, Guid run, string reason);
 
     [LoggerMessage(20, LogLevel.Warning, "Run {Run}: a heartbeat failed, and is tried again: {Reason}")]

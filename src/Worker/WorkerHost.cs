@@ -6,7 +6,8 @@ namespace MetaOpt.Workers;
 
 /// <summary>A program that is a worker, and its children when it is started as one.</summary>
 /// <param name="program">The program's own assembly file, which children are started from.</param>
-/// <param name="kinds">Finds the kinds of runs that it executes. Asked late: a child has to listen for SIGTERM before it loads them.</param>
+/// <param name="kinds">Finds the kinds of runs that it executes. Asked late: a child has to listen for SIGTERM before it loads
+/// them.</param>
 public sealed class WorkerHost(string program, Func<RunKinds> kinds)
 {
     /// <summary>The assembly file of the worker as it is delivered.</summary>

@@ -12,7 +12,9 @@ namespace MetaOpt.Workers;
 /// <summary><c>metaopt-worker</c>: takes runs from the queue until SIGTERM or Ctrl-C.</summary>
 static class WorkerProgram
 {
-    /// <summary>Runs the worker; its exit code: 0, 1 when the private database cannot be started, 2 when the command line is wrong.</summary>
+    /// <summary>
+    /// Runs the worker; its exit code: 0, 1 when the private database cannot be started, 2 when the command line is wrong.
+    /// </summary>
     public static async Task<int> RunAsync(string[] args, WorkerHost host)
     {
         if (args is ["--help" or "-h" or "help"])
@@ -38,7 +40,8 @@ static class WorkerProgram
                 ?? await EmbeddedPostgres.EnsureStartedAsync(EmbeddedOptions.FromEnvironment(), stop.Token);
             await using var services = new ServiceCollection()
                 .AddLogging(logging => logging
-                    .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "yyyy-MM-dd HH:mm:ss'Z' ", true))
+                    .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true,
+                        "yyyy-MM-dd HH:mm:ss'Z' ", true))
                     .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning))
                 .AddMetaOptStorage(connection)
                 .BuildServiceProvider();
@@ -50,8 +53,10 @@ static class WorkerProgram
                 ApplicationName = "metaopt-heartbeat",
             }.ConnectionString);
             await new Supervisor(
-                settings, host, services.GetRequiredService<RunQueue>(), new RunQueue(beats), services.GetRequiredService<NpgsqlDataSource>(),
-                services.GetRequiredService<CheckpointStore>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("worker")).RunAsync(stop.Token);
+                settings, host, services.GetRequiredService<RunQueue>(), new RunQueue(beats),
+                services.GetRequiredService<NpgsqlDataSource>(),
+                services.GetRequiredService<CheckpointStore>(),
+                services.GetRequiredService<ILoggerFactory>().CreateLogger("worker")).RunAsync(stop.Token);
             return 0;
         }
         catch (UsageException wrong)

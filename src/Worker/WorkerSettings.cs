@@ -66,14 +66,18 @@ sealed record WorkerSettings
         for (var i = 0; i < args.Count; i++)
         {
             var (option, value) = args[i].IndexOf('=') is > 0 and var at ? (args[i][..at], args[i][(at + 1)..]) : (args[i], null);
-            value ??= i + 1 < args.Count ? args[++i] : throw new UsageException($"{option} needs a value, or is no option; see --help.");
+            value ??= i + 1 < args.Count
+                ? args[++i]
+                : throw new UsageException($"{option} needs a value, or is no option; see --help.");
             switch (option)
             {
                 case "--name": settings.Name = Text(option, value); break;
                 case "--pool": settings.Pool = Text(option, value); break;
                 case "--data": settings.DataFolder = Path.GetFullPath(Text(option, value)); break;
                 case "--devices": settings.Devices = DeviceList(option, value); break;
-                case "--device-memory-mb": settings.FreeDeviceMemory = (int)Number(option, value, 0, 10_000_000, whole: true); break;
+                case "--device-memory-mb":
+                    settings.FreeDeviceMemory =
+                    (int)Number(option, value, 0, 10_000_000, whole: true); break;
                 case "--memory-mb": settings.Memory = (int)Number(option, value, 0, 100_000_000, whole: true); break;
                 case "--slots": slots = (int)Number(option, value, 1, 256, whole: true); break;
                 case "--threads": settings.Threads = (int)Number(option, value, 1, 1024, whole: true); break;
@@ -89,16 +93,20 @@ sealed record WorkerSettings
     }
 
     static string[] DeviceList(string option, string value) =>
-        value.Split(',') is var names && names.Length <= 64 && names.All(n => n.Length is > 0 and <= 60 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '/'))
+        value.Split(',') is var names && names.Length <= 64
+            && names.All(n => n.Length is > 0 and <= 60 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '/'))
             ? names
-            : throw new UsageException($"{option} must be numbers or ids of GPUs with commas between them, such as 0,1, got '{value}'.");
+            : throw new UsageException(
+                $"{option} must be numbers or ids of GPUs with commas between them, such as 0,1, got '{value}'.");
 
-    static string Text(string option, string value) => value is { Length: > 0 and <= 200 } && !value.StartsWith("--", StringComparison.Ordinal)
+    static string Text(string option, string value) =>
+        value is { Length: > 0 and <= 200 } && !value.StartsWith("--", StringComparison.Ordinal)
         ? value : throw new UsageException($"{option} needs 1 to 200 characters, got '{value}'.");
 
     static double Number(string option, string value, double least, double most, bool whole = false) =>
         double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
             && number >= least && number <= most && (!whole || number == Math.Floor(number))
             ? number
-            : throw new UsageException($"{option} must be a {(whole ? "whole " : "")}number from {least} to {most}, got '{value}'.");
+            : throw new UsageException(
+                $"{option} must be a {(whole ? "whole " : "")}number from {least} to {most}, got '{value}'.");
 }

@@ -15,14 +15,17 @@ public class ArchitectureTests
     [InlineData("metaopt-bench", "MetaOpt.Domain")]
     public void A_project_uses_only_what_the_arrows_allow(string assembly, string allowed)
     {
-        var used = Assembly.Load(assembly).GetReferencedAssemblies().Select(r => r.Name!).Where(n => n.StartsWith("metaopt", StringComparison.OrdinalIgnoreCase));
+        var used = Assembly.Load(assembly).GetReferencedAssemblies().Select(r => r.Name!)
+            .Where(n => n.StartsWith("metaopt", StringComparison.OrdinalIgnoreCase));
         Assert.Empty(used.Except(allowed.Split(' ')));
     }
 
     [Fact]
     public void The_learning_library_needs_no_database_network_or_logger()
     {
-        string[] forbidden = ["Npgsql", "System.Net", "Microsoft.Extensions", "Microsoft.EntityFrameworkCore", "Microsoft.AspNetCore"];
-        Assert.DoesNotContain(Assembly.Load("MetaOpt.Domain").GetReferencedAssemblies(), r => forbidden.Any(f => r.Name!.StartsWith(f, StringComparison.Ordinal)));
+        string[] forbidden = ["Npgsql", "System.Net", "Microsoft.Extensions", "Microsoft.EntityFrameworkCore",
+            "Microsoft.AspNetCore"];
+        Assert.DoesNotContain(Assembly.Load("MetaOpt.Domain").GetReferencedAssemblies(),
+            r => forbidden.Any(f => r.Name!.StartsWith(f, StringComparison.Ordinal)));
     }
 }

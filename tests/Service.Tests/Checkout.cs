@@ -8,7 +8,8 @@ static class Checkout
     static string Find()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln"))) folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
+        while (!File.Exists(Path.Combine(folder.FullName, "MetaOpt.sln")))
+            folder = folder.Parent ?? throw new InvalidOperationException("Not in a checkout.");
         return folder.FullName;
     }
 }

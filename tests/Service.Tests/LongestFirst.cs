@@ -9,8 +9,12 @@ namespace MetaOpt.Service.Tests;
 public sealed class LongestFirst : ITestCollectionOrderer
 {
     static readonly string[] s_longest =
-        ["KillTests", "DockerfileTests", "FaultTests", "AwayTests", "dashboard", "WorkerTests", "DemoTests", "QueueModelTests", "AuthorisationMatrixTests", "LoadTests"];
+        ["KillTests", "DockerfileTests", "FaultTests", "AwayTests", "dashboard", "WorkerTests", "DemoTests", "QueueModelTests",
+            "AuthorisationMatrixTests", "LoadTests"];
 
-    public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) => testCollections.OrderBy(collection =>
-        Array.FindIndex(s_longest, name => collection.DisplayName.EndsWith(name, StringComparison.Ordinal)) is >= 0 and var place ? place : s_longest.Length);
+    public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>
+        testCollections.OrderBy(collection =>
+        Array.FindIndex(s_longest, name => collection.DisplayName.EndsWith(name, StringComparison.Ordinal)) is >= 0 and var place
+            ? place
+            : s_longest.Length);
 }

@@ -6,13 +6,18 @@ using Xunit;
 namespace MetaOpt.Service.Tests;
 
 /// <summary>
-/// A migrated database of its own for a test class (<c>IClassFixture&lt;PostgresFixture&gt;</c>), copied from a template in the one
-/// cluster of this test process. <c>METAOPT_PG_BIN</c> chooses the binaries.
+/// A migrated database of its own for a test class (<c>IClassFixture&lt;PostgresFixture&gt;</c>), copied from a template in the
+/// one cluster of this test process. <c>METAOPT_PG_BIN</c> chooses the binaries.
 /// </summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
     // Lost after a power cut, which is as well: the cluster is removed when the tests end.
-    static readonly Dictionary<string, string> s_settings = new() { ["fsync"] = "off", ["full_page_writes"] = "off", ["max_connections"] = "300" };
+    static readonly Dictionary<string, string> s_settings = new()
+    {
+        ["fsync"] = "off",
+        ["full_page_writes"] = "off",
+        ["max_connections"] = "300"
+    };
 
     static readonly Lazy<Task<string>> s_template = new(MakeTemplateAsync);
     static readonly SemaphoreSlim s_copying = new(1);
@@ -30,7 +35,11 @@ public sealed class PostgresFixture : IAsyncLifetime
         var template = new NpgsqlConnectionStringBuilder(await s_template.Value);
         var name = $"test_{Interlocked.Increment(ref s_count)}";
         await using var source = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(template.ConnectionString) { Database = "postgres", Pooling = false }.ConnectionString);
+            new NpgsqlConnectionStringBuilder(template.ConnectionString)
+            {
+                Database = "postgres",
+                Pooling = false
+            }.ConnectionString);
         await s_copying.WaitAsync();
         try
         {

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace MetaOpt.Service.Tests;
 
 /// <summary>
-/// Folders of this test process. However it ends, also by kill -9, a guard process then stops the database servers that were started
-/// in them and removes all of it: its standard input ends when we do.
+/// Folders of this test process. However it ends, also by kill -9, a guard process then stops the database servers that were
+/// started in them and removes all of it: its standard input ends when we do.
 /// </summary>
 public static class TestFolders
 {

@@ -10,9 +10,9 @@ using Npgsql;
 namespace MetaOpt.Dashboard;
 
 /// <summary>
-/// How fast the dashboard is with much in the database: from navigation to the first drawn curve, and how long the main thread was
-/// blocked (what is beyond 50 ms of each long task, until two seconds after the curve), in the browser, with an empty cache. Exits 1
-/// over the limits.
+/// How fast the dashboard is with much in the database: from navigation to the first drawn curve, and how long the main thread
+/// was blocked (what is beyond 50 ms of each long task, until two seconds after the curve), in the browser, with an empty cache.
+/// Exits 1 over the limits.
 /// </summary>
 static class LoadBench
 {
@@ -45,7 +45,8 @@ static class LoadBench
         var ids = await FillAsync(server.App.Services, runs, points);
         Console.WriteLine($"{runs} runs of {points:N0} points stored in {time.Elapsed.TotalSeconds:F0} s. "
             + $"Median (largest) of {Loads} loads with an empty cache; limits {MostMs:F0} ms and {MostBlockedMs:F0} ms.");
-        Console.WriteLine($"{"page",-20}{"document, ms",14}{"scripts, ms",14}{"data, ms",14}{"first curve, ms",18}{"blocked, ms",18}"
+        Console.WriteLine(
+            $"{"page",-20}{"document, ms",14}{"scripts, ms",14}{"data, ms",14}{"first curve, ms",18}{"blocked, ms",18}"
             + $"{"points drawn",16}");
         var within = true;
         foreach (var (name, path) in (IEnumerable<(string, string)>)[
@@ -99,13 +100,15 @@ static class LoadBench
                 {"seed":{{r}},"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},
                  "training":{"metaEpochs":{{Math.Max(1, points / 5)}} } }
                 """)));
-            ids.Add(await queue.SubmitAsync(new NewRun("meta-training", $"run {r}", "admin", spec), new("admin", "run.submit"), default));
+            ids.Add(await queue.SubmitAsync(new NewRun("meta-training", $"run {r}", "admin", spec), new("admin", "run.submit"),
+                default));
             var claim = await queue.ClaimAsync(new WorkerIdentity("bench", "cpu", [], []), TimeSpan.FromMinutes(5), default)
                 ?? throw new InvalidOperationException("The run was not given out.");
             var lease = new LeasedRun(source, claim.Lease);
             await lease.BeginAttemptAsync([], default);
             await lease.AppendPointsAsync([.. Enumerable.Range(1, points).Select(i =>
-                new RunEvent.Point("meta-loss", i, (10 / (1 + 1e-3 * i) + 0.01) * Math.Exp(0.4 * (random.NextDouble() + random.NextDouble() - 1))))],
+                new RunEvent.Point("meta-loss", i,
+                    (10 / (1 + 1e-3 * i) + 0.01) * Math.Exp(0.4 * (random.NextDouble() + random.NextDouble() - 1))))],
                 default);
             await lease.FinishAsync(RunState.Succeeded, new() { ["kind"] = "meta-training" }, null, default);
         }
@@ -116,7 +119,8 @@ static class LoadBench
     {
         var at = Array.IndexOf(args, name);
         if (at < 0) return fallback;
-        return at + 1 < args.Length && int.TryParse(args[at + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value is >= 1 and <= 1_000_000
+        return at + 1 < args.Length && int.TryParse(args[at + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            && value is >= 1 and <= 1_000_000
             ? value
             : throw new ArgumentException($"{name} takes a whole number between 1 and 1000000.");
     }

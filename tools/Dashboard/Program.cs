@@ -7,7 +7,8 @@ try
     {
         ["bench", .. var rest] => await LoadBench.RunAsync(rest),
         ["screenshots", .. var rest] => await Screenshots.RunAsync(rest),
-        _ => throw new ArgumentException("Usage: ./metaopt bench dashboard [--runs N] [--points N] | ./metaopt screenshots [FOLDER]"),
+        _ => throw new ArgumentException(
+            "Usage: ./metaopt bench dashboard [--runs N] [--points N] | ./metaopt screenshots [FOLDER]"),
     };
 }
 catch (ArgumentException wrong)

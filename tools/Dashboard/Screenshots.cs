@@ -23,7 +23,8 @@ static class Screenshots
             var (contest, paths) = await ComputeAsync(api);
             // Something that runs and something that waits.
             for (var seed = 2; seed < 5; seed++)
-                await SubmitAsync(api, $$"""{"kind":"meta-training","name":"RNNprop on quadratics, seed {{seed}}","spec":{"seed":{{seed}},"task":{"type":"quadratic"},"optimizer":{"type":"rnnprop"},"training":{"metaBatch":64,"metaEpochs":4000} } }""");
+                await SubmitAsync(api,
+                    $$"""{"kind":"meta-training","name":"RNNprop on quadratics, seed {{seed}}","spec":{"seed":{{seed}},"task":{"type":"quadratic"},"optimizer":{"type":"rnnprop"},"training":{"metaBatch":64,"metaEpochs":4000} } }""");
             await Task.Delay(3000);
             await ShootAsync(server, folder, ("queue", "/"), ("contest", $"/runs/{contest}"),
                 ("trajectory", $"/trajectory?run={paths}"), ("leaderboard", "/leaderboard"), ("new", "/new?preset=quadratics"));
@@ -37,7 +38,7 @@ static class Screenshots
     }
 
     /// <summary>An LSTM on quadratics, its contest, and a contest on a valley of two coordinates.</summary>
-    static async Task<(string Contest, string Paths)> ComputeAsync(HttpClient api)
+    static async Task<(string Benchmark, string Paths)> ComputeAsync(HttpClient api)
     {
         var training = await SubmitAsync(api, """
             {"kind":"meta-training","name":"LSTM on quadratics","tags":["figure 4"],"spec":{"seed":1,"task":{"type":"quadratic"},"optimizer":{"type":"lstm"},
@@ -79,7 +80,11 @@ static class Screenshots
     {
         var here = new DirectoryInfo(AppContext.BaseDirectory);
         var program = Path.Combine(here.Parent!.Parent!.FullName, "MetaOpt.Worker", here.Name, "metaopt-worker.dll");
-        var start = new ProcessStartInfo("dotnet", [program, "--name", "hopper"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", [program, "--name", "hopper"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         start.Environment["METAOPT_DATABASE_URL"] = server.DatabaseUrl;
         var worker = Process.Start(start)!;
         worker.BeginOutputReadLine();
@@ -109,6 +114,7 @@ static class Screenshots
     static async Task<string> FinalAsync(HttpClient api, string run)
     {
         await EndAsync(api, run);
-        return (string)JsonNode.Parse(await api.GetStringAsync($"/api/v1/runs/{run}/checkpoints"))!["items"]!.AsArray().First(c => (string?)c!["name"] == "final")!["id"]!;
+        return (string)JsonNode.Parse(await api.GetStringAsync($"/api/v1/runs/{run}/checkpoints"))!["items"]!.AsArray()
+            .First(c => (string?)c!["name"] == "final")!["id"]!;
     }
 }

@@ -5,7 +5,10 @@ using Microsoft.Playwright;
 
 namespace MetaOpt.Dashboard;
 
-/// <summary>A server with a database of its own in a temporary folder, and a browser that is signed in to it. All of it is gone at the end.</summary>
+/// <summary>
+/// A server with a database of its own in a temporary folder, and a browser that is signed in to it. All of it is gone at the
+/// end.
+/// </summary>
 sealed class Server : IAsyncDisposable
 {
     readonly string _home = Directory.CreateDirectory(
@@ -22,13 +25,16 @@ sealed class Server : IAsyncDisposable
     {
         var server = new Server();
         server.DatabaseUrl = await EmbeddedPostgres.EnsureStartedAsync(server.Embedded, default);
-        server.App = await ApiHost.BuildAsync(["--urls=http://127.0.0.1:0", $"--METAOPT_DATABASE_URL={server.DatabaseUrl}", $"--METAOPT_HOME={server._home}"]);
+        server.App =
+            await ApiHost.BuildAsync(["--urls=http://127.0.0.1:0", $"--METAOPT_DATABASE_URL={server.DatabaseUrl}",
+                $"--METAOPT_HOME={server._home}"]);
         await server.App.StartAsync();
         server.Token = (await File.ReadAllTextAsync(Path.Combine(server._home, "admin-token"))).Trim();
         server._playwright = await Playwright.CreateAsync();
         server.Browser = await server._playwright.Chromium.LaunchAsync(new()
         {
-            ExecutablePath = new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists)
+            ExecutablePath =
+                new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists)
                 ?? throw new ArgumentException("There is no Chromium: apt-get install chromium."),
             // Chromium's own sandbox refuses to work for root.
             Args = Environment.UserName == "root" ? ["--no-sandbox"] : [],
@@ -41,7 +47,8 @@ sealed class Server : IAsyncDisposable
     /// <summary>A page that is signed in.</summary>
     public async Task<IPage> SignInAsync()
     {
-        var context = await Browser.NewContextAsync(new() { BaseURL = Address, ViewportSize = new() { Width = 1280, Height = 860 } });
+        var context =
+            await Browser.NewContextAsync(new() { BaseURL = Address, ViewportSize = new() { Width = 1280, Height = 860 } });
         var answer = await context.APIRequest.PostAsync("/api/v1/session", new()
         {
             DataObject = new { token = Token },

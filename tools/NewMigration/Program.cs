@@ -6,5 +6,6 @@ Console.WriteLine("Run `dotnet ef migrations add` with this as the startup proje
 
 sealed class Design : IDesignTimeDbContextFactory<MetaOptDb>
 {
-    public MetaOptDb CreateDbContext(string[] args) => new(new DbContextOptionsBuilder<MetaOptDb>().UseNpgsql("Host=none").Options);
+    public MetaOptDb CreateDbContext(string[] args) =>
+        new(new DbContextOptionsBuilder<MetaOptDb>().UseNpgsql("Host=none").Options);
 }

@@ -12,9 +12,12 @@ static class AccountApi
     {
         var me = v1.MapGroup("/me").WithTags("Account");
         me.MapGet("", Me).WithSummary("Who the token belongs to, and what it allows.");
-        me.MapGet("/tokens", ListAsync).WithSummary("The caller's tokens and browser sessions, newest first, without their secrets.");
-        me.MapPost("/tokens", CreateAsync).RequireAuthorization(Authentication.OwnTokens).WithSummary("Makes a token; its text is shown this once.");
-        me.MapDelete("/tokens/{id}", RevokeAsync).RequireAuthorization(Authentication.OwnTokens).WithSummary("Revokes one of the caller's tokens.");
+        me.MapGet("/tokens", ListAsync)
+            .WithSummary("The caller's tokens and browser sessions, newest first, without their secrets.");
+        me.MapPost("/tokens", CreateAsync).RequireAuthorization(Authentication.OwnTokens)
+            .WithSummary("Makes a token; its text is shown this once.");
+        me.MapDelete("/tokens/{id}", RevokeAsync).RequireAuthorization(Authentication.OwnTokens)
+            .WithSummary("Revokes one of the caller's tokens.");
     }
 
     static IResult Me(HttpContext context)
@@ -39,14 +42,16 @@ static class AccountApi
         context.Request.AllowQuery();
         var request = await context.Request.ReadAsync<TokenRequest>();
         var token = await request.CreateAsync(
-            context, users, context.CallerId(), context.CallerName(), context.CallerScopes(), "of the caller's own token", cancel);
+            context, users, context.CallerId(), context.CallerName(), context.CallerScopes(), "of the caller's own token",
+            cancel);
         return Results.Json(TokenDocument.New(token), statusCode: 201);
     }
 
     static async Task<IResult> RevokeAsync(string id, HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        if (!await users.RevokeTokenAsync(context.CallerId(), id, context.Deed("token.revoke", id, new() { ["user"] = context.CallerName() }), cancel))
+        if (!await users.RevokeTokenAsync(context.CallerId(), id,
+            context.AuditEvent("token.revoke", id, new() { ["user"] = context.CallerName() }), cancel))
             throw ProblemException.NotFound("such token of yours, or it is revoked already");
         return Results.NoContent();
     }

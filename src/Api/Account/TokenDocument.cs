@@ -5,14 +5,14 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Account;
 
-/// <summary>What <c>POST /me/tokens</c> and <c>POST /users/{name}/tokens</c> take.</summary>
+/// <summary>The body of <c>POST /me/tokens</c> and <c>POST /users/{name}/tokens</c>.</summary>
 public sealed record TokenRequest
 {
-    /// <summary>What its owner calls it.</summary>
+    /// <summary>The name that its owner gives it.</summary>
     [Length(1, 100)]
     public required string Name { get; init; }
 
-    /// <summary>What it may be used for; by default all that is possible.</summary>
+    /// <summary>Scopes of the token; all that its owner may have by default.</summary>
     [Length(1, 3), Bounds(1, 20)]
     public IReadOnlyList<string>? Scopes { get; init; }
 
@@ -22,20 +22,23 @@ public sealed record TokenRequest
 
     /// <summary>Makes the token, with scopes among those that are <paramref name="possible"/>.</summary>
     internal async Task<NewToken> CreateAsync(
-        HttpContext context, UserStore users, Guid userId, string user, IReadOnlyList<string> possible, string whose, CancellationToken cancel)
+        HttpContext context, UserStore users, Guid userId, string user, IReadOnlyList<string> possible, string whose,
+        CancellationToken cancel)
     {
         var scopes = Scopes ?? possible;
         for (var i = 0; i < scopes.Count; i++)
             if (!possible.Contains(scopes[i]))
-                throw ProblemException.Invalid(new SpecException($"/scopes/{i}", $"\"{scopes[i]}\" must be a scope {whose}: {string.Join(", ", possible)}."));
+                throw ProblemException.Invalid(new SpecException($"/scopes/{i}",
+                    $"\"{scopes[i]}\" must be a scope {whose}: {string.Join(", ", possible)}."));
         string[] granted = [.. scopes.Distinct()];
-        var deed = context.Deed("token.create", detail: new()
+        var deed = context.AuditEvent("token.create", detail: new()
         {
             ["user"] = user,
             ["name"] = Name,
             ["scopes"] = TokenDocument.Texts(granted),
         });
-        return await users.CreateTokenAsync(userId, Name, granted, ExpiresInDays is { } days ? TimeSpan.FromDays(days) : null, deed, cancel);
+        return await users.CreateTokenAsync(userId, Name, granted, ExpiresInDays is { } days ? TimeSpan.FromDays(days) : null,
+            deed, cancel);
     }
 }
 

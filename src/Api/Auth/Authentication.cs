@@ -10,8 +10,8 @@ using Microsoft.Extensions.Options;
 namespace MetaOpt.Api.Auth;
 
 /// <summary>
-/// Who calls: a program with a bearer token, or a browser with the cookie of its session. On by default; a policy of a scope's name
-/// asks for that scope.
+/// Authentication of the caller: a program with a bearer token, or a browser with the cookie of its session. On by default; a
+/// policy of a scope's name asks for that scope.
 /// </summary>
 static class Authentication
 {
@@ -34,15 +34,17 @@ static class Authentication
     /// <summary>Name of the user who sent the request.</summary>
     public static string CallerName(this HttpContext context) => context.User.Identity!.Name!;
 
-    /// <summary>What the caller does, for the audit trail.</summary>
-    public static Deed Deed(this HttpContext context, string action, object? subject = null, JsonObject? detail = null) =>
+    /// <summary>The caller's action, for the audit trail.</summary>
+    public static AuditEvent AuditEvent(this HttpContext context, string action, object? subject = null,
+        JsonObject? detail = null) =>
         new(context.CallerName(), action, subject?.ToString() ?? "", detail);
 
     public static Guid CallerId(this HttpContext context) => Guid.Parse(context.User.FindFirstValue(ClaimTypes.NameIdentifier)!);
 
     public static bool IsAdmin(this HttpContext context) => context.User.HasClaim(ScopeClaim, Scopes.Admin);
 
-    public static IReadOnlyList<string> CallerScopes(this HttpContext context) => [.. context.User.FindAll(ScopeClaim).Select(c => c.Value)];
+    public static IReadOnlyList<string> CallerScopes(this HttpContext context) =>
+        [.. context.User.FindAll(ScopeClaim).Select(c => c.Value)];
 
     /// <summary>The token behind the request's session, or null when it came with a bearer token or with nothing.</summary>
     public static string? CallerSession(this HttpContext context) =>
@@ -52,17 +54,22 @@ static class Authentication
     public static void RequireOwner(this HttpContext context, string owner)
     {
         if (context.CallerName() != owner && !context.IsAdmin())
-            throw new ProblemException(403, "not-yours", $"This belongs to {owner}; only {owner} or an administrator may change it.");
+            throw new ProblemException(403, "not-yours",
+                $"This belongs to {owner}; only {owner} or an administrator may change it.");
     }
 
     /// <summary>The caller as requests carry it.</summary>
-    public static ClaimsPrincipal Principal(Caller caller, IEnumerable<System.Security.Claims.Claim> more) => new(new ClaimsIdentity(
+    public static ClaimsPrincipal Principal(Caller caller, IEnumerable<System.Security.Claims.Claim> more) =>
+        new(new ClaimsIdentity(
         [
-            new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()), new(ClaimTypes.Role, caller.Role.ToString()),
-            new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)), .. more,
+            new(ClaimTypes.Name, caller.Name), new(ClaimTypes.NameIdentifier, caller.UserId.ToString()),
+            new(ClaimTypes.Role, caller.Role.ToString()),
+            new(TokenClaim, caller.TokenId), .. caller.Scopes.Select(s => new System.Security.Claims.Claim(ScopeClaim, s)),
+            .. more,
         ], Scheme));
 
-    sealed class Handler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, UserStore users)
+    sealed class Handler(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder,
+        UserStore users)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
     {
         protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
@@ -90,10 +97,12 @@ static class Authentication
         {
             Response.Headers.WWWAuthenticate = "Bearer realm=\"MetaOpt\"";
             return ProblemWriter.WriteAsync(Context, new ProblemException(401, "unauthorized",
-                "Send \"Authorization: Bearer mo_...\" with a valid token, or sign in; the first token is in the file admin-token of the server's data folder."));
+                "Send \"Authorization: Bearer mo_...\" with a valid token, or sign in; the first token is in the file "
+                + "admin-token of the server's data folder."));
         }
 
         protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => ProblemWriter.WriteAsync(Context,
-            new ProblemException(403, "forbidden", $"The token lacks the scope this needs; it has: {string.Join(", ", Context.CallerScopes())}."));
+            new ProblemException(403, "forbidden",
+                $"The token lacks the scope this needs; it has: {string.Join(", ", Context.CallerScopes())}."));
     }
 }

@@ -4,9 +4,9 @@ using MetaOpt.Storage;
 namespace MetaOpt.Api.Auth;
 
 /// <summary>
-/// Signing in with a browser. A session is a row next to the tokens, so it is listed, expires and is revoked as they are, also when the
-/// token it was signed in with is revoked; nothing else has to be kept secret or in step between servers. Its cookie is out of the reach
-/// of scripts (HttpOnly) and is not sent along from other sites (SameSite=Strict).
+/// Signing in with a browser. A session is a row next to the tokens, so it is listed, expires and is revoked as they are, also
+/// when the token it was signed in with is revoked; nothing else has to be kept secret or in step between servers. Its cookie is
+/// out of the reach of scripts (HttpOnly) and is not sent along from other sites (SameSite=Strict).
 /// </summary>
 static class BrowserSession
 {
@@ -16,7 +16,7 @@ static class BrowserSession
     const string Cookie = "metaopt-session";
     static readonly TimeSpan s_lifetime = TimeSpan.FromDays(30);
 
-    /// <summary>What <c>POST /session</c> takes.</summary>
+    /// <summary>The body of <c>POST /session</c>.</summary>
     public sealed record SignIn
     {
         /// <summary>A token's whole text.</summary>
@@ -27,16 +27,17 @@ static class BrowserSession
     public static void MapBrowserSession(this RouteGroupBuilder v1)
     {
         var session = v1.MapGroup("/session").AllowAnonymous().WithTags("Account");
-        session.MapPost("", SignInAsync).WithSummary("Signs a browser in with a token: sets a cookie that does the same. Header X-MetaOpt: 1.");
+        session.MapPost("", SignInAsync)
+            .WithSummary("Signs a browser in with a token: sets a cookie that does the same. Header X-MetaOpt: 1.");
         session.MapDelete("", SignOutAsync).WithSummary("Signs the browser out. Header X-MetaOpt: 1.");
     }
 
-    /// <summary>What the session's cookie holds, or null.</summary>
+    /// <summary>Reads the session's cookie; null without one.</summary>
     public static string? Read(HttpRequest request) => request.Cookies[Cookie] is { Length: > 0 } secret ? secret : null;
 
     /// <summary>
-    /// Lets nobody else's page make a browser change something: only our own pages may set the header, since no other origin is allowed
-    /// to, and browsers say where a request comes from. SameSite alone would trust every host below the same domain.
+    /// Lets nobody else's page make a browser change something: only our own pages may set the header, since no other origin is
+    /// allowed to, and browsers say where a request comes from. SameSite alone would trust every host below the same domain.
     /// </summary>
     public static void RefuseForgery(HttpRequest request)
     {
@@ -56,16 +57,18 @@ static class BrowserSession
         var token = (await context.Request.ReadAsync<SignIn>()).Token.Trim();
         var caller = await users.VerifyAsync(token, cancel)
             ?? throw new ProblemException(401, "unauthorized", "The token is unknown, expired or revoked.");
-        var session = await users.CreateSessionAsync(caller, s_lifetime, new Deed(caller.Name, "session.begin"), cancel);
+        var session = await users.CreateSessionAsync(caller, s_lifetime, new AuditEvent(caller.Name, "session.begin"), cancel);
         context.Response.Cookies.Append(Cookie, session.Text, Options(context.Request, session.Token.ExpiresAt));
-        return Results.Json(new { name = caller.Name, role = caller.Role.ToString().ToLowerInvariant(), scopes = caller.Scopes }, statusCode: 201);
+        return Results.Json(new { name = caller.Name, role = caller.Role.ToString().ToLowerInvariant(), scopes = caller.Scopes },
+            statusCode: 201);
     }
 
     static async Task<IResult> SignOutAsync(HttpContext context, UserStore users, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         RefuseForgery(context.Request);
-        if (context.CallerSession() is { } id) await users.RevokeTokenAsync(context.CallerId(), id, context.Deed("session.end", id), cancel);
+        if (context.CallerSession() is { } id)
+            await users.RevokeTokenAsync(context.CallerId(), id, context.AuditEvent("session.end", id), cancel);
         context.Response.Cookies.Delete(Cookie, Options(context.Request, null));
         return Results.NoContent();
     }

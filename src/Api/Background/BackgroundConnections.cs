@@ -12,7 +12,8 @@ sealed class BackgroundConnections : NpgsqlInstanceConnectionFactoryBase
     public BackgroundConnections(NpgsqlDataSource database, PostgreSqlStorageOptions options) : base(options)
     {
         _database = database;
-        SetupConnectionStringBuilder(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Enlist = false }.ConnectionString);
+        SetupConnectionStringBuilder(
+            new NpgsqlConnectionStringBuilder(database.ConnectionString) { Enlist = false }.ConnectionString);
     }
 
     public override NpgsqlConnection GetOrCreateConnection() => _database.CreateConnection();

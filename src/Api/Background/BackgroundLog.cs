@@ -3,7 +3,9 @@ using Hangfire.Logging;
 
 namespace MetaOpt.Api.Background;
 
-/// <summary>Hangfire's log goes to the service's. Hangfire keeps one provider for a process: that of an ended host must not fail.</summary>
+/// <summary>
+/// Hangfire's log goes to the service's. Hangfire keeps one provider for a process: that of an ended host must not fail.
+/// </summary>
 sealed class BackgroundLog(ILoggerFactory loggers) : ILogProvider
 {
     readonly AspNetCoreLogProvider _provider = new(loggers);

@@ -6,8 +6,8 @@ using Npgsql;
 namespace MetaOpt.Api.Background;
 
 /// <summary>
-/// Hangfire for the service's own background work. Runs are not its business: they wait in the table <c>runs</c>, whose workers have no
-/// rights on Hangfire's schema.
+/// Hangfire for the service's own background work. Runs are not its business: they wait in the table <c>runs</c>, whose workers
+/// have no rights on Hangfire's schema.
 /// </summary>
 static class BackgroundServices
 {
@@ -18,7 +18,8 @@ static class BackgroundServices
     {
         // Of this host's own: Hangfire's defaults are static, and a process may have several hosts.
         services.AddSingleton<JobStorage>(provider => NewStorage(provider.GetRequiredService<NpgsqlDataSource>()));
-        services.AddSingleton<JobActivator>(provider => new AspNetCoreJobActivator(provider.GetRequiredService<IServiceScopeFactory>()));
+        services.AddSingleton<JobActivator>(
+            provider => new AspNetCoreJobActivator(provider.GetRequiredService<IServiceScopeFactory>()));
         services.AddHangfire((provider, configuration) => configuration
             .SetDataCompatibilityLevel(CompatibilityLevel.Version_180)
             .UseSimpleAssemblyNameTypeSerializer()

@@ -7,7 +7,8 @@ using Npgsql;
 namespace MetaOpt.Api.Background;
 
 /// <summary>The list of what the service does again and again; entered once the database answers.</summary>
-sealed class RecurringJobs(IRecurringJobManager jobs, IBackgroundJobClient client, NpgsqlDataSource database, ILogger<RecurringJobs> log) : BackgroundService
+sealed class RecurringJobs(IRecurringJobManager jobs, IBackgroundJobClient client, NpgsqlDataSource database,
+    ILogger<RecurringJobs> log) : BackgroundService
 {
     static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(5);
 

@@ -12,7 +12,8 @@ static class CatalogueApi
     public static void MapCatalogue(this RouteGroupBuilder v1) => v1.MapGet("/catalogue", DescribeAsync)
         .WithTags("Catalogue").WithSummary("Every kind of run, task and optimizer with all options, defaults and bounds.");
 
-    static async Task<IResult> DescribeAsync(HttpRequest request, RunKinds kinds, Documentation documentation, MetaOptDb db, CancellationToken cancel)
+    static async Task<IResult> DescribeAsync(HttpRequest request, RunKinds kinds, Documentation documentation, MetaOptDb db,
+        CancellationToken cancel)
     {
         request.AllowQuery();
         var document = SpecReader.Describe(kinds, documentation.SummaryOf);
@@ -28,7 +29,9 @@ static class CatalogueApi
         var networks =
             from worker in workers
             from network in (JsonNode.Parse(worker.Facts.GetRawText()) as JsonObject)?["networks"] as JsonArray ?? []
-            let name = network is JsonObject facts && facts["name"] is JsonValue text && text.TryGetValue(out string? known) ? known : null
+            let name = network is JsonObject facts && facts["name"] is JsonValue text && text.TryGetValue(out string? known)
+                ? known
+                : null
             where name is not null
             select (Name: name, Document: network!.DeepClone());
         return [.. networks.DistinctBy(n => n.Name).OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => n.Document)];

@@ -22,8 +22,10 @@ sealed partial class Documentation
 
     static string Plain(XElement summary)
     {
-        foreach (var reference in summary.Descendants().Where(e => e.Attribute("cref") is not null || e.Attribute("name") is not null).ToList())
-            reference.ReplaceWith(((string?)reference.Attribute("cref") ?? (string)reference.Attribute("name")!).Split('.', ':')[^1]);
+        foreach (var reference in summary.Descendants()
+            .Where(e => e.Attribute("cref") is not null || e.Attribute("name") is not null).ToList())
+            reference.ReplaceWith(((string?)reference.Attribute("cref") ?? (string)reference.Attribute("name")!)
+                .Split('.', ':')[^1]);
         return Spaces().Replace(summary.Value, " ").Trim();
     }
 

@@ -13,16 +13,21 @@ using Swashbuckle.AspNetCore.SwaggerGen;
 
 namespace MetaOpt.Api.Catalogue;
 
-/// <summary>Swagger: bearer tokens, the specifications' schemas made from the catalogue, and examples that run as they stand.</summary>
+/// <summary>
+/// Swagger: bearer tokens, the specifications' schemas made from the catalogue, and examples that run as they stand.
+/// </summary>
 static class OpenApi
 {
     const string Bearer = "Bearer";
 
-    public static void AddOpenApiDocument(this IServiceCollection services) => services.AddEndpointsApiExplorer().AddSwaggerGen(o =>
+    public static void AddOpenApiDocument(this IServiceCollection services) =>
+        services.AddEndpointsApiExplorer().AddSwaggerGen(o =>
     {
-        o.SwaggerDoc("v1", new OpenApiInfo { Title = "MetaOpt", Version = "v1", Description = "Learn optimizers and measure them." });
+        o.SwaggerDoc("v1",
+            new OpenApiInfo { Title = "MetaOpt", Version = "v1", Description = "Learn optimizers and measure them." });
         o.AddSecurityDefinition(Bearer, new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer" });
-        o.AddSecurityRequirement(document => new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Bearer, document)] = [] });
+        o.AddSecurityRequirement(document =>
+            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Bearer, document)] = [] });
         o.DocumentFilter<Bodies>();
     });
 
@@ -33,7 +38,8 @@ static class OpenApi
     }
 
     /// <summary>A submission of each kind, by its title.</summary>
-    static Dictionary<string, string> Examples(RunKinds kinds) => kinds.All.ToDictionary(k => k.Example.Title, k => Example(k).ToJsonString());
+    static Dictionary<string, string> Examples(RunKinds kinds) =>
+        kinds.All.ToDictionary(k => k.Example.Title, k => Example(k).ToJsonString());
 
     static JsonObject Example(RunKind kind) => new()
     {
@@ -72,17 +78,22 @@ static class OpenApi
                 schemas[Name(registry.Kind)] = new OpenApiSchema
                 {
                     OneOf = [.. catalogue[registry.List]!.AsArray().Select(entry =>
-                        (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!, (string)entry["summary"]!))],
+                        (IOpenApiSchema)Record(document, entry!["fields"]!.AsArray(), (string)entry["name"]!,
+                            (string)entry["summary"]!))],
                 };
             foreach (var kind in catalogue["kinds"]!.AsArray())
                 schemas[Name((string)kind!["name"]!)] = Record(document, kind["fields"]!.AsArray(), null, null);
             schemas["Submission"] = Submission(document, catalogue);
-            foreach (var (path, effect) in new[] { ("/api/v1/runs", "Queues a run."), ("/api/v1/runs:validate", "Changes nothing.") })
-                if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
+            foreach (var (path, effect) in new[] { ("/api/v1/runs", "Queues a run."),
+                ("/api/v1/runs:validate", "Changes nothing.") })
+                if (document.Paths.TryGetValue(path, out var item)
+                    && item.Operations!.TryGetValue(HttpMethod.Post, out var operation))
                     operation.RequestBody = Body(new OpenApiSchemaReference("Submission", document), Examples(kinds), effect);
-            Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename", """{"name":"a better name","tags":["kept"],"priority":-5}""",
+            Takes<RunChange>(document, HttpMethod.Patch, "/api/v1/runs/{id}", "rename",
+                """{"name":"a better name","tags":["kept"],"priority":-5}""",
                 "Changes the run's name, tags and priority.");
-            Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed", """{"name":"the same with another seed","spec":{"seed":2}}""",
+            Takes<Fork>(document, HttpMethod.Post, "/api/v1/runs/{id}/fork", "another seed",
+                """{"name":"the same with another seed","spec":{"seed":2}}""",
                 "Queues a run.");
             Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas", "a small lab",
                 """{"running":4,"queued":500,"storedBytes":50000000000,"deviceHours":100}""",
@@ -90,28 +101,38 @@ static class OpenApi
             Takes<QuotasApi.Limits>(document, HttpMethod.Put, "/api/v1/quotas/{name}", "before a deadline", """{"running":8}""",
                 "WARNING: replaces, at once, all limits of this user.");
             var grid = GridExample(kinds);
-            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two kernel sets", grid, "Queues six runs.");
-            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two kernel sets", grid, "Changes nothing.");
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:batch", "three seeds, two kernel sets", grid,
+                "Queues six runs.");
+            Takes<Batch>(document, HttpMethod.Post, "/api/v1/runs:validate-batch", "three seeds, two kernel sets", grid,
+                "Changes nothing.");
             var nightly = ScheduleExample(kinds);
-            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules", "every night at three", nightly, "Creates a schedule that submits a run every night.");
-            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules:validate", "every night at three", nightly, "Changes nothing.");
+            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules", "every night at three", nightly,
+                "Creates a schedule that submits a run every night.");
+            Takes<ScheduleRequest>(document, HttpMethod.Post, "/api/v1/schedules:validate", "every night at three", nightly,
+                "Changes nothing.");
             Takes<ScheduleChange>(document, HttpMethod.Patch, "/api/v1/schedules/{id}");
             Takes<NewSubscription>(document, HttpMethod.Post, "/api/v1/subscriptions");
             Takes<SubscriptionChange>(document, HttpMethod.Patch, "/api/v1/subscriptions/{id}");
             Takes<ModelsApi.Promotion>(document, HttpMethod.Post, "/api/v1/checkpoints/{id}/promote");
             const string token = """{"name":"my script","scopes":["runs:read"],"expiresInDays":30}""";
-            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token, "Creates a token that only reads, for 30 days.");
+            Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/me/tokens", "for a script", token,
+                "Creates a token that only reads, for 30 days.");
             Takes<BrowserSession.SignIn>(document, HttpMethod.Post, "/api/v1/session");
-            Takes<NewUser>(document, HttpMethod.Post, "/api/v1/users", "a colleague", """{"name":"ada","role":"member","weight":2}""",
+            Takes<NewUser>(document, HttpMethod.Post, "/api/v1/users", "a colleague",
+                """{"name":"ada","role":"member","weight":2}""",
                 "Adds the user ada, without a token.");
-            Takes<UserEdit>(document, HttpMethod.Patch, "/api/v1/users/{name}", "the usual share of the machines", """{"weight":1}""",
+            Takes<UserEdit>(document, HttpMethod.Patch, "/api/v1/users/{name}", "the usual share of the machines",
+                """{"weight":1}""",
                 "Sets the user's weight to the default.");
             Takes<TokenRequest>(document, HttpMethod.Post, "/api/v1/users/{name}/tokens", "for a script", token,
                 "Creates a token of the user's that only reads, for 30 days.");
         }
 
-        /// <summary>The body is a record <typeparamref name="T"/>; with an example that runs as it stands, and what it then does.</summary>
-        void Takes<T>(OpenApiDocument document, HttpMethod method, string path, string? example = null, string? body = null, string? effect = null)
+        /// <summary>
+        /// The body is a record <typeparamref name="T"/>; with an example that runs as it stands, and what it then does.
+        /// </summary>
+        void Takes<T>(OpenApiDocument document, HttpMethod method, string path, string? example = null, string? body = null,
+            string? effect = null)
         {
             if (document.Paths.TryGetValue(path, out var item) && item.Operations!.TryGetValue(method, out var operation))
                 operation.RequestBody = Body(
@@ -119,20 +140,27 @@ static class OpenApi
                     example is null ? [] : new Dictionary<string, string> { [example] = body! }, effect);
         }
 
-        static OpenApiRequestBody Body(IOpenApiSchema schema, IEnumerable<KeyValuePair<string, string>> examples, string? effect) => new()
-        {
-            Required = true,
-            // Where Swagger's page shows it beside the button that sends the example.
-            Description = effect,
-            Content = new Dictionary<string, IOpenApiMediaType>
+        static OpenApiRequestBody Body(IOpenApiSchema schema, IEnumerable<KeyValuePair<string, string>> examples,
+            string? effect) => new()
             {
-                ["application/json"] = new OpenApiMediaType
+                Required = true,
+                // Where Swagger's page shows it beside the button that sends the example.
+                Description = effect,
+                Content = new Dictionary<string, IOpenApiMediaType>
                 {
-                    Schema = schema,
-                    Examples = examples.ToDictionary(e => e.Key, e => (IOpenApiExample)new OpenApiExample { Summary = e.Key, Description = effect, Value = JsonNode.Parse(e.Value) }),
+                    ["application/json"] = new OpenApiMediaType
+                    {
+                        Schema = schema,
+                        Examples = examples.ToDictionary(e => e.Key,
+                        e => (IOpenApiExample)new OpenApiExample
+                        {
+                            Summary = e.Key,
+                            Description = effect,
+                            Value = JsonNode.Parse(e.Value)
+                        }),
+                    },
                 },
-            },
-        };
+            };
 
         static OpenApiSchema Submission(OpenApiDocument document, JsonObject catalogue) => new()
         {
@@ -141,15 +169,39 @@ static class OpenApi
             Required = new HashSet<string> { "kind", "spec" },
             Properties = new Dictionary<string, IOpenApiSchema>
             {
-                ["kind"] = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. catalogue["kinds"]!.AsArray().Select(k => JsonNode.Parse(k!["name"]!.ToJsonString())!)] },
+                ["kind"] = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.String,
+                    Enum = [.. catalogue["kinds"]!.AsArray().Select(k => JsonNode.Parse(k!["name"]!.ToJsonString())!)]
+                },
                 ["name"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 200 },
-                ["tags"] = new OpenApiSchema { Type = JsonSchemaType.Array, MaxItems = 20, Items = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 60 } },
+                ["tags"] = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.Array,
+                    MaxItems = 20,
+                    Items = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 60 }
+                },
                 ["notes"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 10_000 },
                 ["pool"] = new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 40, Default = "cpu" },
-                ["priority"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Minimum = "-100", Maximum = "100", Default = 0 },
+                ["priority"] = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.Integer,
+                    Minimum = "-100",
+                    Maximum = "100",
+                    Default = 0
+                },
                 ["timeLimitSeconds"] = new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "1", Maximum = "31536000" },
-                ["after"] = new OpenApiSchema { Type = JsonSchemaType.Array, MaxItems = 50, Items = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" } },
-                ["spec"] = new OpenApiSchema { OneOf = [.. catalogue["kinds"]!.AsArray().Select(k => (IOpenApiSchema)new OpenApiSchemaReference(Name((string)k!["name"]!), document))] },
+                ["after"] = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.Array,
+                    MaxItems = 50,
+                    Items = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" }
+                },
+                ["spec"] = new OpenApiSchema
+                {
+                    OneOf = [.. catalogue["kinds"]!.AsArray()
+                    .Select(k => (IOpenApiSchema)new OpenApiSchemaReference(Name((string)k!["name"]!), document))]
+                },
             },
         };
 
@@ -165,7 +217,8 @@ static class OpenApi
                 Description = description,
                 AdditionalPropertiesAllowed = false,
                 Properties = properties,
-                Required = new HashSet<string>([.. type is null ? [] : (string[])["type"], .. fields.Where(f => (bool)f!["required"]!).Select(f => (string)f!["name"]!)]),
+                Required = new HashSet<string>([.. type is null ? [] : (string[])["type"],
+                    .. fields.Where(f => (bool)f!["required"]!).Select(f => (string)f!["name"]!)]),
             };
         }
 
@@ -174,8 +227,11 @@ static class OpenApi
             var type = (string)field["type"]!;
             IOpenApiSchema schema = Catalog.Registries.Any(r => r.Kind == type)
                 ? new OpenApiSchemaReference(Name(type), document)
-                : type == "object" && field["fields"] is null ? new OpenApiSchema { Type = JsonSchemaType.Object, Description = (string?)field["description"] }
-                : type == "object" ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"]) : Scalar(field, type);
+                : type == "object" && field["fields"] is null
+                    ? new OpenApiSchema { Type = JsonSchemaType.Object, Description = (string?)field["description"] }
+                : type == "object"
+                    ? Record(document, field["fields"]!.AsArray(), null, (string?)field["description"])
+                    : Scalar(field, type);
             if (!(bool)field["list"]!) return schema;
             return new OpenApiSchema
             {
@@ -193,7 +249,13 @@ static class OpenApi
             var (isText, list) = (type is "string" or "uuid" or "choice", (bool)field["list"]!);
             return new OpenApiSchema
             {
-                Type = (type switch { "integer" => JsonSchemaType.Integer, "number" => JsonSchemaType.Number, "boolean" => JsonSchemaType.Boolean, _ => JsonSchemaType.String })
+                Type = (type switch
+                {
+                    "integer" => JsonSchemaType.Integer,
+                    "number" => JsonSchemaType.Number,
+                    "boolean" => JsonSchemaType.Boolean,
+                    _ => JsonSchemaType.String
+                })
                     | ((bool)field["nullable"]! ? JsonSchemaType.Null : 0),
                 Format = type == "uuid" ? "uuid" : null,
                 Description = list ? null : (string?)field["description"],
@@ -206,6 +268,7 @@ static class OpenApi
             };
         }
 
-        static string Name(string kind) => string.Concat(kind.Split(' ', '-').Select(word => char.ToUpperInvariant(word[0]) + word[1..])) + "Spec";
+        static string Name(string kind) =>
+            string.Concat(kind.Split(' ', '-').Select(word => char.ToUpperInvariant(word[0]) + word[1..])) + "Spec";
     }
 }

@@ -14,7 +14,9 @@ static class PresetsApi
     {
         var presets = v1.MapGroup("/presets").WithTags("Catalogue");
         presets.MapGet("", List).WithSummary("Every preset: what it shows, and how many minutes it takes on two cores.");
-        presets.MapGet("/{name}", Read).WithSummary("One preset: specifications of all its runs, what must come out, published numbers. Query: size (quick, full).");
+        presets.MapGet("/{name}", Read)
+            .WithSummary(
+                "One preset: specifications of all its runs, what must come out, published numbers. Query: size (quick, full).");
     }
 
     static IResult List(HttpRequest request)
@@ -27,7 +29,11 @@ static class PresetsApi
                 ["name"] = p.Name,
                 ["title"] = p.Title,
                 ["source"] = p.Source,
-                ["minutes"] = new JsonObject { ["quick"] = p.Plan(PresetSize.Quick).Minutes, ["full"] = p.Plan(PresetSize.Full).Minutes },
+                ["minutes"] = new JsonObject
+                {
+                    ["quick"] = p.Plan(PresetSize.Quick).Minutes,
+                    ["full"] = p.Plan(PresetSize.Full).Minutes
+                },
             })]),
         });
     }

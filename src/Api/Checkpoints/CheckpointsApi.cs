@@ -14,14 +14,17 @@ static class CheckpointsApi
         var group = v1.MapGroup("").WithTags("Checkpoints");
         group.MapGet("/runs/{id:guid}/checkpoints", ListAsync).WithSummary("The run's checkpoints.");
         group.MapGet("/checkpoints/{id:guid}", GetAsync).WithSummary("One checkpoint's size and SHA-256.");
-        group.MapMethods("/checkpoints/{id:guid}/content", ["GET", "HEAD"], ContentAsync).WithSummary("The bytes (safetensors); Range and If-None-Match work.");
+        group.MapMethods("/checkpoints/{id:guid}/content", ["GET", "HEAD"], ContentAsync)
+            .WithSummary("The bytes (safetensors); Range and If-None-Match work.");
     }
 
-    static async Task<IResult> ListAsync(Guid id, HttpRequest request, MetaOptDb db, CheckpointStore checkpoints, CancellationToken cancel)
+    static async Task<IResult> ListAsync(Guid id, HttpRequest request, MetaOptDb db, CheckpointStore checkpoints,
+        CancellationToken cancel)
     {
         request.AllowQuery();
         if (!await db.Runs.AnyAsync(r => r.Id == id, cancel)) throw ProblemException.NotFound($"run {id}");
-        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await checkpoints.ListAsync(id, cancel)).Select(Document)]) });
+        return Results.Json(
+            new JsonObject { ["items"] = new JsonArray([.. (await checkpoints.ListAsync(id, cancel)).Select(Document)]) });
     }
 
     static async Task<IResult> GetAsync(Guid id, HttpRequest request, CheckpointStore checkpoints, CancellationToken cancel)
@@ -52,7 +55,8 @@ static class CheckpointsApi
             if (length <= 0)
             {
                 response.Headers.ContentRange = $"bytes */{header.Size}";
-                throw new ProblemException(416, "range-not-satisfiable", $"The checkpoint has {header.Size} bytes; the range asks for others.");
+                throw new ProblemException(416, "range-not-satisfiable",
+                    $"The checkpoint has {header.Size} bytes; the range asks for others.");
             }
             response.StatusCode = 206;
             response.Headers.ContentRange = $"bytes {offset}-{offset + length - 1}/{header.Size}";
@@ -61,12 +65,14 @@ static class CheckpointsApi
         response.ContentLength = length;
         response.Headers.ContentDisposition = $"attachment; filename=\"{id}.safetensors\"";
         if (HttpMethods.IsHead(request.Method)) return;
-        await foreach (var part in checkpoints.OpenAsync(id, offset, length, cancel)) await response.Body.WriteAsync(part, cancel);
+        await foreach (var part in checkpoints.OpenAsync(id, offset, length, cancel))
+            await response.Body.WriteAsync(part, cancel);
     }
 
     /// <summary>One byte range; several, or a malformed header, are answered with the whole, as RFC 9110 allows.</summary>
     static RangeItemHeaderValue? RangeOf(HttpRequest request, string etag) =>
-        RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var range) && range.Unit == "bytes" && range.Ranges.Count == 1
+        RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var range) && range.Unit == "bytes"
+            && range.Ranges.Count == 1
         && request.Headers.IfRange.ToString() is var condition && (condition.Length == 0 || condition == etag)
             ? range.Ranges.First()
             : null;

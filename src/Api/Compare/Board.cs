@@ -23,7 +23,8 @@ sealed record Board(string Id, JsonNode Task, int Horizon, IReadOnlyList<BoardEn
     /// <summary>Repeated measurements count once: the one on the most instances, then the latest.</summary>
     static IReadOnlyList<BoardEntry> Best(IEnumerable<BoardEntry> entries, Func<Standing, string> identity) =>
     [
-        .. entries.GroupBy(e => identity(e.Standing)).Select(same => same.OrderByDescending(e => e.Of.Instances).ThenByDescending(e => e.Run.Id).First())
+        .. entries.GroupBy(e => identity(e.Standing))
+            .Select(same => same.OrderByDescending(e => e.Of.Instances).ThenByDescending(e => e.Run.Id).First())
             .OrderBy(e => e.Measured.FinalMean ?? double.PositiveInfinity),
     ];
 }

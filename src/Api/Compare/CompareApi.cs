@@ -16,9 +16,12 @@ static class CompareApi
     const int MostRuns = 8, DefaultPoints = 1000, MostPoints = 2000;
 
     public static void MapCompare(this RouteGroupBuilder v1) => v1.MapGet("/compare", CompareAsync).WithTags("Runs")
-        .WithSummary("Runs side by side. Query: runs (up to 8 ids, joined by commas), series (by default what most of them have), maxPoints.");
+        .WithSummary(
+            "Runs side by side. Query: runs (up to 8 ids, joined by commas), series (by default what most of them have), "
+            + "maxPoints.");
 
-    static async Task<IResult> CompareAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, SeriesStore store, CancellationToken cancel)
+    static async Task<IResult> CompareAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, SeriesStore store,
+        CancellationToken cancel)
     {
         request.AllowQuery("runs", "series", "maxPoints");
         var ids = ReadIds(request);
@@ -27,7 +30,10 @@ static class CompareApi
         var found = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.Id)).ToListAsync(cancel);
         var runs = ids.Select(id => found.Find(r => r.Id == id)).OfType<Run>().ToList();
         var missing = ids.Except(runs.Select(r => r.Id)).ToList();
-        if (runs.Count == 0) throw ProblemException.NotFound(ids.Count == 1 ? $"run {ids[0]}" : $"run with any of the ids {string.Join(", ", ids)}");
+        if (runs.Count == 0)
+            throw ProblemException.NotFound(ids.Count == 1
+                ? $"run {ids[0]}"
+                : $"run with any of the ids {string.Join(", ", ids)}");
         var series = await Task.WhenAll(runs.Select(r => store.ListAsync(r.Id, cancel)));
         var name = wanted ?? Shared(series);
         var data = await Task.WhenAll(runs.Select(async (run, i) =>
@@ -35,10 +41,14 @@ static class CompareApi
         return Results.Json(new JsonObject
         {
             ["series"] = name,
-            ["names"] = new JsonArray([.. series.SelectMany(s => s).Select(s => s.Name).Distinct().Order(StringComparer.Ordinal).Select(n => (JsonNode)n)]),
-            ["runs"] = new JsonArray([.. runs.Select((run, i) => Column(run, kinds, data[i], series[i].FirstOrDefault(s => s.Name == name)))]),
+            ["names"] = new JsonArray(
+                [.. series.SelectMany(s => s).Select(s => s.Name).Distinct().Order(StringComparer.Ordinal)
+                    .Select(n => (JsonNode)n)]),
+            ["runs"] = new JsonArray(
+                [.. runs.Select((run, i) => Column(run, kinds, data[i], series[i].FirstOrDefault(s => s.Name == name)))]),
             ["missing"] = new JsonArray([.. missing.Select(id => (JsonNode)id.ToString())]),
-            ["differences"] = new JsonArray([.. SpecDifference.Of([.. runs.Select(r => JsonNode.Parse(r.Spec.GetRawText()))]).Select(d => new JsonObject
+            ["differences"] = new JsonArray(
+                [.. SpecDifference.Of([.. runs.Select(r => JsonNode.Parse(r.Spec.GetRawText()))]).Select(d => new JsonObject
             {
                 ["pointer"] = d.Pointer,
                 ["values"] = new JsonArray([.. d.Values.Select(v => v?.DeepClone())]),
@@ -49,15 +59,17 @@ static class CompareApi
     static List<Guid> ReadIds(HttpRequest request)
     {
         var parts = request.Query["runs"].ToString().Split(',', StringSplitOptions.TrimEntries);
-        var ids = parts.Take(MostRuns + 1).Select(p => Guid.TryParseExact(p, "D", out var id) ? id : Guid.Empty).Distinct().ToList();
+        var ids = parts.Take(MostRuns + 1).Select(p => Guid.TryParseExact(p, "D", out var id) ? id : Guid.Empty).Distinct()
+            .ToList();
         return parts.Length <= MostRuns && !ids.Contains(Guid.Empty) && ids.Count == parts.Length
             ? ids
             : throw ProblemException.BadParameter("runs", $"must be 1 to {MostRuns} different ids of runs, joined by commas.");
     }
 
-    /// <summary>What most of the runs have, means of contestants and the training's own loss before others.</summary>
+    /// <summary>Chooses the series that most runs have, means of contestants and the training's own loss before others.</summary>
     static string? Shared(IReadOnlyList<SeriesInfo>[] series) => series.SelectMany(s => s).GroupBy(s => s.Name)
-        .OrderByDescending(g => g.Count()).ThenBy(g => g.Key is "meta-loss" ? 0 : g.Key.EndsWith("/mean", StringComparison.Ordinal) ? 1 : 2)
+        .OrderByDescending(g => g.Count())
+        .ThenBy(g => g.Key is "meta-loss" ? 0 : g.Key.EndsWith("/mean", StringComparison.Ordinal) ? 1 : 2)
         .ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
 
     static JsonObject Column(Run run, RunKinds kinds, SeriesData? data, SeriesInfo? info)

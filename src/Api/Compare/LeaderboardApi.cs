@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Compare;
 
 /// <summary>
-/// Who is best at what: every optimizer that finished evaluations measured, by task. Evaluations belong together when their task and
+/// The leaderboard: every optimizer that finished evaluations measured, by task. Evaluations belong together when their task and
 /// horizon are the same in every option; losses of others cannot be compared.
 /// </summary>
 static class LeaderboardApi
@@ -20,8 +20,12 @@ static class LeaderboardApi
     public static void MapLeaderboard(this RouteGroupBuilder v1)
     {
         var boards = v1.MapGroup("/leaderboards").WithTags("Runs");
-        boards.MapGet("", ListAsync).WithSummary("Tasks on which optimizers were measured, the latest first; and the evaluations that are left out, with the reason.");
-        boards.MapGet("/{id}", ReadAsync).WithSummary("Optimizers on one task by final loss, with steps and seconds to a loss. Query: target.");
+        boards.MapGet("", ListAsync)
+            .WithSummary(
+                "Tasks on which optimizers were measured, the latest first; and the evaluations that are left out, with the "
+                + "reason.");
+        boards.MapGet("/{id}", ReadAsync)
+            .WithSummary("Optimizers on one task by final loss, with steps and seconds to a loss. Query: target.");
     }
 
     static async Task<IResult> ListAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, CancellationToken cancel)
@@ -31,14 +35,19 @@ static class LeaderboardApi
         return Results.Json(new JsonObject
         {
             ["items"] = new JsonArray([.. boards.Select(Brief)]),
-            ["leftOut"] = new JsonArray([.. leftOut.Select(run => new JsonObject { ["id"] = run.Run.Id.ToString(), ["name"] = run.Run.Name, ["reason"] = run.Reason })]),
+            ["leftOut"] =
+                new JsonArray(
+                    [.. leftOut.Select(run =>
+                        new JsonObject { ["id"] = run.Run.Id.ToString(), ["name"] = run.Run.Name, ["reason"] = run.Reason })]),
         });
     }
 
-    static async Task<IResult> ReadAsync(string id, HttpRequest request, RunKinds kinds, MetaOptDb db, SeriesStore series, CancellationToken cancel)
+    static async Task<IResult> ReadAsync(string id, HttpRequest request, RunKinds kinds, MetaOptDb db, SeriesStore series,
+        CancellationToken cancel)
     {
         request.AllowQuery("target");
-        var board = (await ReadBoardsAsync(kinds, db, cancel)).Boards.FirstOrDefault(b => b.Id == id) ?? throw ProblemException.NotFound("such leaderboard");
+        var board = (await ReadBoardsAsync(kinds, db, cancel)).Boards.FirstOrDefault(b => b.Id == id)
+            ?? throw ProblemException.NotFound("such leaderboard");
         var target = request.QueryText("target") switch
         {
             null => board.Entries.Where(e => !e.Measured.Learned).Min(e => e.Measured.FinalMean),
@@ -65,9 +74,12 @@ static class LeaderboardApi
             else leftOut.Add((run, reason));
         // What a run learned is its final checkpoint, under whichever name it was measured.
         var learners = measured.SelectMany(m => m.Item2.Standings).Select(s => s.Learner).OfType<Guid>().ToList();
-        var finals = (await db.Checkpoints.Where(c => learners.Contains(c.RunId) && c.Name == "final").OrderBy(c => c.Step).ToListAsync(cancel))
+        var finals =
+            (await db.Checkpoints.Where(c => learners.Contains(c.RunId) && c.Name == "final").OrderBy(c => c.Step)
+                .ToListAsync(cancel))
             .GroupBy(c => c.RunId).ToDictionary(c => c.Key, c => c.Last().Id);
-        return (Board.Of(measured, s => s.Learner is { } run && finals.TryGetValue(run, out var final) ? $"\"{final}\"" : s.Identity), leftOut);
+        return (Board.Of(measured,
+            s => s.Learner is { } run && finals.TryGetValue(run, out var final) ? $"\"{final}\"" : s.Identity), leftOut);
     }
 
     static JsonObject Brief(Board board) => new()

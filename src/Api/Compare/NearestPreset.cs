@@ -22,13 +22,17 @@ static class NearestPreset
            select new Candidate(preset, size, run, run.Submitted(plan)),
     ]);
 
-    public static void MapNearestPreset(this RouteGroupBuilder v1) => v1.MapGet("/runs/{id:guid}/preset", ReadAsync).WithTags("Runs")
-        .WithSummary("The preset's run that this one is most like, and every field but the seed in which it differs from it; null when none is of its task and optimizer.");
+    public static void MapNearestPreset(this RouteGroupBuilder v1) =>
+        v1.MapGet("/runs/{id:guid}/preset", ReadAsync).WithTags("Runs")
+        .WithSummary(
+            "The preset's run that this one is most like, and every field but the seed in which it differs from it; null when "
+            + "none is of its task and optimizer.");
 
     static async Task<IResult> ReadAsync(Guid id, HttpRequest request, RunKinds kinds, MetaOptDb db, CancellationToken cancel)
     {
         request.AllowQuery();
-        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel)
+            ?? throw ProblemException.NotFound($"run {id}");
         var spec = JsonNode.Parse(run.Spec.GetRawText()) as JsonObject ?? [];
         var nearest = s_candidates.Value.Where(c => c.Run.Spec.GetType() == kinds.Find(run.Kind)?.Spec && SameTypes(c.Spec, spec))
             .Select(c => (Candidate: c, Differences: Differences(spec, c)))
@@ -49,9 +53,12 @@ static class NearestPreset
         });
     }
 
-    /// <summary>What is chosen by a type, such as the task and the optimizer, is of the same type in both.</summary>
+    /// <summary>
+    /// Whether the parts that a type chooses, such as the task and the optimizer, are of the same type in both.
+    /// </summary>
     static bool SameTypes(JsonObject a, JsonObject b) =>
-        a.Select(field => field.Key).Union(b.Select(field => field.Key)).All(field => JsonNode.DeepEquals(TypeOf(a, field), TypeOf(b, field)));
+        a.Select(field => field.Key).Union(b.Select(field => field.Key))
+            .All(field => JsonNode.DeepEquals(TypeOf(a, field), TypeOf(b, field)));
 
     static JsonNode? TypeOf(JsonObject spec, string field) => (spec[field] as JsonObject)?["type"];
 
@@ -60,11 +67,15 @@ static class NearestPreset
     {
         var preset = (JsonObject)candidate.Spec.DeepClone();
         foreach (var (field, value) in spec)
-            if (value is JsonArray entries && preset[field] is JsonArray planned && planned.Any(e => e is JsonObject)) preset[field] = Align(planned, entries);
-        return [.. SpecDifference.Of([spec, preset]).Where(d => d.Pointer != "/seed" && !(d.Values[0] is not null && candidate.Run.LeavesOpen(preset, d.Pointer)))];
+            if (value is JsonArray entries && preset[field] is JsonArray planned && planned.Any(e => e is JsonObject))
+                preset[field] = Align(planned, entries);
+        return [.. SpecDifference.Of([spec, preset])
+            .Where(d => d.Pointer != "/seed" && !(d.Values[0] is not null && candidate.Run.LeavesOpen(preset, d.Pointer)))];
     }
 
-    /// <summary>The preset's entries, each at the place of the run's of the same name; those that the run lacks come last.</summary>
+    /// <summary>
+    /// The preset's entries, each at the place of the run's of the same name; those that the run lacks come last.
+    /// </summary>
     static JsonArray Align(JsonArray preset, JsonArray run)
     {
         List<JsonNode?> left = [.. preset];
@@ -80,8 +91,9 @@ static class NearestPreset
         return new JsonArray([.. aligned.Concat(left).Select(c => c?.DeepClone())]);
     }
 
-    /// <summary>What an entry is called; by default the type of what it holds.</summary>
+    /// <summary>An entry's name; by default the type that it holds.</summary>
     static string? Name(JsonNode? entry) => entry is JsonObject fields
-        ? (fields["name"] ?? fields.Select(field => TypeOf(fields, field.Key)).FirstOrDefault(type => type is not null))?.ToJsonString()
+        ? (fields["name"]
+            ?? fields.Select(field => TypeOf(fields, field.Key)).FirstOrDefault(type => type is not null))?.ToJsonString()
         : entry?.ToJsonString();
 }

@@ -8,7 +8,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Compare;
 
-/// <summary>What the optimizers of a run do, computed on the spot: small, and bounded by <see cref="Portrait"/>.</summary>
+/// <summary>
+/// The updates that a run's optimizers make, computed on the spot: small, and bounded by <see cref="UpdateResponse"/>.
+/// </summary>
 static class TrajectoryApi
 {
     const int MostContestants = 8;
@@ -16,22 +18,27 @@ static class TrajectoryApi
     // One at a time: it computes, and the server has other things to do.
     static readonly SemaphoreSlim s_turn = new(1);
 
-    public static void MapTrajectory(this RouteGroupBuilder v1) => v1.MapGet("/runs/{id:guid}/trajectory", ReadAsync).WithTags("Runs").WithSummary(
-        "For an evaluation that succeeded: each optimizer's update against the gradient after a history of gradients, and paths on tasks of "
+    public static void MapTrajectory(this RouteGroupBuilder v1) =>
+        v1.MapGet("/runs/{id:guid}/trajectory", ReadAsync).WithTags("Runs").WithSummary(
+        "For an evaluation that succeeded: each optimizer's update against the gradient after a history of gradients, and paths "
+        + "on tasks of "
         + "two coordinates. Query: step (gradients seen before), instance.");
 
     static async Task<IResult> ReadAsync(
         Guid id, HttpRequest request, RunKinds kinds, MetaOptDb db, CheckpointStore checkpoints, CancellationToken cancel)
     {
         request.AllowQuery("step", "instance");
-        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel)
+            ?? throw ProblemException.NotFound($"run {id}");
         if (kinds.Find(run.Kind) is not { HasPortrait: true } kind || run.State != RunState.Succeeded)
             throw new ProblemException(409, "no-evaluation", "Only an evaluation that succeeded has optimizers to look at.");
         var plan = kind.PlanPortrait(ReadSpec(run, kinds), run.Result)
-            ?? throw new ProblemException(409, "unreadable", $"Run {id} cannot be shown: its result does not have one measurement for each contestant.");
-        var step = (int)(request.QueryNumber("step", 0, Portrait.MostSteps) ?? Math.Min(10, plan.Horizon));
+            ?? throw new ProblemException(409, "unreadable",
+                $"Run {id} cannot be shown: its result does not have one measurement for each contestant.");
+        var step = (int)(request.QueryNumber("step", 0, UpdateResponse.MostSteps) ?? Math.Min(10, plan.Horizon));
         var instance = (int)(request.QueryNumber("instance", 0, plan.Instances - 1) ?? 0);
-        if (step > plan.Horizon) throw ProblemException.BadParameter("step", $"must be at most the evaluation's horizon, {plan.Horizon}.");
+        if (step > plan.Horizon)
+            throw ProblemException.BadParameter("step", $"must be at most the evaluation's horizon, {plan.Horizon}.");
         var (rules, leftOut) = (new List<(string, IOptimizer)>(), new JsonArray());
         foreach (var sitter in plan.Optimizers.Take(MostContestants))
             try
@@ -65,7 +72,8 @@ static class TrajectoryApi
         }
         catch (SpecException old)
         {
-            throw new ProblemException(409, "unreadable", $"This version does not read the specification of run {run.Id}: {old.Message}");
+            throw new ProblemException(409, "unreadable",
+                $"This version does not read the specification of run {run.Id}: {old.Message}");
         }
     }
 
@@ -75,7 +83,8 @@ static class TrajectoryApi
         try
         {
             var stored = sitter.Input is { Source: InputSource.Run, Id: var run }
-                ? (await checkpoints.FindFinalAsync(run, cancel))?.Id ?? throw Gone($"Run {run} was deleted, and with it what it learned.")
+                ? (await checkpoints.FindFinalAsync(run, cancel))?.Id
+                    ?? throw Gone($"Run {run} was deleted, and with it what it learned.")
                 : sitter.Input?.Id;
             return sitter.Create(stored is { } id ? await checkpoints.ReadAllAsync(id, cancel) : null);
         }

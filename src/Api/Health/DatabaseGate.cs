@@ -12,7 +12,8 @@ static class DatabaseGate
         app.Use(async (context, next) =>
         {
             // Wherever it leads, the database says whose token came with it.
-            if (!context.Request.Path.StartsWithSegments("/healthz/live") && !await pulse.BeatsAsync(context.RequestAborted)) throw ProblemWriter.Unavailable();
+            if (!context.Request.Path.StartsWithSegments("/healthz/live") && !await pulse.BeatsAsync(context.RequestAborted))
+                throw ProblemWriter.Unavailable();
             await next(context);
         });
     }

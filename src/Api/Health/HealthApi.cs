@@ -19,10 +19,14 @@ static class HealthApi
     static async Task<IResult> ReadyAsync(MetaOptDb db, NpgsqlDataSource database, CancellationToken cancellationToken)
     {
         if (await database.IsReadOnlyAsync(cancellationToken))
-            throw new ProblemException(503, "database-read-only", "The database takes no changes: it is a standby, or was made read-only.") { RetryAfter = 5 };
+            throw new ProblemException(503, "database-read-only",
+                "The database takes no changes: it is a standby, or was made read-only.")
+            { RetryAfter = 5 };
         var pending = await db.Database.GetPendingMigrationsAsync(cancellationToken);
         return pending.Any()
-            ? throw new ProblemException(503, "not-migrated", $"The database lacks {pending.Count()} migrations of this program.") { RetryAfter = 5 }
+            ? throw new ProblemException(503, "not-migrated",
+                $"The database lacks {pending.Count()} migrations of this program.")
+            { RetryAfter = 5 }
             : Results.Json(new { status = "ready" });
     }
 }

@@ -17,7 +17,8 @@ sealed class RequestTimes : IDisposable
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument is { Meter.Name: "Microsoft.AspNetCore.Hosting", Name: "http.server.request.duration" }) listener.EnableMeasurementEvents(instrument);
+            if (instrument is { Meter.Name: "Microsoft.AspNetCore.Hosting", Name: "http.server.request.duration" })
+                listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<double>((_, seconds, tags, _) => Add(seconds, tags));
         _listener.Start();
@@ -34,7 +35,9 @@ sealed class RequestTimes : IDisposable
         var bucket = Array.FindIndex(s_bounds, bound => seconds <= bound);
         lock (_lock)
         {
-            var (counts, sum) = _times.TryGetValue((route, method, status), out var known) ? known : (new long[s_bounds.Length + 1], 0);
+            var (counts, sum) = _times.TryGetValue((route, method, status), out var known)
+                ? known
+                : (new long[s_bounds.Length + 1], 0);
             counts[bucket < 0 ? s_bounds.Length : bucket]++;
             _times[(route, method, status)] = (counts, sum + seconds);
         }
@@ -43,7 +46,9 @@ sealed class RequestTimes : IDisposable
     /// <summary>Appends the histogram in Prometheus' text format.</summary>
     public void Write(StringBuilder text)
     {
-        text.Append("# HELP http_server_request_duration_seconds Time of requests.\n# TYPE http_server_request_duration_seconds histogram\n");
+        text.Append(
+            "# HELP http_server_request_duration_seconds Time of requests.\n# TYPE http_server_request_duration_seconds "
+            + "histogram\n");
         lock (_lock)
             foreach (var ((route, method, status), (counts, sum)) in _times)
             {
@@ -53,7 +58,8 @@ sealed class RequestTimes : IDisposable
                 {
                     total += counts[i];
                     var bound = i < s_bounds.Length ? s_bounds[i].ToString(CultureInfo.InvariantCulture) : "+Inf";
-                    text.Append(CultureInfo.InvariantCulture, $"http_server_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {total}\n");
+                    text.Append(CultureInfo.InvariantCulture,
+                        $"http_server_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {total}\n");
                 }
                 text.Append(CultureInfo.InvariantCulture, $"http_server_request_duration_seconds_sum{{{labels}}} {sum}\n");
                 text.Append(CultureInfo.InvariantCulture, $"http_server_request_duration_seconds_count{{{labels}}} {total}\n");

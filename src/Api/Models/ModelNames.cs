@@ -11,7 +11,8 @@ namespace MetaOpt.Api.Models;
 static partial class ModelNames
 {
     /// <summary>The specification with the ids of the checkpoints that its models stand for.</summary>
-    public static async Task<JsonElement> ResolveAsync(RunKind kind, JsonElement spec, ModelStore models, CancellationToken cancel)
+    public static async Task<JsonElement> ResolveAsync(RunKind kind, JsonElement spec, ModelStore models,
+        CancellationToken cancel)
     {
         var fields = kind.Reads.Where(r => r.Input.Source == InputSource.Checkpoint).Select(r => r.Field).ToHashSet();
         var named = new List<(JsonObject Parent, string Field, string Pointer)>();
@@ -21,10 +22,13 @@ static partial class ModelNames
         foreach (var (parent, field, pointer) in named)
         {
             var name = ((string)parent[field]!).Split('@');
-            if (int.TryParse(name[1], out var version) && await models.FindAsync(name[0], version, cancel) is { } model) parent[field] = model.CheckpointId.ToString();
+            if (int.TryParse(name[1], out var version) && await models.FindAsync(name[0], version, cancel) is { } model)
+                parent[field] = model.CheckpointId.ToString();
             else errors.Add(new(pointer, $"there is no model {string.Join('@', name)}."));
         }
-        return errors.Count == 0 ? JsonElement.Parse(document!.ToJsonString()) : throw ProblemException.Invalid(new SpecException(errors));
+        return errors.Count == 0
+            ? JsonElement.Parse(document!.ToJsonString())
+            : throw ProblemException.Invalid(new SpecException(errors));
     }
 
     /// <summary>False where a field is given twice: reading the specification says so.</summary>
@@ -36,7 +40,9 @@ static partial class ModelNames
                 for (var i = 0; i < list.Count; i++) TryFind(list[i], $"{pointer}/{i}", fields, named);
             if (node is JsonObject parent)
                 foreach (var (field, value) in parent)
-                    if (fields.Contains(field) && value is JsonValue text && text.TryGetValue(out string? name) && Name().IsMatch(name)) named.Add((parent, field, $"{pointer}/{field}"));
+                    if (fields.Contains(field) && value is JsonValue text && text.TryGetValue(out string? name)
+                        && Name().IsMatch(name))
+                        named.Add((parent, field, $"{pointer}/{field}"));
                     else if (!TryFind(value, $"{pointer}/{field}", fields, named)) return false;
             return true;
         }

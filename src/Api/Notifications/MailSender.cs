@@ -40,7 +40,9 @@ public sealed class MailSender(NotificationSettings settings)
             await client.DisconnectAsync(quit: true, limit.Token);
             return answer.Length <= 200 ? answer : answer[..200];
         }
-        catch (Exception error) when (error is SmtpCommandException or SmtpProtocolException or AuthenticationException or SslHandshakeException or IOException or SocketException)
+        catch (Exception error)
+            when (error is SmtpCommandException or SmtpProtocolException or AuthenticationException or SslHandshakeException
+                or IOException or SocketException)
         {
             throw new DeliveryFailedException(error.Message);
         }

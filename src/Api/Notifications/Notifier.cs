@@ -6,8 +6,9 @@ using MetaOpt.Storage;
 namespace MetaOpt.Api.Notifications;
 
 /// <summary>
-/// Notices events every minute and delivers them. A delivery is a row with an id, made once for an event and a subscription; a job of its
-/// own sends it until it is taken. Whatever dies in between, the receiver gets it at least once, always under the same id.
+/// Notices events every minute and delivers them. A delivery is a row with an id, made once for an event and a subscription; a
+/// job of its own sends it until it is taken. Whatever dies in between, the receiver gets it at least once, always under the same
+/// id.
 /// </summary>
 public sealed class Notifier(
     SubscriptionStore subscriptions, WebhookSender webhooks, MailSender mails, IBackgroundJobClient jobs, ILogger<Notifier> log)
@@ -40,13 +41,15 @@ public sealed class Notifier(
     public Task DeleteOldAsync(CancellationToken cancel) => subscriptions.DeleteOldAsync(cancel);
 
     /// <summary>Sends a delivery unless it was taken or given up. Pauses grow from ten seconds to a day.</summary>
-    [AutomaticRetry(Attempts = Retries, DelaysInSeconds = [10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400], LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
+    [AutomaticRetry(Attempts = Retries, DelaysInSeconds = [10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400], LogEvents = false,
+        OnAttemptsExceeded = AttemptsExceededAction.Delete)]
     public async Task DeliverAsync(Guid id, PerformContext? context, CancellationToken cancel)
     {
         if (await subscriptions.FindPendingAsync(id, cancel) is not var (delivery, subscription)) return;
         try
         {
-            await subscriptions.NoteAsync(id, delivered: true, givenUp: false, await SendAsync(delivery, subscription, cancel), cancel);
+            await subscriptions.NoteAsync(id, delivered: true, givenUp: false, await SendAsync(delivery, subscription, cancel),
+                cancel);
         }
         catch (ForbiddenHostException forbidden)
         {
@@ -56,7 +59,8 @@ public sealed class Notifier(
         catch (DeliveryFailedException failed)
         {
             var last = (context?.GetJobParameter<int>("RetryCount") ?? 0) >= Retries;
-            await subscriptions.NoteAsync(id, delivered: false, givenUp: last, failed.Message.Length <= 500 ? failed.Message : failed.Message[..500], cancel);
+            await subscriptions.NoteAsync(id, delivered: false, givenUp: last,
+                failed.Message.Length <= 500 ? failed.Message : failed.Message[..500], cancel);
             throw;
         }
     }
@@ -68,8 +72,10 @@ public sealed class Notifier(
         payload["delivery"] = delivery.Id.ToString();
         if (!subscription.Address.StartsWith(Address.Mail, StringComparison.Ordinal))
             return webhooks.SendAsync(delivery, subscription, payload.ToJsonString(), cancel);
-        var lines = payload.Where(p => p.Value is not null).Select(p => OneLine($"{p.Key}: {(p.Value is JsonObject or JsonArray ? p.Value.ToJsonString() : p.Value)}"));
-        return mails.SendAsync(delivery, subscription.Address[Address.Mail.Length..], SubjectOf(delivery.Event, payload), string.Join('\n', lines), cancel);
+        var lines = payload.Where(p => p.Value is not null)
+            .Select(p => OneLine($"{p.Key}: {(p.Value is JsonObject or JsonArray ? p.Value.ToJsonString() : p.Value)}"));
+        return mails.SendAsync(delivery, subscription.Address[Address.Mail.Length..], SubjectOf(delivery.Event, payload),
+            string.Join('\n', lines), cancel);
     }
 
     static string SubjectOf(string name, JsonObject payload)

@@ -8,8 +8,8 @@ using MetaOpt.Storage;
 namespace MetaOpt.Api.Notifications;
 
 /// <summary>
-/// Posts deliveries to webhooks. Every connection goes to an address that the administrator's list allows; redirects are not followed, no
-/// proxy is used, and the answer's body is not read.
+/// Posts deliveries to webhooks. Every connection goes to an address that the administrator's list allows; redirects are not
+/// followed, no proxy is used, and the answer's body is not read.
 /// </summary>
 public sealed class WebhookSender : IDisposable
 {
@@ -54,7 +54,9 @@ public sealed class WebhookSender : IDisposable
     /// <exception cref="DeliveryFailedException">It was not taken: another try may help.</exception>
     public async Task<string> SendAsync(Delivery delivery, Subscription subscription, string body, CancellationToken cancel)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, subscription.Address) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            subscription.Address)
+        { Content = new StringContent(body, Encoding.UTF8, "application/json") };
         var timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         request.Headers.Add("User-Agent", "MetaOpt");
         request.Headers.Add("X-MetaOpt-Event", delivery.Event);
@@ -66,7 +68,9 @@ public sealed class WebhookSender : IDisposable
             using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
             var status = $"HTTP {(int)answer.StatusCode}";
             return answer.IsSuccessStatusCode ? status
-                : throw new DeliveryFailedException((int)answer.StatusCode is >= 300 and < 400 ? $"{status}: redirects are not followed." : status);
+                : throw new DeliveryFailedException((int)answer.StatusCode is >= 300 and < 400
+                    ? $"{status}: redirects are not followed."
+                    : status);
         }
         catch (HttpRequestException error) when (error.InnerException is ForbiddenHostException forbidden)
         {

@@ -7,7 +7,8 @@ namespace MetaOpt.Api.Problems;
 /// <param name="code">Stable, kebab-case.</param>
 /// <param name="detail">What is wrong with this request and what to do.</param>
 /// <param name="errors">Single fields; pointers into the request body.</param>
-public sealed class ProblemException(int status, string code, string detail, IReadOnlyList<SpecError>? errors = null) : Exception(detail)
+public sealed class ProblemException(int status, string code, string detail, IReadOnlyList<SpecError>? errors = null)
+    : Exception(detail)
 {
     /// <summary>HTTP status.</summary>
     public int Status => status;
@@ -50,7 +51,8 @@ public sealed class ProblemException(int status, string code, string detail, IRe
         };
         if (Parameter is not null) problem["parameter"] = Parameter;
         if (Errors.Count > 0)
-            problem["errors"] = new JsonArray([.. Errors.Select(e => new JsonObject { ["pointer"] = e.Pointer, ["detail"] = e.Detail })]);
+            problem["errors"] =
+                new JsonArray([.. Errors.Select(e => new JsonObject { ["pointer"] = e.Pointer, ["detail"] = e.Detail })]);
         return problem;
     }
 }

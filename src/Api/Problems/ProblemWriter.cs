@@ -34,7 +34,8 @@ static partial class ProblemWriter
     {
         ProblemException problem => problem,
         SpecException spec => ProblemException.Invalid(spec),
-        BadHttpRequestException { StatusCode: 413 } => new(413, "body-too-large", $"The body may have {ApiSettings.MaxBodyBytes} bytes at most."),
+        BadHttpRequestException { StatusCode: 413 } =>
+            new(413, "body-too-large", $"The body may have {ApiSettings.MaxBodyBytes} bytes at most."),
         BadHttpRequestException bad => new(bad.StatusCode, "bad-request", bad.Message),
         _ when database.IsAway(error) => Unavailable(),
         _ => new(500, "fault", "This is a fault of the server; it was logged under the traceId."),
@@ -42,7 +43,9 @@ static partial class ProblemWriter
 
     /// <summary>The database is away.</summary>
     public static ProblemException Unavailable() =>
-        new(503, "database-unavailable", "The database does not answer or takes no changes now; try again in 5 seconds.") { RetryAfter = 5 };
+        new(503, "database-unavailable",
+            "The database does not answer or takes no changes now; try again in 5 seconds.")
+        { RetryAfter = 5 };
 
     /// <summary>For answers without a body: unknown routes, wrong methods.</summary>
     public static Task WriteStatusAsync(StatusCodeContext context)
@@ -63,7 +66,8 @@ static partial class ProblemWriter
     {
         var response = context.Response;
         response.StatusCode = problem.Status;
-        if (problem.RetryAfter is { } seconds) response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (problem.RetryAfter is { } seconds)
+            response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         response.ContentType = "application/problem+json";
         return HttpMethods.IsHead(context.Request.Method)
             ? Task.CompletedTask

@@ -19,22 +19,25 @@ static class Request
     }
 
     /// <summary>
-    /// The same for a change, in which what is left out stays: null would change nothing and look as if it did, as a number that a
-    /// client could not read does in JSON.
+    /// The same for a change, in which what is left out stays: null would change nothing and look as if it did, as a number that
+    /// a client could not read does in JSON.
     /// </summary>
     public static async Task<T> ReadChangeAsync<T>(this HttpRequest request) where T : class
     {
         using var document = await request.ReadJsonAsync();
         if (document.RootElement.ValueKind == JsonValueKind.Object
-            && document.RootElement.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Null).Select(p => p.Name).ToList() is { Count: > 0 } empty)
-            throw new SpecException([.. empty.Select(name => new SpecError($"/{name}", "must not be null; leave it out to keep what is there."))]);
+            && document.RootElement.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Null).Select(p => p.Name)
+                .ToList() is { Count: > 0 } empty)
+            throw new SpecException(
+                [.. empty.Select(name => new SpecError($"/{name}", "must not be null; leave it out to keep what is there."))]);
         return SpecReader.Read<T>(document.RootElement);
     }
 
     public static async Task<JsonDocument> ReadJsonAsync(this HttpRequest request)
     {
         if (!request.HasJsonContentType())
-            throw new ProblemException(415, "unsupported-media-type", $"Send application/json; got \"{request.ContentType ?? "no content type"}\".");
+            throw new ProblemException(415, "unsupported-media-type",
+                $"Send application/json; got \"{request.ContentType ?? "no content type"}\".");
         var bytes = await ReadBytesAsync(request);
         if (!Utf8.IsValid(bytes)) throw new ProblemException(400, "malformed-json", "The body is not valid UTF-8.");
         try
@@ -48,7 +51,8 @@ static class Request
         catch (JsonException error)
         {
             throw new ProblemException(400, "malformed-json",
-                $"The body is not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}. At most 32 levels may be nested.");
+                $"The body is not JSON: line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}. At most 32 levels may "
+                + "be nested.");
         }
         catch (InvalidOperationException)
         {
@@ -87,23 +91,28 @@ static class Request
     public static long? QueryNumber(this HttpRequest request, string name, long min, long max)
     {
         if (request.QueryText(name) is not { } text) return null;
-        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= min
+            && value <= max
             ? value
-            : throw ProblemException.BadParameter(name, $"must be a whole number between {min} and {max}, got \"{Shorten(text)}\".");
+            : throw ProblemException.BadParameter(name,
+                $"must be a whole number between {min} and {max}, got \"{Shorten(text)}\".");
     }
 
     /// <summary>One of a few words in the query, or null when it is absent.</summary>
     public static string? QueryChoice(this HttpRequest request, string name, IEnumerable<string> choices)
     {
         if (request.QueryText(name) is not { } text) return null;
-        return choices.Contains(text) ? text : throw ProblemException.BadParameter(name, $"must be {string.Join(", ", choices)}, got \"{Shorten(text)}\".");
+        return choices.Contains(text)
+            ? text
+            : throw ProblemException.BadParameter(name, $"must be {string.Join(", ", choices)}, got \"{Shorten(text)}\".");
     }
 
     /// <summary>A time in the query, or null when it is absent; without an offset it is UTC.</summary>
     public static DateTimeOffset? QueryTime(this HttpRequest request, string name)
     {
         if (request.QueryText(name) is not { } text) return null;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
             : throw ProblemException.BadParameter(name, $"must be a time such as 2026-01-31T12:00:00Z, got \"{Shorten(text)}\".");
     }
@@ -119,12 +128,16 @@ static class Request
             : throw ProblemException.BadParameter(name, "must be at most 200 ordinary characters.");
     }
 
-    /// <summary>Characters that a name can hold: SpecReader takes no other control characters, and text that is not UTF-8 is read as U+FFFD.</summary>
-    static bool IsStored(Rune rune) => rune != Rune.ReplacementChar && (!Rune.IsControl(rune) || rune.Value is '\n' or '\r' or '\t');
+    /// <summary>
+    /// Characters that a name can hold: SpecReader takes no other control characters, and text that is not UTF-8 is read as
+    /// U+FFFD.
+    /// </summary>
+    static bool IsStored(Rune rune) =>
+        rune != Rune.ReplacementChar && (!Rune.IsControl(rune) || rune.Value is '\n' or '\r' or '\t');
 
     /// <summary>
-    /// The path from behind <paramref name="marker"/> on, decoded once. The router's own value leaves an escaped slash as it is, and
-    /// so cannot tell it from an escaped percent sign before 2F.
+    /// The path from behind <paramref name="marker"/> on, decoded once. The router's own value leaves an escaped slash as it is,
+    /// and so cannot tell it from an escaped percent sign before 2F.
     /// </summary>
     public static string PathEnd(this HttpRequest request, string marker)
     {

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Queue;
 
-/// <summary>What runs and waits, and why; who uses how much.</summary>
+/// <summary>The queue: runs that run or wait, the reasons, and everybody's usage.</summary>
 static class QueueApi
 {
     const int Most = 200;
@@ -17,16 +17,20 @@ static class QueueApi
     public static void MapQueue(this RouteGroupBuilder v1)
     {
         v1.MapGet("/queue", QueueAsync).WithTags("Queue")
-            .WithSummary("Running and waiting runs, at most 200 of each: position, reason and estimated start; waiting runs of each batch; the pools; usage by user. Query: perBatch (most waiting runs of one batch that are listed).");
+            .WithSummary(
+                "Running and waiting runs, at most 200 of each: position, reason and estimated start; waiting runs of each "
+                + "batch; the pools; usage by user. Query: perBatch (most waiting runs of one batch that are listed).");
         v1.MapWorkers();
         v1.MapQuotas();
     }
 
-    static async Task<IResult> QueueAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, RunQueue queue, QuotaStore quotas, CancellationToken cancel)
+    static async Task<IResult> QueueAsync(HttpRequest request, RunKinds kinds, MetaOptDb db, RunQueue queue, QuotaStore quotas,
+        CancellationToken cancel)
     {
         request.AllowQuery("perBatch");
         var perBatch = (int)(request.QueryNumber("perBatch", 1, Most) ?? Most);
-        var running = await db.Runs.AsNoTracking().Where(r => r.State == RunState.Running).OrderBy(r => r.Id).Take(Most).ToListAsync(cancel);
+        var running = await db.Runs.AsNoTracking().Where(r => r.State == RunState.Running).OrderBy(r => r.Id).Take(Most)
+            .ToListAsync(cancel);
         var reasons = await queue.ListWaitingAsync(cancel);
         var batches = await db.Runs.Where(r => r.State == RunState.Queued && r.Batch != null)
             .Select(r => new { r.Id, Batch = r.Batch!.Value }).ToDictionaryAsync(r => r.Id, r => r.Batch, cancel);
@@ -34,25 +38,33 @@ static class QueueApi
         // The start of a run depends on those before it, listed or not; behind so many no start is estimated.
         var first = reasons.Take(Most).Select(r => r.Key).ToList();
         List<Guid> wanted = [.. shown.Union(first)];
-        var waiting = await db.Runs.AsNoTracking().Where(r => wanted.Contains(r.Id) && r.State == RunState.Queued).ToDictionaryAsync(r => r.Id, cancel);
+        var waiting = await db.Runs.AsNoTracking().Where(r => wanted.Contains(r.Id) && r.State == RunState.Queued)
+            .ToDictionaryAsync(r => r.Id, cancel);
         var now = await db.NowAsync(cancel);
         var slots = (await db.LiveWorkers.Where(w => !w.Draining).GroupBy(w => w.Pool)
-            .Select(g => new { g.Key, Slots = g.Sum(w => w.Slots), Workers = g.Count() }).ToListAsync(cancel)).ToDictionary(g => g.Key);
+            .Select(g => new { g.Key, Slots = g.Sum(w => w.Slots), Workers = g.Count() }).ToListAsync(cancel))
+            .ToDictionary(g => g.Key);
         var starts = new Dictionary<Guid, double>();
         foreach (var pool in slots.Values)
         {
-            var due = reasons.Take(Most).Where(r => r.Value.IsDue && waiting.TryGetValue(r.Key, out var run) && run.Pool == pool.Key).Select(r => r.Key).ToList();
+            var due = reasons.Take(Most)
+                .Where(r => r.Value.IsDue && waiting.TryGetValue(r.Key, out var run) && run.Pool == pool.Key).Select(r => r.Key)
+                .ToList();
             var left = running.Where(r => r.Pool == pool.Key).Select(r => SecondsLeft(r, kinds));
-            foreach (var (id, start) in due.Zip(QueueForecast.Starts(pool.Slots, left, due.Select(id => SecondsLeft(waiting[id], kinds))))) starts[id] = start;
+            foreach (var (id, start) in due.Zip(
+                QueueForecast.Starts(pool.Slots, left, due.Select(id => SecondsLeft(waiting[id], kinds))))) starts[id] = start;
         }
         return Results.Json(new JsonObject
         {
             ["items"] = new JsonArray([
                 .. running.Select(r => Document(r)),
-                .. reasons.Where(r => shown.Contains(r.Key) && waiting.ContainsKey(r.Key)).Select(r => Document(waiting[r.Key], r.Value, starts.TryGetValue(r.Key, out var start) ? now.AddSeconds(start) : null)),
+                .. reasons.Where(r => shown.Contains(r.Key) && waiting.ContainsKey(r.Key))
+                    .Select(r => Document(waiting[r.Key], r.Value,
+                        starts.TryGetValue(r.Key, out var start) ? now.AddSeconds(start) : null)),
             ]),
             ["waiting"] = reasons.Count,
-            ["batches"] = new JsonArray([.. reasons.Where(r => batches.ContainsKey(r.Key)).CountBy(r => batches[r.Key]).Select(b => new JsonObject
+            ["batches"] = new JsonArray(
+                [.. reasons.Where(r => batches.ContainsKey(r.Key)).CountBy(r => batches[r.Key]).Select(b => new JsonObject
             {
                 ["id"] = b.Key.ToString(),
                 ["waiting"] = b.Value,
@@ -64,18 +76,23 @@ static class QueueApi
                 ["slots"] = p.Slots,
                 ["running"] = running.Count(r => r.Pool == p.Key),
             })]),
-            ["usage"] = new JsonArray([.. (await quotas.UsageAsync(null, cancel)).Where(u => u.Running + u.Queued > 0 || u.Share > 0).Select(QuotasApi.Document)]),
+            ["usage"] = new JsonArray(
+                [.. (await quotas.UsageAsync(null, cancel)).Where(u => u.Running + u.Queued > 0 || u.Share > 0)
+                    .Select(QuotasApi.Document)]),
         });
     }
 
-    /// <summary>The runs to list, in order: at most <see cref="Most"/>, and of each batch at most <paramref name="perBatch"/>.</summary>
+    /// <summary>
+    /// The runs to list, in order: at most <see cref="Most"/>, and of each batch at most <paramref name="perBatch"/>.
+    /// </summary>
     static HashSet<Guid> Shown(IEnumerable<Guid> order, Dictionary<Guid, Guid> batches, int perBatch)
     {
         var (shown, taken) = (new HashSet<Guid>(), new Dictionary<Guid, int>());
         foreach (var id in order)
         {
             if (shown.Count == Most) break;
-            if (!batches.TryGetValue(id, out var batch) || (taken[batch] = taken.GetValueOrDefault(batch) + 1) <= perBatch) shown.Add(id);
+            if (!batches.TryGetValue(id, out var batch) || (taken[batch] = taken.GetValueOrDefault(batch) + 1) <= perBatch)
+                shown.Add(id);
         }
         return shown;
     }
@@ -83,7 +100,8 @@ static class QueueApi
     /// <summary>As measured; before the first measurement as predicted, good to a factor of about two.</summary>
     static double SecondsLeft(Run run, RunKinds kinds)
     {
-        if (run.Progress is { ValueKind: System.Text.Json.JsonValueKind.Object } progress && progress.TryGetProperty("secondsLeft", out var left)
+        if (run.Progress is { ValueKind: System.Text.Json.JsonValueKind.Object } progress
+            && progress.TryGetProperty("secondsLeft", out var left)
             && left.ValueKind == System.Text.Json.JsonValueKind.Number)
             return Math.Clamp(left.GetDouble(), 0, MostSeconds);
         try

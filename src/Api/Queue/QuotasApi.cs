@@ -5,10 +5,10 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Queue;
 
-/// <summary>What users may have at most.</summary>
+/// <summary>Quotas: limits of users.</summary>
 static class QuotasApi
 {
-    /// <summary>What <c>PUT /quotas</c> takes: a limit that is left out is none.</summary>
+    /// <summary>The body of <c>PUT /quotas</c>: a limit that is left out is none.</summary>
     public sealed record Limits
     {
         /// <summary>Runs at once.</summary>
@@ -33,8 +33,10 @@ static class QuotasApi
         var quotas = v1.MapGroup("/quotas").WithTags("Queue");
         quotas.MapGet("", ListAsync).WithSummary("The limits: everybody's, and those of single users.");
         quotas.MapPut("", (HttpContext context, QuotaStore store, UserStore users, CancellationToken cancel) =>
-            SetAsync(Quota.Everybody, context, store, users, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Sets the limits of everybody who has none of their own.");
-        quotas.MapPut("/{name}", SetAsync).RequireAuthorization(Scopes.Admin).WithSummary("Sets a user's limits; one that is left out is everybody's.");
+            SetAsync(Quota.Everybody, context, store, users, cancel)).RequireAuthorization(Scopes.Admin)
+            .WithSummary("Sets the limits of everybody who has none of their own.");
+        quotas.MapPut("/{name}", SetAsync).RequireAuthorization(Scopes.Admin)
+            .WithSummary("Sets a user's limits; one that is left out is everybody's.");
         v1.MapGet("/me/usage", OwnAsync).WithTags("Account").WithSummary("What the caller uses and may use.");
     }
 
@@ -45,17 +47,29 @@ static class QuotasApi
         return Results.Json(new JsonObject
         {
             ["everybody"] = Limit(all.FirstOrDefault(q => q.Owner == Quota.Everybody) ?? new Quota { Owner = Quota.Everybody }),
-            ["items"] = new JsonArray([.. all.Where(q => q.Owner != Quota.Everybody).Select(q => new JsonObject { ["name"] = q.Owner, ["limits"] = Limit(q) })]),
+            ["items"] = new JsonArray(
+                [.. all.Where(q => q.Owner != Quota.Everybody)
+                    .Select(q => new JsonObject { ["name"] = q.Owner, ["limits"] = Limit(q) })]),
         });
     }
 
-    static async Task<IResult> SetAsync(string name, HttpContext context, QuotaStore store, UserStore users, CancellationToken cancel)
+    static async Task<IResult> SetAsync(string name, HttpContext context, QuotaStore store, UserStore users,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var limits = await context.Request.ReadAsync<Limits>();
-        if (name != Quota.Everybody && (name.Contains('\0') || await users.FindUserAsync(name, cancel) is null)) throw ProblemException.NotFound($"user \"{name}\"");
-        var quota = new Quota { Owner = name, Running = limits.Running, Queued = limits.Queued, StoredBytes = limits.StoredBytes, DeviceHours = limits.DeviceHours };
-        await store.SetAsync(quota, context.Deed("quota.set", name == Quota.Everybody ? "everybody" : name, Limit(quota)), cancel);
+        if (name != Quota.Everybody && (name.Contains('\0') || await users.FindUserAsync(name, cancel) is null))
+            throw ProblemException.NotFound($"user \"{name}\"");
+        var quota = new Quota
+        {
+            Owner = name,
+            Running = limits.Running,
+            Queued = limits.Queued,
+            StoredBytes = limits.StoredBytes,
+            DeviceHours = limits.DeviceHours
+        };
+        await store.SetAsync(quota, context.AuditEvent("quota.set", name == Quota.Everybody ? "everybody" : name, Limit(quota)),
+            cancel);
         return Results.Json(Limit(quota));
     }
 

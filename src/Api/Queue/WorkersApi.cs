@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Queue;
 
-/// <summary>Who works.</summary>
+/// <summary>Workers: the list, and draining.</summary>
 static class WorkersApi
 {
     const int Most = 200;
@@ -16,14 +16,19 @@ static class WorkersApi
         var workers = v1.MapGroup("/workers").WithTags("Queue");
         workers.MapGet("", ListAsync).WithSummary("Workers and what they have.");
         workers.MapPost("/{name}/drain", (string name, HttpContext context, RunQueue queue, CancellationToken cancel) =>
-            DrainAsync(name, true, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a worker finish its runs and claim no more.");
+            DrainAsync(name, true, context, queue, cancel)).RequireAuthorization(Scopes.Admin)
+            .WithSummary("Lets a worker finish its runs and claim no more.");
         workers.MapPost("/{name}/undrain", (string name, HttpContext context, RunQueue queue, CancellationToken cancel) =>
-            DrainAsync(name, false, context, queue, cancel)).RequireAuthorization(Scopes.Admin).WithSummary("Lets a drained worker claim runs again.");
+            DrainAsync(name, false, context, queue, cancel)).RequireAuthorization(Scopes.Admin)
+            .WithSummary("Lets a drained worker claim runs again.");
         // A worker's name may be one that no path can hold, such as "..".
         foreach (var drain in (bool[])[true, false])
-            v1.MapPost(drain ? "/workers:drain" : "/workers:undrain", (HttpContext context, RunQueue queue, CancellationToken cancel) =>
-                DrainAsync(context.Request.QueryText("name") ?? throw ProblemException.BadParameter("name", "is required."), drain, context, queue, cancel))
-                .RequireAuthorization(Scopes.Admin).WithTags("Queue").WithSummary($"The same as {(drain ? "drain" : "undrain")}, for every name. Query: name.");
+            v1.MapPost(drain ? "/workers:drain" : "/workers:undrain",
+                (HttpContext context, RunQueue queue, CancellationToken cancel) =>
+                DrainAsync(context.Request.QueryText("name") ?? throw ProblemException.BadParameter("name", "is required."),
+                    drain, context, queue, cancel))
+                .RequireAuthorization(Scopes.Admin).WithTags("Queue")
+                .WithSummary($"The same as {(drain ? "drain" : "undrain")}, for every name. Query: name.");
     }
 
     static async Task<IResult> ListAsync(HttpRequest request, MetaOptDb db, CancellationToken cancel)
@@ -36,7 +41,8 @@ static class WorkersApi
     static async Task<IResult> DrainAsync(string name, bool drain, HttpContext context, RunQueue queue, CancellationToken cancel)
     {
         context.Request.AllowQuery("name");
-        if (name.Contains('\0') || !await queue.DrainAsync(name, drain, context.Deed(drain ? "worker.drain" : "worker.undrain", name), cancel))
+        if (name.Contains('\0')
+            || !await queue.DrainAsync(name, drain, context.AuditEvent(drain ? "worker.drain" : "worker.undrain", name), cancel))
             throw ProblemException.NotFound($"worker \"{name}\"");
         return Results.NoContent();
     }

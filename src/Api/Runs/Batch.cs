@@ -5,13 +5,13 @@ using MetaOpt.Api.Problems;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>What <c>POST /runs:batch</c> takes: one submission, and what varies in it.</summary>
+/// <summary>The body of <c>POST /runs:batch</c>: one submission, and the fields that vary.</summary>
 public sealed record Batch : IChecked
 {
     /// <summary>Most runs of a batch.</summary>
     public const int Most = 500;
 
-    /// <summary>What all have in common, as for a single run.</summary>
+    /// <summary>The submission that all have in common, as for a single run.</summary>
     public required Submission Run { get; init; }
 
     /// <summary>Every combination of the axes' values becomes a run; the last axis varies fastest.</summary>
@@ -24,14 +24,16 @@ public sealed record Batch : IChecked
         if (Grid.Aggregate(1L, (product, axis) => product * axis.Values.Count) is var runs && runs > Most)
             yield return new("/grid", $"stands for {runs} runs; a batch has {Most} at most.");
         for (var i = 0; i < Grid.Count; i++)
-            if (Grid.Take(i).Any(a => a.Field == Grid[i].Field)) yield return new($"/grid/{i}/field", $"{Grid[i].Field} varies twice.");
+            if (Grid.Take(i).Any(a => a.Field == Grid[i].Field))
+                yield return new($"/grid/{i}/field", $"{Grid[i].Field} varies twice.");
     }
 
     /// <summary>Fields of the specification that a body which may be wrong lets vary.</summary>
     public static IEnumerable<string> Varied(JsonElement body) =>
         body.TryGetProperty("grid", out var grid) && grid.ValueKind == JsonValueKind.Array
             ? from axis in grid.EnumerateArray()
-              where axis.ValueKind == JsonValueKind.Object && axis.TryGetProperty("field", out var field) && field.ValueKind == JsonValueKind.String
+              where axis.ValueKind == JsonValueKind.Object && axis.TryGetProperty("field", out var field)
+                  && field.ValueKind == JsonValueKind.String
               select axis.GetProperty("field").GetString()!
             : [];
 
@@ -52,7 +54,8 @@ public sealed record Batch : IChecked
                 }
                 catch (ArgumentException)
                 {
-                    throw ProblemException.Invalid(new SpecException("/run/spec", "has an object in which a field is given twice."));
+                    throw ProblemException.Invalid(
+                        new SpecException("/run/spec", "has an object in which a field is given twice."));
                 }
                 name = $"{axis.Field[(axis.Field.LastIndexOf('/') + 1)..]}={Short(axis.Values[at])}{(name.Length > 0 ? " " : "")}{name}";
                 values[i] = at;
@@ -62,7 +65,9 @@ public sealed record Batch : IChecked
         }
     }
 
-    /// <summary>Objects on the way are made where they are missing; what is wrong in them, reading the specification tells.</summary>
+    /// <summary>
+    /// Objects on the way are made where they are missing; what is wrong in them, reading the specification tells.
+    /// </summary>
     static void Set(JsonNode? spec, string field, JsonElement value, string pointer)
     {
         var names = field.Split('/')[1..].Select(n => n.Replace("~1", "/").Replace("~0", "~")).ToArray();
@@ -86,11 +91,14 @@ public sealed record Batch : IChecked
                 throw Wrong();
         }
 
-        ProblemException Wrong() => ProblemException.Invalid(new SpecException(pointer, $"\"{field}\" leads to no field of the specification."));
-        static int? Index(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
+        ProblemException Wrong() =>
+            ProblemException.Invalid(new SpecException(pointer, $"\"{field}\" leads to no field of the specification."));
+        static int? Index(string text) =>
+            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
     }
 
-    static string Short(JsonElement value) => value.GetRawText() is var text && text.Length <= 40 ? text.Trim('"') : Cut(text, 40) + "..";
+    static string Short(JsonElement value) =>
+        value.GetRawText() is var text && text.Length <= 40 ? text.Trim('"') : Cut(text, 40) + "..";
 
     /// <summary>Not within a surrogate pair.</summary>
     static string Cut(string text, int length) =>
@@ -103,7 +111,7 @@ public sealed record Batch : IChecked
         [Length(2, 200)]
         public required string Field { get; init; }
 
-        /// <summary>What it becomes.</summary>
+        /// <summary>The values of the field, one for each run.</summary>
         [Length(1, Most)]
         public required IReadOnlyList<JsonElement> Values { get; init; }
 

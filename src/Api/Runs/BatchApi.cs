@@ -15,26 +15,34 @@ static class BatchApi
         v1.MapPost("/runs:batch", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithTags("Runs")
             .WithSummary($"Submits a grid of runs, at most {Batch.Most}, all or none. GET /runs?batch= lists them.");
         v1.MapPost("/runs:validate-batch", ValidateAsync).WithTags("Runs")
-            .WithSummary("Checks a grid without queueing it: the number of its runs, the seconds of all and the bytes of the largest.");
+            .WithSummary(
+                "Checks a grid without queueing it: the number of its runs, the seconds of all and the bytes of the largest.");
     }
 
     /// <summary>Answers POST /runs:batch.</summary>
-    public static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    public static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] SubmissionService intake,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var body = await intake.ReadAsync<Batch>(context, "/run", Batch.Varied, cancel);
-        var (id, key, runs) = (Guid.CreateVersion7(), Intake.IdempotencyKey(context.Request), new List<NewRun>());
+        var (id, key, runs) = (Guid.CreateVersion7(), SubmissionService.IdempotencyKey(context.Request), new List<NewRun>());
         await foreach (var (submission, spec, _) in ResolveAsync(context, body, intake, cancel))
-            runs.Add(Intake.RunOf(submission, spec, context.CallerName()) with { Batch = id, IdempotencyKey = key is null ? null : $"{key}#{runs.Count}" });
-        var ids = await intake.StoreAsync(runs, context.Deed("run.batch", id, new() { ["runs"] = runs.Count }), cancel);
+            runs.Add(SubmissionService.RunOf(submission, spec, context.CallerName()) with
+            {
+                Batch = id,
+                IdempotencyKey = key is null ? null : $"{key}#{runs.Count}"
+            });
+        var ids = await intake.StoreAsync(runs, context.AuditEvent("run.batch", id, new() { ["runs"] = runs.Count }), cancel);
         return Results.Json(new JsonObject
         {
             ["batch"] = id.ToString(),
-            ["runs"] = new JsonArray([.. ids.Zip(runs, (run, submitted) => new JsonObject { ["id"] = run.ToString(), ["name"] = submitted.Name })]),
+            ["runs"] = new JsonArray(
+                [.. ids.Zip(runs, (run, submitted) => new JsonObject { ["id"] = run.ToString(), ["name"] = submitted.Name })]),
         }, statusCode: 202);
     }
 
-    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] SubmissionService intake,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var body = await intake.ReadAsync<Batch>(context, "/run", Batch.Varied, cancel);
@@ -51,7 +59,7 @@ static class BatchApi
 
     /// <summary>Every run of a grid, checked like a single submission.</summary>
     public static async IAsyncEnumerable<(Submission Submission, RunSpec Spec, CostPrediction Cost)> ResolveAsync(
-        HttpContext context, Batch batch, Intake intake, [EnumeratorCancellation] CancellationToken cancel)
+        HttpContext context, Batch batch, SubmissionService intake, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var (submission, at) in batch.Submissions())
         {
@@ -72,7 +80,8 @@ static class BatchApi
     static SpecError Locate(SpecError error, IReadOnlyList<Batch.Axis> grid, IReadOnlyList<int> at)
     {
         for (var i = 0; i < grid.Count; i++)
-            if (error.Pointer == "/spec" + grid[i].Field) return new($"/grid/{i}/values/{at[i]}", $"{error.Pointer} {error.Detail}");
+            if (error.Pointer == "/spec" + grid[i].Field)
+                return new($"/grid/{i}/values/{at[i]}", $"{error.Pointer} {error.Detail}");
         return error with { Pointer = "/run" + error.Pointer };
     }
 }

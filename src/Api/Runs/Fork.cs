@@ -6,7 +6,7 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>What <c>POST /runs/{id}/fork</c> takes: what differs from the old run.</summary>
+/// <summary>The body of <c>POST /runs/{id}/fork</c>: the differences from the old run.</summary>
 public sealed record Fork
 {
     /// <summary>By default the old run's.</summary>
@@ -46,9 +46,11 @@ public sealed record Fork
     public Submission Of(Run run, RunKinds kinds)
     {
         var spec = JsonNode.Parse(run.Spec.GetRawText()) as JsonObject
-            ?? throw new ProblemException(409, "unreadable", $"The specification of run {run.Id} is not an object; submit a new run instead.");
+            ?? throw new ProblemException(409, "unreadable",
+                $"The specification of run {run.Id} is not an object; submit a new run instead.");
         if (Spec is { } changes)
-            spec = Merge(spec, changes) as JsonObject ?? throw ProblemException.Invalid(new SpecException("/spec", "must be an object with the fields to change."));
+            spec = Merge(spec, changes) as JsonObject
+                ?? throw ProblemException.Invalid(new SpecException("/spec", "must be an object with the fields to change."));
         if (Checkpoint is { } checkpoint)
         {
             var start = kinds.Find(run.Kind)?.Start ?? throw ProblemException.Invalid(new SpecException(
@@ -71,7 +73,8 @@ public sealed record Fork
     static JsonNode? Merge(JsonNode? target, JsonElement changes)
     {
         if (changes.ValueKind != JsonValueKind.Object) return JsonNode.Parse(changes.GetRawText());
-        var other = changes.TryGetProperty("type", out var type) && type.GetRawText() != (target as JsonObject)?["type"]?.ToJsonString();
+        var other = changes.TryGetProperty("type", out var type)
+            && type.GetRawText() != (target as JsonObject)?["type"]?.ToJsonString();
         var result = other || target is not JsonObject ? [] : (JsonObject)target.DeepClone();
         foreach (var change in changes.EnumerateObject())
             if (change.Value.ValueKind == JsonValueKind.Null) result.Remove(change.Name);

@@ -5,14 +5,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>What the attempts at a run had to say.</summary>
+/// <summary>Logs of a run's attempts.</summary>
 static class LogsApi
 {
     const int DefaultLines = 500, MostLines = 5000;
 
     public static void MapLogs(this RouteGroupBuilder v1) =>
         v1.MapGet("/runs/{id:guid}/logs", ReadAsync).WithTags("Runs")
-            .WithSummary("Lines of the run's log, oldest first. Query: attempt, after (a line's seq: only what came later), limit.");
+            .WithSummary(
+                "Lines of the run's log, oldest first. Query: attempt, after (a line's seq: only what came later), limit.");
 
     static async Task<IResult> ReadAsync(Guid id, HttpRequest request, MetaOptDb db, RunLogStore logs, CancellationToken cancel)
     {

@@ -8,7 +8,7 @@ namespace MetaOpt.Api.Runs;
 /// <summary>A run as clients see it.</summary>
 static class RunDocument
 {
-    /// <summary>What lists show.</summary>
+    /// <summary>The short document of a run, for lists.</summary>
     public static JsonObject Brief(Run run, RunKinds kinds) => new()
     {
         ["id"] = run.Id.ToString(),
@@ -56,7 +56,8 @@ static class RunDocument
         return document;
     }
 
-    static JsonObject? Headline(Headline? headline) => headline is null ? null : new() { ["name"] = headline.Name, ["value"] = headline.Value };
+    static JsonObject? Headline(Headline? headline) =>
+        headline is null ? null : new() { ["name"] = headline.Name, ["value"] = headline.Value };
 
     public static JsonObject Waiting(WaitReason reason) => new()
     {
@@ -67,6 +68,7 @@ static class RunDocument
 
     public static string StateName(RunState state) => state.ToString().ToLowerInvariant();
 
-    /// <summary>What the database has as JSON, or null.</summary>
-    public static JsonNode? Node(JsonElement? json) => json is { ValueKind: not JsonValueKind.Undefined } value ? JsonNode.Parse(value.GetRawText()) : null;
+    /// <summary>Parses JSON of the database; null without any.</summary>
+    public static JsonNode? Node(JsonElement? json) =>
+        json is { ValueKind: not JsonValueKind.Undefined } value ? JsonNode.Parse(value.GetRawText()) : null;
 }

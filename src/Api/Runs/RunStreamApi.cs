@@ -28,7 +28,9 @@ static class RunStreamApi
 
     public static void MapRunStream(this RouteGroupBuilder v1) =>
         v1.MapGet("/runs/{id:guid}/stream", StreamAsync).WithTags("Runs")
-            .WithSummary("The run as server-sent events; Last-Event-ID continues a lost stream. Query: lastEventId (instead of the header), once (true: ends when everything new was sent).");
+            .WithSummary(
+                "The run as server-sent events; Last-Event-ID continues a lost stream. Query: lastEventId (instead of the "
+                + "header), once (true: ends when everything new was sent).");
 
     static async Task StreamAsync(
         Guid id, HttpContext context, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases,
@@ -36,11 +38,14 @@ static class RunStreamApi
     {
         context.Request.AllowQuery("lastEventId", "once");
         var once = context.Request.QueryChoice("once", ["true", "false"]) == "true";
-        var lastId = context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } header ? header : context.Request.Query["lastEventId"].ToString();
+        var lastId = context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } header
+            ? header
+            : context.Request.Query["lastEventId"].ToString();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
         if (await FindAsync(databases, id, stop.Token) is null) throw ProblemException.NotFound($"run {id}");
         using var own = s_ofUser.AttemptAcquire(context.CallerId());
-        if (!own.IsAcquired) throw TooMany($"{context.CallerName()} has {MostStreamsOfUser} streams open, the most for one user; close one");
+        if (!own.IsAcquired)
+            throw TooMany($"{context.CallerName()} has {MostStreamsOfUser} streams open, the most for one user; close one");
         using var seat = s_all.AttemptAcquire();
         if (!seat.IsAcquired) throw TooMany($"{MostStreams} streams are open on this server, the most there are");
         try
@@ -56,10 +61,12 @@ static class RunStreamApi
         }
     }
 
-    static ProblemException TooMany(string what) => new(429, "too-many-streams", $"{what}, or poll the run instead.") { RetryAfter = 5 };
+    static ProblemException TooMany(string what) =>
+        new(429, "too-many-streams", $"{what}, or poll the run instead.") { RetryAfter = 5 };
 
     static async Task FollowAsync(
-        Writer writer, Guid id, bool once, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases, CancellationToken stop)
+        Writer writer, Guid id, bool once, RunChanges changes, SeriesStore series, IDbContextFactory<MetaOptDb> databases,
+        CancellationToken stop)
     {
         (string? State, string? Progress) sent = default;
         var quiet = TimeProvider.System.GetTimestamp();
@@ -68,7 +75,12 @@ static class RunStreamApi
             // Asked before the points are read: a final run's points are then all there.
             var run = await FindAsync(databases, id, stop);
             if (run is null) return;
-            var state = new JsonObject { ["state"] = RunDocument.StateName(run.State), ["attempt"] = run.Attempt, ["cancelRequested"] = run.CancelRequestedAt is not null }.ToJsonString();
+            var state = new JsonObject
+            {
+                ["state"] = RunDocument.StateName(run.State),
+                ["attempt"] = run.Attempt,
+                ["cancelRequested"] = run.CancelRequestedAt is not null
+            }.ToJsonString();
             var wrote = state != sent.State;
             if (wrote) await writer.WriteAsync("state", state, stop);
             if (run.Progress is { } progress && progress.GetRawText() is var text && text != sent.Progress)
@@ -102,9 +114,15 @@ static class RunStreamApi
             var seen = writer.Sent[number];
             // A resumed attempt went back behind what was sent; the same points come again.
             if (info.LastStep is not { } last || last <= seen) continue;
-            if (await series.ReadAsync(id, info.Name, seen + 1, null, MostPoints, stop) is not { Buckets: [.., var newest] } data) continue;
+            if (await series.ReadAsync(id, info.Name, seen + 1, null, MostPoints, stop) is not { Buckets: [.., var newest] } data)
+                continue;
             writer.Sent[number] = newest.LastStep;
-            var point = new JsonObject { ["series"] = info.Name, ["raw"] = data.Raw, ["points"] = new JsonArray([.. data.Buckets.Select(b => SeriesApi.Point(b, data.Raw))]) };
+            var point = new JsonObject
+            {
+                ["series"] = info.Name,
+                ["raw"] = data.Raw,
+                ["points"] = new JsonArray([.. data.Buckets.Select(b => SeriesApi.Point(b, data.Raw))])
+            };
             await writer.WriteAsync("point", point.ToJsonString(), stop);
             wrote = true;
         }

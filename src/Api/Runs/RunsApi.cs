@@ -16,21 +16,28 @@ static partial class RunsApi
     public static void MapRuns(this RouteGroupBuilder v1)
     {
         var runs = v1.MapGroup("").WithTags("Runs");
-        runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
-        runs.MapPost("/runs:validate", ValidateAsync).WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
-        runs.MapGet("/runs", ListAsync).WithSummary("Runs, newest first. Query: id (an id or its end), state, kind, tag, owner, createdAfter, createdBefore, batch, limit, cursor.");
+        runs.MapPost("/runs", SubmitAsync).RequireAuthorization(Scopes.RunsWrite)
+            .WithSummary("Submits a run. Header Idempotency-Key: a repetition is the same run.");
+        runs.MapPost("/runs:validate", ValidateAsync)
+            .WithSummary("Checks a submission without queueing it: the normalised specification, predicted bytes and seconds.");
+        runs.MapGet("/runs", ListAsync)
+            .WithSummary(
+                "Runs, newest first. Query: id (an id or its end), state, kind, tag, owner, createdAfter, createdBefore, batch, "
+                + "limit, cursor.");
         runs.MapGet("/runs/{id:guid}", GetAsync).WithSummary("One run with its attempts.");
-        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Changes name, tags, notes, priority or time limit.");
+        runs.MapPatch("/runs/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite)
+            .WithSummary("Changes name, tags, notes, priority or time limit.");
     }
 
-    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> SubmitAsync(HttpContext context, [AsParameters] SubmissionService intake, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var id = await intake.QueueAsync(context, await intake.ReadAsync<Submission>(context, "", null, cancel), null, cancel);
         return Results.Accepted($"/api/v1/runs/{id}", await DocumentAsync(context, intake.Db, intake.Queue, id, cancel));
     }
 
-    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] SubmissionService intake,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var submission = await intake.ReadAsync<Submission>(context, "", null, cancel);
@@ -57,7 +64,8 @@ static partial class RunsApi
         if (request.QueryChoice("kind", kinds.Names) is { } kind) runs = runs.Where(r => r.Kind == kind);
         if (request.QueryText("id") is { } id)
         {
-            if (!EndOfId().IsMatch(id)) throw ProblemException.BadParameter("id", $"must be a run's id or at least its last 4 characters, got \"{id}\".");
+            if (!EndOfId().IsMatch(id))
+                throw ProblemException.BadParameter("id", $"must be a run's id or at least its last 4 characters, got \"{id}\".");
             var end = id.ToLowerInvariant();
             runs = runs.Where(r => r.Id.ToString().EndsWith(end));
         }
@@ -67,7 +75,8 @@ static partial class RunsApi
         if (request.QueryTime("createdBefore") is { } until) runs = runs.Where(r => r.CreatedAt < until);
         if (request.QueryText("batch") is { } batch)
         {
-            if (!Guid.TryParseExact(batch, "D", out var one)) throw ProblemException.BadParameter("batch", $"must be the id of a batch, got \"{batch}\".");
+            if (!Guid.TryParseExact(batch, "D", out var one))
+                throw ProblemException.BadParameter("batch", $"must be the id of a batch, got \"{batch}\".");
             runs = runs.Where(r => r.Batch == one);
         }
         if (request.QueryText("cursor") is { } cursor)
@@ -90,14 +99,19 @@ static partial class RunsApi
     {
         context.Request.AllowQuery();
         var document = await DocumentAsync(context, db, queue, id, cancel);
-        return EntityTags.IsKnown(context.Request, context.Response.Headers.ETag.ToString()) ? Results.StatusCode(304) : Results.Json(document);
+        return EntityTags.IsKnown(context.Request, context.Response.Headers.ETag.ToString())
+            ? Results.StatusCode(304)
+            : Results.Json(document);
     }
 
-    public static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id, CancellationToken cancel)
+    public static async Task<JsonObject> DocumentAsync(HttpContext context, MetaOptDb db, RunQueue queue, Guid id,
+        CancellationToken cancel)
     {
-        var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        var run = await db.Runs.AsNoTracking().Include(r => r.Attempts).FirstOrDefaultAsync(r => r.Id == id, cancel)
+            ?? throw ProblemException.NotFound($"run {id}");
         if (!run.State.IsFinal() && HttpMethods.IsGet(context.Request.Method)) context.Response.Headers.RetryAfter = "1";
-        var document = RunDocument.Whole(run, context.RequestServices.GetRequiredService<RunKinds>(), run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
+        var document = RunDocument.Whole(run, context.RequestServices.GetRequiredService<RunKinds>(),
+            run.State == RunState.Queued ? await queue.WhyWaitingAsync(id, cancel) : null);
         context.Response.Headers.ETag = EntityTags.Of(run.Version, document);
         return document;
     }
@@ -106,15 +120,17 @@ static partial class RunsApi
     {
         context.Request.AllowQuery();
         var change = await context.Request.ReadChangeAsync<RunChange>();
-        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel) ?? throw ProblemException.NotFound($"run {id}");
+        var run = await db.Runs.AsNoTracking().FirstOrDefaultAsync(r => r.Id == id, cancel)
+            ?? throw ProblemException.NotFound($"run {id}");
         context.RequireOwner(run.Owner);
-        Intake.RequirePriority(context, change.Priority);
+        SubmissionService.RequirePriority(context, change.Priority);
         EntityTags.RequireMatch(context.Request, run.Version);
         var any = context.Request.Headers.IfMatch.ToString() is "" or "*";
         var limit = change.TimeLimitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
         if (change is not { Name: null, Tags: null, Notes: null, Priority: null, TimeLimitSeconds: null }
-            && !await queue.EditAsync(id, new(change.Name, change.Tags, change.Notes, change.Priority, limit), any ? null : run.Version,
-                context.Deed("run.change", id), cancel))
+            && !await queue.EditAsync(id, new(change.Name, change.Tags, change.Notes, change.Priority, limit),
+                any ? null : run.Version,
+                context.AuditEvent("run.change", id), cancel))
             throw EntityTags.ChangedMeanwhile();
         return Results.Json(await DocumentAsync(context, db, queue, id, cancel));
     }

@@ -14,9 +14,12 @@ static class SeriesApi
     public static void MapSeries(this RouteGroupBuilder v1)
     {
         var series = v1.MapGroup("/runs/{id:guid}/series").WithTags("Runs");
-        series.MapGet("", (Guid id, HttpRequest request, MetaOptDb db, SeriesStore store, CancellationToken cancel) => request.Query.ContainsKey("name")
+        series.MapGet("",
+            (Guid id, HttpRequest request, MetaOptDb db, SeriesStore store, CancellationToken cancel) =>
+                request.Query.ContainsKey("name")
             ? ReadAsync(id, request.QueryText("name")!, request, store, cancel)
-            : ListAsync(id, request, db, store, cancel)).WithSummary("The run's series; with the query's name, that one, as below. Every name can be given so.");
+            : ListAsync(id, request, db, store, cancel))
+            .WithSummary("The run's series; with the query's name, that one, as below. Every name can be given so.");
         series.MapGet("/{*name}", (Guid id, string name, HttpRequest request, SeriesStore store, CancellationToken cancel) =>
             ReadAsync(id, request.PathEnd("/series/"), request, store, cancel))
             .WithSummary("One series, as JSON or (Accept: text/csv) CSV. Query: from, to, maxPoints.");
@@ -28,7 +31,8 @@ static class SeriesApi
         if (!await db.Runs.AnyAsync(r => r.Id == id, cancel)) throw ProblemException.NotFound($"run {id}");
         return Results.Json(new JsonObject
         {
-            ["items"] = new JsonArray([.. (await series.ListAsync(id, cancel)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new JsonObject
+            ["items"] = new JsonArray(
+                [.. (await series.ListAsync(id, cancel)).OrderBy(s => s.Name, StringComparer.Ordinal).Select(s => new JsonObject
             {
                 ["name"] = s.Name,
                 ["count"] = s.Count,
@@ -49,10 +53,17 @@ static class SeriesApi
         if (data is null) throw ProblemException.NotFound($"series \"{name}\" of run {id}");
         return request.GetTypedHeaders().Accept.Any(a => a.MediaType == "text/csv")
             ? Results.Text(Csv(data), "text/csv")
-            : Results.Json(new JsonObject { ["name"] = data.Name, ["raw"] = data.Raw, ["points"] = new JsonArray([.. data.Buckets.Select(b => Point(b, data.Raw))]) });
+            : Results.Json(new JsonObject
+            {
+                ["name"] = data.Name,
+                ["raw"] = data.Raw,
+                ["points"] = new JsonArray([.. data.Buckets.Select(b => Point(b, data.Raw))])
+            });
     }
 
-    /// <summary>A point {step, value}, or a bucket {step, lastStep, min, max, mean, count}; <c>diverged</c> where values were no numbers.</summary>
+    /// <summary>
+    /// A point {step, value}, or a bucket {step, lastStep, min, max, mean, count}; <c>diverged</c> where values were no numbers.
+    /// </summary>
     public static JsonObject Point(SeriesBucket bucket, bool raw)
     {
         var point = raw

@@ -3,8 +3,9 @@ using System.Buffers.Text;
 namespace MetaOpt.Api.Runs;
 
 /// <summary>
-/// How far each series of a run was sent, in the order in which the run began them. As the id of an event it is short, since browsers send
-/// it back in a header: series that stand at the same step, as those of a contestant and of the contestants before it, are counted.
+/// How far each series of a run was sent, in the order in which the run began them. As the id of an event it is short, since
+/// browsers send it back in a header: series that stand at the same step, as those of a contestant and of the contestants before
+/// it, are counted.
 /// </summary>
 sealed class StreamPosition
 {
@@ -31,11 +32,14 @@ sealed class StreamPosition
     public static StreamPosition Parse(string id)
     {
         var (position, bytes) = (new StreamPosition(), new byte[LongestId]);
-        if (id.Length is 0 or > LongestId || !Base64Url.IsValid(id) || !Base64Url.TryDecodeFromChars(id, bytes, out var length) || bytes[0] != Version) return position;
+        if (id.Length is 0 or > LongestId || !Base64Url.IsValid(id) || !Base64Url.TryDecodeFromChars(id, bytes, out var length)
+            || bytes[0] != Version)
+            return position;
         var (at, step) = (1, -1L);
         while (at < length)
         {
-            if (!TryRead(bytes.AsSpan(0, length), ref at, out var count) || !TryRead(bytes.AsSpan(0, length), ref at, out var change)
+            if (!TryRead(bytes.AsSpan(0, length), ref at, out var count)
+                || !TryRead(bytes.AsSpan(0, length), ref at, out var change)
                 || count > MostSeries - (ulong)position._sent.Count)
                 return new StreamPosition();
             step += (long)(change >> 1) ^ -(long)(change & 1);
@@ -44,7 +48,9 @@ sealed class StreamPosition
         return position;
     }
 
-    /// <summary>The id; null where the series stand so differently that it would be too long: a client then goes on after an earlier one.</summary>
+    /// <summary>
+    /// The id; null where the series stand so differently that it would be too long: a client then goes on after an earlier one.
+    /// </summary>
     public string? ToId()
     {
         var (bytes, before) = (new List<byte> { Version }, -1L);

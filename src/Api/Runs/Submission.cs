@@ -3,14 +3,14 @@ using System.Text.RegularExpressions;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>What <c>POST /runs</c> takes.</summary>
+/// <summary>The body of <c>POST /runs</c>.</summary>
 public sealed partial record Submission : IChecked
 {
     /// <summary>Name of a kind of run.</summary>
     [Length(1, 40)]
     public required string Kind { get; init; }
 
-    /// <summary>What its owner calls it; by default its kind.</summary>
+    /// <summary>The run's name; its kind by default.</summary>
     [Length(1, 200)]
     public string? Name { get; init; }
 
@@ -38,20 +38,21 @@ public sealed partial record Submission : IChecked
     [Length(0, 50)]
     public IReadOnlyList<Guid> After { get; init; } = [];
 
-    /// <summary>What to compute.</summary>
+    /// <summary>The specification of the run's kind.</summary>
     public required JsonElement Spec { get; init; }
 
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
-        if (!PoolName().IsMatch(Pool)) yield return new("/pool", $"must be lower-case letters, digits and hyphens, got \"{Pool}\".");
+        if (!PoolName().IsMatch(Pool))
+            yield return new("/pool", $"must be lower-case letters, digits and hyphens, got \"{Pool}\".");
     }
 
     [GeneratedRegex("^[a-z0-9-]+$")]
     private static partial Regex PoolName();
 }
 
-/// <summary>What <c>PATCH /runs/{id}</c> takes: what is left out stays.</summary>
+/// <summary>The body of <c>PATCH /runs/{id}</c>: a field that is left out stays.</summary>
 public sealed record RunChange
 {
     /// <inheritdoc cref="Submission.Name"/>

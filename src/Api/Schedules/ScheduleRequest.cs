@@ -6,10 +6,10 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Schedules;
 
-/// <summary>What <c>POST /schedules</c> takes.</summary>
+/// <summary>The body of <c>POST /schedules</c>.</summary>
 public sealed record ScheduleRequest : IChecked
 {
-    /// <summary>What its owner calls it.</summary>
+    /// <summary>The name that its owner gives it.</summary>
     [Length(1, 200)]
     public required string Name { get; init; }
 
@@ -21,16 +21,16 @@ public sealed record ScheduleRequest : IChecked
     [Length(1, 90)]
     public string TimeZone { get; init; } = "UTC";
 
-    /// <summary>What happens to occurrences that were missed: all, one (the latest) or none is made up for.</summary>
+    /// <summary>Missed occurrences that are made up for: all, one (the latest) or none.</summary>
     public MissedOccurrences Missed { get; init; } = MissedOccurrences.One;
 
     /// <summary>Whether it submits anything.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>What each occurrence submits, as for POST /runs.</summary>
+    /// <summary>The submission of each occurrence, as for POST /runs.</summary>
     public required Submission Run { get; init; }
 
-    /// <summary>What varies in it, as for POST /runs:batch; left out: one run.</summary>
+    /// <summary>The fields that vary, as for POST /runs:batch; left out: one run.</summary>
     [Length(1, 8)]
     public IReadOnlyList<Batch.Axis>? Grid { get; init; }
 
@@ -39,7 +39,7 @@ public sealed record ScheduleRequest : IChecked
         [.. Calendar.Check(Cron, TimeZone), .. Grid is null ? [] : new Batch { Run = Run, Grid = Grid }.Check()];
 }
 
-/// <summary>What <c>PATCH /schedules/{id}</c> takes: what is left out stays.</summary>
+/// <summary>The body of <c>PATCH /schedules/{id}</c>: a field that is left out stays.</summary>
 public sealed record ScheduleChange : IChecked
 {
     /// <inheritdoc cref="ScheduleRequest.Name"/>
@@ -100,8 +100,13 @@ static class ScheduleDocument
         return document;
     }
 
-    static readonly JsonSerializerOptions s_asSent = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    static readonly JsonSerializerOptions s_asSent =
+        new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
-    /// <summary>What an occurrence submits, as HTTP takes it: with <c>grid</c> for POST /runs:batch, else its <c>run</c> for POST /runs.</summary>
-    public static JsonElement SubmissionOf(Submission run, IReadOnlyList<Batch.Axis>? grid) => JsonSerializer.SerializeToElement(new { run, grid }, s_asSent);
+    /// <summary>
+    /// The submission of an occurrence, as HTTP takes it: with <c>grid</c> for POST /runs:batch, else its <c>run</c> for POST
+    /// /runs.
+    /// </summary>
+    public static JsonElement SubmissionOf(Submission run, IReadOnlyList<Batch.Axis>? grid) =>
+        JsonSerializer.SerializeToElement(new { run, grid }, s_asSent);
 }

@@ -11,12 +11,15 @@ using Microsoft.EntityFrameworkCore;
 namespace MetaOpt.Api.Schedules;
 
 /// <summary>
-/// Submits what has come due, every minute. Each occurrence goes through the door of POST /runs under an idempotency key of its own, and
-/// the schedule is advanced afterwards: whenever a process dies, or two do it at once, the occurrence is the same run.
+/// Submits what has come due, every minute. Each occurrence goes through the door of POST /runs under an idempotency key of its
+/// own, and the schedule is advanced afterwards: whenever a process dies, or two do it at once, the occurrence is the same run.
 /// </summary>
-public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore schedules, UserStore users, ILogger<ScheduleRounds> log)
+public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore schedules, UserStore users,
+    ILogger<ScheduleRounds> log)
 {
-    /// <summary>One round over all schedules that are due. A fault of one leaves it for the next round, and does not stop the others.</summary>
+    /// <summary>
+    /// One round over all schedules that are due. A fault of one leaves it for the next round, and does not stop the others.
+    /// </summary>
     [AutomaticRetry(Attempts = 0, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
     public async Task SubmitDueAsync(CancellationToken cancel)
     {
@@ -35,7 +38,8 @@ public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore sc
     {
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<MetaOptDb>();
-        var (schedule, now) = (await db.Schedules.AsNoTracking().FirstOrDefaultAsync(s => s.Id == id, cancel), await db.NowAsync(cancel));
+        var (schedule, now) = (await db.Schedules.AsNoTracking().FirstOrDefaultAsync(s => s.Id == id, cancel),
+            await db.NowAsync(cancel));
         if (schedule is not { Enabled: true, NextAt: { } seen } || seen > now) return;
         Calendar calendar;
         try
@@ -65,7 +69,8 @@ public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore sc
         if (await users.FindUserAsync(schedule.Owner, cancel) is not { DisabledAt: null } owner)
             return new(occurrence, [], $"The owner {schedule.Owner} is disabled.");
         if (!Scopes.Of(owner.Role).Contains(Scopes.RunsWrite))
-            return new(occurrence, [], $"The owner {schedule.Owner} may not submit runs: the role is {owner.Role.ToString().ToLowerInvariant()}.");
+            return new(occurrence, [],
+                $"The owner {schedule.Owner} may not submit runs: the role is {owner.Role.ToString().ToLowerInvariant()}.");
         await using var scope = scopes.CreateAsyncScope();
         var (run, isGrid) = (schedule.Submission.GetProperty("run"), schedule.Submission.TryGetProperty("grid", out _));
         var request = new DefaultHttpContext
@@ -77,10 +82,13 @@ public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore sc
         (request.Request.Method, request.Request.ContentType) = (HttpMethods.Post, "application/json");
         request.Request.Body = new MemoryStream(JsonSerializer.SerializeToUtf8Bytes(isGrid ? schedule.Submission : run));
         request.Request.Headers["Idempotency-Key"] = KeyOf(schedule.Id, occurrence);
-        var intake = ActivatorUtilities.CreateInstance<Intake>(scope.ServiceProvider);
+        var intake = ActivatorUtilities.CreateInstance<SubmissionService>(scope.ServiceProvider);
         try
         {
-            if (!isGrid) return new(occurrence, [await intake.QueueAsync(request, await intake.ReadAsync<Submission>(request, "", null, cancel), null, cancel)], null);
+            if (!isGrid)
+                return new(occurrence,
+                    [await intake.QueueAsync(request, await intake.ReadAsync<Submission>(request, "", null, cancel), null,
+                        cancel)], null);
             var answer = (JsonObject)((IValueHttpResult)await BatchApi.SubmitAsync(request, intake, cancel)).Value!;
             return new(occurrence, [.. answer["runs"]!.AsArray().Select(r => Guid.Parse((string)r!["id"]!))], null);
         }
@@ -88,12 +96,15 @@ public sealed class ScheduleRounds(IServiceScopeFactory scopes, ScheduleStore sc
         catch (ProblemException before) when (before.Code == "idempotency-conflict")
         {
             var (key, db) = (KeyOf(schedule.Id, occurrence), intake.Db);
-            return new(occurrence, await db.Runs.Where(r => r.Owner == owner.Name && (r.IdempotencyKey == key || r.IdempotencyKey!.StartsWith(key + "#")))
+            return new(occurrence,
+                await db.Runs.Where(r => r.Owner == owner.Name
+                    && (r.IdempotencyKey == key || r.IdempotencyKey!.StartsWith(key + "#")))
                 .OrderBy(r => r.Id).Select(r => r.Id).ToListAsync(cancel), null);
         }
         catch (ProblemException refused)
         {
-            return new(occurrence, [], string.Join(' ', [refused.Message, .. refused.Errors.Select(e => $"{e.Pointer} {e.Detail}")]));
+            return new(occurrence, [],
+                string.Join(' ', [refused.Message, .. refused.Errors.Select(e => $"{e.Pointer} {e.Detail}")]));
         }
         catch (SpecException refused)
         {

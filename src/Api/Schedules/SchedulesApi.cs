@@ -17,16 +17,22 @@ static class SchedulesApi
         var schedules = v1.MapGroup("").WithTags("Schedules");
         schedules.MapPost("/schedules", CreateAsync).RequireAuthorization(Scopes.RunsWrite)
             .WithSummary($"Creates a schedule; its runs are the caller's. At most {ScheduleStore.MostPerOwner} for one user.");
-        schedules.MapPost("/schedules:validate", ValidateAsync).WithSummary("Checks a schedule without creating it: its next occurrences.");
-        schedules.MapGet("/schedules", ListAsync).WithSummary("Schedules, newest first. Query: owner, enabled (true, false), limit, cursor.");
-        schedules.MapGet("/schedules/{id:guid}", GetAsync).WithSummary("One schedule: what it submits, its last and its next occurrence.");
-        schedules.MapGet("/schedules/{id:guid}/occurrences", OccurrencesAsync).WithSummary($"Its next occurrences. Query: limit (1 to {MostShown}).");
+        schedules.MapPost("/schedules:validate", ValidateAsync)
+            .WithSummary("Checks a schedule without creating it: its next occurrences.");
+        schedules.MapGet("/schedules", ListAsync)
+            .WithSummary("Schedules, newest first. Query: owner, enabled (true, false), limit, cursor.");
+        schedules.MapGet("/schedules/{id:guid}", GetAsync)
+            .WithSummary("One schedule: what it submits, its last and its next occurrence.");
+        schedules.MapGet("/schedules/{id:guid}/occurrences", OccurrencesAsync)
+            .WithSummary($"Its next occurrences. Query: limit (1 to {MostShown}).");
         schedules.MapPatch("/schedules/{id:guid}", ChangeAsync).RequireAuthorization(Scopes.RunsWrite)
             .WithSummary("Changes a schedule. After a change of time or when it is enabled, it goes on from now.");
-        schedules.MapDelete("/schedules/{id:guid}", DeleteAsync).RequireAuthorization(Scopes.RunsWrite).WithSummary("Deletes a schedule; its runs stay.");
+        schedules.MapDelete("/schedules/{id:guid}", DeleteAsync).RequireAuthorization(Scopes.RunsWrite)
+            .WithSummary("Deletes a schedule; its runs stay.");
     }
 
-    static async Task<IResult> CreateAsync(HttpContext context, [AsParameters] Intake intake, ScheduleStore schedules, CancellationToken cancel)
+    static async Task<IResult> CreateAsync(HttpContext context, [AsParameters] SubmissionService intake, ScheduleStore schedules,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var request = await intake.ReadAsync<ScheduleRequest>(context, "/run", Batch.Varied, cancel);
@@ -47,16 +53,18 @@ static class SchedulesApi
         };
         try
         {
-            await schedules.AddAsync(schedule, context.Deed("schedule.create", detail: Facts(schedule)), cancel);
+            await schedules.AddAsync(schedule, context.AuditEvent("schedule.create", detail: Facts(schedule)), cancel);
         }
         catch (TooManySchedulesException full)
         {
             throw new ProblemException(403, "quota-exceeded", full.Message);
         }
-        return Results.Created($"/api/v1/schedules/{schedule.Id}", Document(context, await FindAsync(intake.Db, schedule.Id, cancel)));
+        return Results.Created($"/api/v1/schedules/{schedule.Id}",
+            Document(context, await FindAsync(intake.Db, schedule.Id, cancel)));
     }
 
-    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] Intake intake, CancellationToken cancel)
+    static async Task<IResult> ValidateAsync(HttpContext context, [AsParameters] SubmissionService intake,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var request = await intake.ReadAsync<ScheduleRequest>(context, "/run", Batch.Varied, cancel);
@@ -74,7 +82,8 @@ static class SchedulesApi
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
         var schedules = db.Schedules.AsNoTracking();
         if (request.QueryText("owner") is { } owner) schedules = schedules.Where(s => s.Owner == owner);
-        if (request.QueryChoice("enabled", ["true", "false"]) is { } enabled) schedules = schedules.Where(s => s.Enabled == (enabled == "true"));
+        if (request.QueryChoice("enabled", ["true", "false"]) is { } enabled)
+            schedules = schedules.Where(s => s.Enabled == (enabled == "true"));
         if (request.QueryText("cursor") is { } cursor)
         {
             var before = Cursor.Read(cursor);
@@ -92,7 +101,9 @@ static class SchedulesApi
     {
         context.Request.AllowQuery();
         var document = Document(context, await FindAsync(db, id, cancel));
-        return EntityTags.IsKnown(context.Request, context.Response.Headers.ETag.ToString()) ? Results.StatusCode(304) : Results.Json(document);
+        return EntityTags.IsKnown(context.Request, context.Response.Headers.ETag.ToString())
+            ? Results.StatusCode(304)
+            : Results.Json(document);
     }
 
     static async Task<IResult> OccurrencesAsync(Guid id, HttpRequest request, MetaOptDb db, CancellationToken cancel)
@@ -102,11 +113,14 @@ static class SchedulesApi
         var schedule = await FindAsync(db, id, cancel);
         return Results.Json(new JsonObject
         {
-            ["items"] = schedule.Enabled ? Texts(Calendar.Of(schedule.Cron, schedule.TimeZone).Next(await db.NowAsync(cancel), limit)) : [],
+            ["items"] = schedule.Enabled
+                ? Texts(Calendar.Of(schedule.Cron, schedule.TimeZone).Next(await db.NowAsync(cancel), limit))
+                : [],
         });
     }
 
-    static async Task<IResult> ChangeAsync(Guid id, HttpContext context, [AsParameters] Intake intake, ScheduleStore schedules, CancellationToken cancel)
+    static async Task<IResult> ChangeAsync(Guid id, HttpContext context, [AsParameters] SubmissionService intake,
+        ScheduleStore schedules, CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var schedule = await FindAsync(intake.Db, id, cancel);
@@ -118,27 +132,31 @@ static class SchedulesApi
         schedule.Name = change.Name ?? schedule.Name;
         schedule.Missed = change.Missed ?? schedule.Missed;
         schedule.Submission = change.Run is null ? schedule.Submission : ScheduleDocument.SubmissionOf(change.Run, change.Grid);
-        var (cron, zone, enabled) = (change.Cron ?? schedule.Cron, change.TimeZone ?? schedule.TimeZone, change.Enabled ?? schedule.Enabled);
+        var (cron, zone, enabled) = (change.Cron ?? schedule.Cron, change.TimeZone ?? schedule.TimeZone,
+            change.Enabled ?? schedule.Enabled);
         if ((cron, zone, enabled) != (schedule.Cron, schedule.TimeZone, schedule.Enabled))
             schedule.NextAt = enabled ? Calendar.Of(cron, zone).After(await intake.Db.NowAsync(cancel)) : null;
         (schedule.Cron, schedule.TimeZone, schedule.Enabled) = (cron, zone, enabled);
-        if (!await schedules.ChangeAsync(schedule, schedule.Version, context.Deed("schedule.change", id, Facts(schedule)), cancel))
+        if (!await schedules.ChangeAsync(schedule, schedule.Version, context.AuditEvent("schedule.change", id, Facts(schedule)),
+            cancel))
             throw EntityTags.ChangedMeanwhile();
         return Results.Json(Document(context, await FindAsync(intake.Db, id, cancel)));
     }
 
-    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, ScheduleStore schedules, CancellationToken cancel)
+    static async Task<IResult> DeleteAsync(Guid id, HttpContext context, MetaOptDb db, ScheduleStore schedules,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
         var schedule = await FindAsync(db, id, cancel);
         context.RequireOwner(schedule.Owner);
         EntityTags.RequireMatch(context.Request, schedule.Version);
-        await schedules.DeleteAsync(id, context.Deed("schedule.delete", id, new() { ["name"] = schedule.Name }), cancel);
+        await schedules.DeleteAsync(id, context.AuditEvent("schedule.delete", id, new() { ["name"] = schedule.Name }), cancel);
         return Results.NoContent();
     }
 
     /// <summary>The submission is one that the caller may make now.</summary>
-    static async Task CheckAsync(HttpContext context, Intake intake, Submission run, IReadOnlyList<Batch.Axis>? grid, CancellationToken cancel)
+    static async Task CheckAsync(HttpContext context, SubmissionService intake, Submission run, IReadOnlyList<Batch.Axis>? grid,
+        CancellationToken cancel)
     {
         try
         {
@@ -153,7 +171,8 @@ static class SchedulesApi
     }
 
     static async Task<Schedule> FindAsync(MetaOptDb db, Guid id, CancellationToken cancel) =>
-        await db.Schedules.AsNoTracking().FirstOrDefaultAsync(s => s.Id == id, cancel) ?? throw ProblemException.NotFound($"schedule {id}");
+        await db.Schedules.AsNoTracking().FirstOrDefaultAsync(s => s.Id == id, cancel)
+            ?? throw ProblemException.NotFound($"schedule {id}");
 
     static JsonObject Document(HttpContext context, Schedule schedule)
     {

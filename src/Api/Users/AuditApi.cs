@@ -5,20 +5,23 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Users;
 
-/// <summary>Who changed what, for administrators.</summary>
+/// <summary>The audit trail, for administrators.</summary>
 static class AuditApi
 {
     const int DefaultPage = 50, LargestPage = 200;
 
     public static void MapAudit(this RouteGroupBuilder v1) => v1.MapGet("/audit", ListAsync)
-        .RequireAuthorization(Scopes.Admin).WithTags("Users").WithSummary("Every change, newest first. Query: actor, action, subject, from and to (times; to is exclusive), limit, cursor.");
+        .RequireAuthorization(Scopes.Admin).WithTags("Users")
+        .WithSummary(
+            "Every change, newest first. Query: actor, action, subject, from and to (times; to is exclusive), limit, cursor.");
 
     static async Task<IResult> ListAsync(HttpRequest request, AuditLog audit, CancellationToken cancel)
     {
         request.AllowQuery("actor", "action", "subject", "from", "to", "limit", "cursor");
         var limit = (int)(request.QueryNumber("limit", 1, LargestPage) ?? DefaultPage);
         var page = await audit.ListAsync(request.QueryText("actor"), request.QueryText("action"), request.QueryText("subject"),
-            request.QueryTime("from"), request.QueryTime("to"), request.QueryNumber("cursor", 1, long.MaxValue), limit + 1, cancel);
+            request.QueryTime("from"), request.QueryTime("to"), request.QueryNumber("cursor", 1, long.MaxValue), limit + 1,
+            cancel);
         return Results.Json(new JsonObject
         {
             ["items"] = new JsonArray([.. page.Take(limit).Select(entry => new JsonObject

@@ -3,7 +3,7 @@ using MetaOpt.Storage;
 
 namespace MetaOpt.Api.Users;
 
-/// <summary>What <c>POST /users</c> takes.</summary>
+/// <summary>The body of <c>POST /users</c>.</summary>
 public sealed partial record NewUser : IChecked
 {
     /// <summary>Lower-case letters, digits, dots, hyphens and underscores; it stays, because runs carry it.</summary>
@@ -21,14 +21,16 @@ public sealed partial record NewUser : IChecked
     public IEnumerable<SpecError> Check()
     {
         if (!UserName().IsMatch(Name))
-            yield return new("/name", $"must begin with a lower-case letter and go on with such letters, digits, dots, hyphens and underscores, got \"{Name}\".");
+            yield return new("/name",
+                $"must begin with a lower-case letter and go on with such letters, digits, dots, hyphens and underscores, "
+                + $"got \"{Name}\".");
     }
 
     [GeneratedRegex(@"\A[a-z][a-z0-9._-]*\z")]
     private static partial Regex UserName();
 }
 
-/// <summary>What <c>PATCH /users/{name}</c> takes; what is absent stays as it is.</summary>
+/// <summary>The body of <c>PATCH /users/{name}</c>; a field that is absent stays as it is.</summary>
 public sealed record UserEdit
 {
     /// <summary>admin, member or viewer.</summary>

@@ -17,8 +17,10 @@ static class UsersApi
         users.MapGet("", ListAsync).WithSummary("Everybody, by name.");
         users.MapPost("", CreateAsync).WithSummary("Adds a user; make a first token at /users/{name}/tokens.");
         users.MapGet("/{name}", GetAsync).WithSummary("One user.");
-        users.MapPatch("/{name}", ChangeAsync).WithSummary("Changes role or weight, or disables the user and with it every token.");
-        users.MapDelete("/{name}", DeleteAsync).WithSummary("Deletes a user with every token and session. Runs, models and audit events stay under the name.");
+        users.MapPatch("/{name}", ChangeAsync)
+            .WithSummary("Changes role or weight, or disables the user and with it every token.");
+        users.MapDelete("/{name}", DeleteAsync)
+            .WithSummary("Deletes a user with every token and session. Runs, models and audit events stay under the name.");
         users.MapGet("/{name}/tokens", ListTokensAsync).WithSummary("The user's tokens and browser sessions, newest first.");
         users.MapPost("/{name}/tokens", CreateTokenAsync).WithSummary("Makes a token for the user; its text is shown this once.");
         users.MapDelete("/{name}/tokens/{id}", RevokeTokenAsync).WithSummary("Revokes one of the user's tokens.");
@@ -27,7 +29,8 @@ static class UsersApi
     static async Task<IResult> ListAsync(HttpRequest request, UserStore users, CancellationToken cancel)
     {
         request.AllowQuery();
-        return Results.Json(new JsonObject { ["items"] = new JsonArray([.. (await users.ListUsersAsync(cancel)).Select(Document)]) });
+        return Results.Json(
+            new JsonObject { ["items"] = new JsonArray([.. (await users.ListUsersAsync(cancel)).Select(Document)]) });
     }
 
     static async Task<IResult> GetAsync(string name, HttpRequest request, UserStore users, CancellationToken cancel)
@@ -42,10 +45,12 @@ static class UsersApi
         var request = await context.Request.ReadAsync<NewUser>();
         try
         {
-            var user = await users.CreateUserAsync(request.Name, request.Role, request.Weight, context.Deed("user.create"), cancel);
+            var user = await users.CreateUserAsync(request.Name, request.Role, request.Weight, context.AuditEvent("user.create"),
+                cancel);
             return Results.Created($"/api/v1/users/{user.Name}", Document(user));
         }
-        catch (DbUpdateException error) when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
+        catch (DbUpdateException error)
+            when (error.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
         {
             throw new ProblemException(409, "name-taken", $"There is a user named {request.Name} already.");
         }
@@ -57,7 +62,8 @@ static class UsersApi
         var change = await context.Request.ReadChangeAsync<UserEdit>();
         try
         {
-            var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled), context.Deed("user.change"), cancel)
+            var user = await users.ChangeUserAsync(name, new UserChange(change.Role, change.Weight, change.Disabled),
+                context.AuditEvent("user.change"), cancel)
                 ?? throw ProblemException.NotFound("such user");
             return Results.Json(Document(user));
         }
@@ -74,7 +80,8 @@ static class UsersApi
             throw new ProblemException(409, "own-account", $"You are {name}; another administrator deletes this account.");
         try
         {
-            if (name.Contains('\0') || !await users.DeleteUserAsync(name, context.Deed("user.delete"), cancel)) throw ProblemException.NotFound("such user");
+            if (name.Contains('\0') || !await users.DeleteUserAsync(name, context.AuditEvent("user.delete"), cancel))
+                throw ProblemException.NotFound("such user");
         }
         catch (LastAdminException last)
         {
@@ -94,14 +101,17 @@ static class UsersApi
         context.Request.AllowQuery();
         var request = await context.Request.ReadAsync<TokenRequest>();
         var user = await FindAsync(users, name, cancel);
-        var token = await request.CreateAsync(context, users, user.Id, user.Name, Scopes.Of(user.Role), $"that {user.Name}'s role has", cancel);
+        var token = await request.CreateAsync(context, users, user.Id, user.Name, Scopes.Of(user.Role),
+            $"that {user.Name}'s role has", cancel);
         return Results.Json(TokenDocument.New(token), statusCode: 201);
     }
 
-    static async Task<IResult> RevokeTokenAsync(string name, string id, HttpContext context, UserStore users, CancellationToken cancel)
+    static async Task<IResult> RevokeTokenAsync(string name, string id, HttpContext context, UserStore users,
+        CancellationToken cancel)
     {
         context.Request.AllowQuery();
-        if (!await users.RevokeTokenAsync((await FindAsync(users, name, cancel)).Id, id, context.Deed("token.revoke", id, new() { ["user"] = name }), cancel))
+        if (!await users.RevokeTokenAsync((await FindAsync(users, name, cancel)).Id, id,
+            context.AuditEvent("token.revoke", id, new() { ["user"] = name }), cancel))
             throw ProblemException.NotFound($"such token of {name}'s, or it is revoked already");
         return Results.NoContent();
     }

@@ -5,7 +5,9 @@ using System.Text.Json.Nodes;
 
 namespace MetaOpt.Cli.Client;
 
-/// <summary>The HTTP API, as a client sees it. Every answer that is not a success becomes an <see cref="ApiException"/>.</summary>
+/// <summary>
+/// The HTTP API, as a client sees it. Every answer that is not a success becomes an <see cref="ApiException"/>.
+/// </summary>
 public sealed class ApiClient : IDisposable
 {
     const string Root = "/api/v1/";
@@ -24,15 +26,16 @@ public sealed class ApiClient : IDisposable
     public Uri Server { get; }
 
     /// <summary>
-    /// Server: <c>METAOPT_URL</c>, else what <c>login</c> kept, else the one that <c>metaopt up</c> started, else port 5080 of this
-    /// machine. Token: <c>METAOPT_TOKEN</c>, else what <c>login</c> kept for that server, else the file <c>admin-token</c>.
+    /// Server: <c>METAOPT_URL</c>, else what <c>login</c> kept, else the one that <c>metaopt up</c> started, else port 5080 of
+    /// this machine. Token: <c>METAOPT_TOKEN</c>, else what <c>login</c> kept for that server, else the file <c>admin-token</c>.
     /// </summary>
     public static ApiClient FromEnvironment()
     {
         var home = Home.FromEnvironment();
         var login = Login.Read(home);
         var server = Address(Environment.GetEnvironmentVariable("METAOPT_URL") ?? login?.Server ?? DefaultAddress(home));
-        var token = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("METAOPT_TOKEN")) && login?.Server == server.AbsoluteUri
+        var token = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("METAOPT_TOKEN"))
+            && login?.Server == server.AbsoluteUri
             ? login.Token
             : Token(home);
         return new ApiClient(server, token);
@@ -43,9 +46,12 @@ public sealed class ApiClient : IDisposable
         home.Address?.AbsoluteUri ?? "http://127.0.0.1:5080";
 
     /// <summary>The address as somebody wrote it.</summary>
-    public static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out var server) && server.Scheme is "http" or "https"
+    public static Uri Address(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var server) && server.Scheme is "http" or "https"
         ? server
-        : throw new CommandException($"\"{text}\" is no address of a server (METAOPT_URL); give a whole one such as http://127.0.0.1:5080.", ExitCode.Usage);
+        : throw new CommandException(
+            $"\"{text}\" is no address of a server (METAOPT_URL); give a whole one such as http://127.0.0.1:5080.",
+            ExitCode.Usage);
 
     /// <summary><c>METAOPT_TOKEN</c>, else the content of the token file, else null.</summary>
     public static string? Token(Home home) => Environment.GetEnvironmentVariable("METAOPT_TOKEN") is { Length: > 0 } token
@@ -67,10 +73,12 @@ public sealed class ApiClient : IDisposable
         SendAsync(HttpMethod.Patch, path, body.ToJsonString(), cancel);
 
     /// <summary>DELETE.</summary>
-    public Task<JsonElement> DeleteAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Delete, path, null, cancel);
+    public Task<JsonElement> DeleteAsync(string path, CancellationToken cancel) =>
+        SendAsync(HttpMethod.Delete, path, null, cancel);
 
     /// <summary>
-    /// The whole id of the run that somebody named by its id or by the end of it, such as the 8 characters that lists and pages show.
+    /// The whole id of the run that somebody named by its id or by the end of it, such as the 8 characters that lists and pages
+    /// show.
     /// </summary>
     /// <exception cref="CommandException">No run's id ends so, or several do; the message lists them.</exception>
     public async Task<string> RunIdAsync(string text, CancellationToken cancel)
@@ -121,7 +129,9 @@ public sealed class ApiClient : IDisposable
             using var response = await _http.GetAsync("/healthz/ready", limit.Token);
             return response.IsSuccessStatusCode;
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception e)
+            when (e is HttpRequestException or IOException
+                || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             return false;
         }

@@ -26,7 +26,9 @@ public sealed class ApiException(HttpStatusCode status, string body) : Exception
             foreach (var (field, message) in Fields(errors))
                 lines.Append($"\n  {(field.Length == 0 ? "(the document)" : field)}  {message}");
         if (status == HttpStatusCode.Unauthorized)
-            lines.Append("\n  Sign in (./metaopt login), set METAOPT_TOKEN, or let METAOPT_HOME name the data folder with the file admin-token.");
+            lines.Append(
+                "\n  Sign in (./metaopt login), set METAOPT_TOKEN, or let METAOPT_HOME name the data folder with the file "
+                + "admin-token.");
         return lines.ToString();
     }
 
@@ -47,7 +49,8 @@ public sealed class ApiException(HttpStatusCode status, string body) : Exception
     static IEnumerable<(string Field, string Message)> Fields(JsonElement errors) => errors.ValueKind switch
     {
         JsonValueKind.Array => errors.EnumerateArray().Select(e => (Text(e, "pointer") ?? "", Text(e, "detail") ?? "")),
-        JsonValueKind.Object => errors.EnumerateObject().SelectMany(p => p.Value.EnumerateArray(), (p, m) => (p.Name, m.ToString())),
+        JsonValueKind.Object =>
+            errors.EnumerateObject().SelectMany(p => p.Value.EnumerateArray(), (p, m) => (p.Name, m.ToString())),
         _ => [],
     };
 

@@ -14,7 +14,8 @@ public static class Json
 
     /// <summary>The field <paramref name="name"/>, or null.</summary>
     public static JsonElement? Field(this JsonElement parent, string name) =>
-        parent.ValueKind == JsonValueKind.Object && parent.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+        parent.ValueKind == JsonValueKind.Object && parent.TryGetProperty(name, out var value)
+            && value.ValueKind != JsonValueKind.Null
             ? value
             : null;
 

@@ -7,7 +7,7 @@ namespace MetaOpt.Cli.Client;
 /// <summary>A server and a token for it, kept in the data folder until <c>logout</c>; readable by its owner only.</summary>
 public sealed record Login(string Server, string Token)
 {
-    /// <summary>What <c>login</c> kept; null when nobody is signed in.</summary>
+    /// <summary>The login that <c>login</c> kept; null when nobody is signed in.</summary>
     public static Login? Read(Home home) =>
         File.Exists(home.LoginFile) ? JsonSerializer.Deserialize<Login>(File.ReadAllText(home.LoginFile)) : null;
 
@@ -19,7 +19,8 @@ public sealed record Login(string Server, string Token)
             Description = "The server; by default the one the other commands would use.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var command = new Command("login", "Keep a server's address and a token for it. Reads the token from standard input.") { address };
+        var command = new Command("login",
+            "Keep a server's address and a token for it. Reads the token from standard input.") { address };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();

@@ -3,8 +3,8 @@ using System.Net;
 namespace MetaOpt.Cli.Client;
 
 /// <summary>
-/// The machine's proxies (http_proxy, https_proxy, all_proxy, no_proxy), but not for this machine's own servers: a proxy cannot reach
-/// them, and must not see their tokens.
+/// The machine's proxies (http_proxy, https_proxy, all_proxy, no_proxy), but not for this machine's own servers: a proxy cannot
+/// reach them, and must not see their tokens.
 /// </summary>
 /// <param name="proxies">What decides about other hosts.</param>
 public sealed class LoopbackIsDirect(IWebProxy proxies) : IWebProxy

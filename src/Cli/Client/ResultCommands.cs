@@ -4,23 +4,37 @@ using System.Text.Json;
 
 namespace MetaOpt.Cli.Client;
 
-/// <summary>What runs leave behind: trajectories and checkpoints; and the catalogue of what can be run.</summary>
+/// <summary>Commands for results of runs: trajectories and checkpoints; and the catalogue of what can be run.</summary>
 public static class ResultCommands
 {
     /// <summary><c>series ID [NAME]</c>: the list of trajectories, or one of them as tab-separated lines.</summary>
     public static Command Series()
     {
         var id = new Argument<string>("id") { Description = "Id of the run, or its last 8 characters." };
-        var name = new Argument<string?>("name") { Description = "A series, for example meta-loss.", Arity = ArgumentArity.ZeroOrOne };
-        var points = new Option<int>("--max-points") { Description = "Longer series are summarised.", DefaultValueFactory = _ => 1000 };
-        var command = new Command("series", "List a run's series, or print one: step, value (or min, max, mean).") { id, name, points };
+        var name = new Argument<string?>("name")
+        {
+            Description = "A series, for example meta-loss.",
+            Arity = ArgumentArity.ZeroOrOne
+        };
+        var points = new Option<int>("--max-points")
+        {
+            Description = "Longer series are summarised.",
+            DefaultValueFactory = _ => 1000
+        };
+        var command = new Command("series", "List a run's series, or print one: step, value (or min, max, mean).")
+        {
+            id,
+            name,
+            points
+        };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
             var run = await api.RunIdAsync(arguments.GetValue(id)!, cancel);
             if (arguments.GetValue(name) is not { } wanted)
                 foreach (var series in (await api.GetAsync($"runs/{run}/series", cancel)).Items())
-                    Console.WriteLine($"{series.Text("name"),-30} {series.Text("count"),9} points, last step {series.Text("lastStep")}");
+                    Console.WriteLine(
+                        $"{series.Text("name"),-30} {series.Text("count"),9} points, last step {series.Text("lastStep")}");
             else
                 Print(await ReadSeriesAsync(api, run, wanted, arguments.GetValue(points), cancel));
         });
@@ -31,7 +45,8 @@ public static class ResultCommands
     public static async Task<IReadOnlyList<JsonElement>> ReadSeriesAsync(
         ApiClient api, string run, string name, int maxPoints, CancellationToken cancel)
     {
-        var answer = await api.GetAsync($"runs/{Uri.EscapeDataString(run)}/series?name={Uri.EscapeDataString(name)}&maxPoints={maxPoints}", cancel);
+        var answer = await api.GetAsync(
+            $"runs/{Uri.EscapeDataString(run)}/series?name={Uri.EscapeDataString(name)}&maxPoints={maxPoints}", cancel);
         return [.. (answer.Field("points") ?? answer).Items()];
     }
 
@@ -53,7 +68,8 @@ public static class ResultCommands
             using var api = ApiClient.FromEnvironment();
             var list = await api.GetAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/checkpoints", cancel);
             foreach (var c in list.Items())
-                Console.WriteLine($"{c.Text("id")}  {c.Text("name"),-12} step {c.Text("step"),-8} {c.Text("size"),10} bytes  sha256 {c.Text("sha256")}");
+                Console.WriteLine(
+                    $"{c.Text("id")}  {c.Text("name"),-12} step {c.Text("step"),-8} {c.Text("size"),10} bytes  sha256 {c.Text("sha256")}");
         });
         return command;
     }
@@ -74,14 +90,18 @@ public static class ResultCommands
         return command;
     }
 
-    /// <summary>Writes a checkpoint to <paramref name="file"/>, which appears only when it is whole; returns its SHA-256.</summary>
+    /// <summary>
+    /// Writes a checkpoint to <paramref name="file"/>, which appears only when it is whole; returns its SHA-256.
+    /// </summary>
     public static async Task<string> DownloadAsync(ApiClient api, string checkpoint, string file, CancellationToken cancel)
     {
         using var response = await api.OpenAsync($"checkpoints/{Uri.EscapeDataString(checkpoint)}/content", cancel);
         var bytes = await response.Content.ReadAsByteArrayAsync(cancel);
         var sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
-        if (response.Headers.ETag?.Tag.Trim('"') is { Length: 64 } expected && !expected.Equals(sha256, StringComparison.OrdinalIgnoreCase))
-            throw new CommandException($"The download is damaged: SHA-256 {sha256}, but the server announced {expected}. Try again.");
+        if (response.Headers.ETag?.Tag.Trim('"') is { Length: 64 } expected
+            && !expected.Equals(sha256, StringComparison.OrdinalIgnoreCase))
+            throw new CommandException(
+                $"The download is damaged: SHA-256 {sha256}, but the server announced {expected}. Try again.");
         var part = $"{file}.part";
         await File.WriteAllBytesAsync(part, bytes, cancel);
         File.Move(part, file, overwrite: true);

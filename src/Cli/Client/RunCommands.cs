@@ -57,7 +57,8 @@ public static class RunCommands
             var runs = await api.GetAsync($"runs?limit={arguments.GetValue(limit)}{filter}", cancel);
             Console.WriteLine($"{"id",-8}  {"by",-12} {"state",-10} {"kind",-14} {"done",6}  name");
             foreach (var run in runs.Items())
-                Console.WriteLine($"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
+                Console.WriteLine(
+                    $"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("state"),-10} {run.Text("kind"),-14} {Share(run),6}  {run.Text("name")}");
         });
         return command;
     }
@@ -70,7 +71,8 @@ public static class RunCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            Console.WriteLine((await api.GetAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}", cancel)).Indented());
+            Console.WriteLine((await api.GetAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}", cancel))
+                .Indented());
         });
         return command;
     }
@@ -80,7 +82,8 @@ public static class RunCommands
     {
         var id = Id();
         var command = new Command("watch", "Follow a run live until it ends; exits 0 when it succeeded.") { id };
-        command.SetAction((arguments, cancel) => WithApi(async api => await FollowAsync(api, await api.RunIdAsync(arguments.GetValue(id)!, cancel), cancel)));
+        command.SetAction((arguments, cancel) =>
+            WithApi(async api => await FollowAsync(api, await api.RunIdAsync(arguments.GetValue(id)!, cancel), cancel)));
         return command;
     }
 
@@ -91,8 +94,11 @@ public static class RunCommands
         var command = new Command("cancel", "Ask a run to stop; what it has stored is kept.") { id };
         command.SetAction((arguments, cancel) => WithApi(async api =>
         {
-            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/cancel", (string?)null, cancel);
-            Console.WriteLine(run.Text("state") is "cancelled" or null ? "cancelled" : $"{run.Text("state")}, will stop at its next step");
+            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/cancel", (string?)null,
+                cancel);
+            Console.WriteLine(run.Text("state") is "cancelled" or null
+                ? "cancelled"
+                : $"{run.Text("state")}, will stop at its next step");
             return ExitCode.Success;
         }));
         return command;
@@ -116,16 +122,28 @@ public static class RunCommands
     public static Command Fork()
     {
         var id = Id();
-        var changes = new Option<string>("--spec") { Description = "Changes to the specification, as JSON: '{\"seed\":2}'.", DefaultValueFactory = _ => "{}" };
+        var changes = new Option<string>("--spec")
+        {
+            Description = "Changes to the specification, as JSON: '{\"seed\":2}'.",
+            DefaultValueFactory = _ => "{}"
+        };
         var name = new Option<string?>("--name") { Description = "Name of the new run." };
         var checkpoint = new Option<string?>("--checkpoint") { Description = "Begin with the phi of this checkpoint." };
-        var command = new Command("fork", "Submit a new run with an old one's specification and changes to it.") { id, changes, name, checkpoint };
+        var command = new Command("fork", "Submit a new run with an old one's specification and changes to it.")
+        {
+            id,
+            changes,
+            name,
+            checkpoint
+        };
         command.SetAction((arguments, cancel) => WithApi(async api =>
         {
             var body = new JsonObject { ["spec"] = ParseChanges(arguments.GetValue(changes)!) };
             if (arguments.GetValue(name) is { } called) body["name"] = called;
             if (arguments.GetValue(checkpoint) is { } start) body["checkpoint"] = start;
-            Console.WriteLine((await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/fork", body, cancel)).Text("id"));
+            Console.WriteLine(
+                (await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/fork", body, cancel))
+                    .Text("id"));
             return ExitCode.Success;
         }));
         return command;
@@ -169,6 +187,7 @@ public static class RunCommands
         // A byte order mark is no part of the text; of a file, .NET removes it.
         "-" => (await Console.In.ReadToEndAsync(cancel)).TrimStart('\uFEFF'),
         _ when File.Exists(file) => await File.ReadAllTextAsync(file, cancel),
-        _ => throw new CommandException($"There is no file \"{file}\"; give the path of a JSON document, or - for standard input.", ExitCode.Usage),
+        _ => throw new CommandException(
+            $"There is no file \"{file}\"; give the path of a JSON document, or - for standard input.", ExitCode.Usage),
     };
 }

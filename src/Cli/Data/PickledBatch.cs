@@ -4,9 +4,9 @@ using System.Text;
 namespace MetaOpt.Cli.Data;
 
 /// <summary>
-/// A batch of CIFAR-10's Python version: a pickled dictionary with a list <c>labels</c> and a NumPy array <c>data</c>, [images, 3072], whose rows are
-/// the planes of the binary version's records. The opcodes are walked for those two values only: nothing of the pickle is built, imported or called.
-/// What comes out is checked by its SHA-256 like any other source.
+/// A batch of CIFAR-10's Python version: a pickled dictionary with a list <c>labels</c> and a NumPy array <c>data</c>, [images,
+/// 3072], whose rows are the planes of the binary version's records. The opcodes are walked for those two values only: nothing of
+/// the pickle is built, imported or called. What comes out is checked by its SHA-256 like any other source.
 /// </summary>
 static class PickledBatch
 {
@@ -45,7 +45,8 @@ static class PickledBatch
     }
 
     /// <summary>
-    /// Labels are the numbers between the text "labels" and the next text; pixels are the first text after "data" that could be an image's.
+    /// Labels are the numbers between the text "labels" and the next text; pixels are the first text after "data" that could be
+    /// an image's.
     /// </summary>
     static Batch Walk(ReadOnlySpan<byte> pickle)
     {
@@ -70,7 +71,8 @@ static class PickledBatch
                     isData |= key == "data";
                     break;
                 case 'c': // the name of a type: module and name, a line each
-                    for (var lines = 0; lines < 2; lines++) Take(pickle, ref at, (uint)Math.Max(0, pickle[at..].IndexOf((byte)'\n')) + 1);
+                    for (var lines = 0; lines < 2; lines++)
+                        Take(pickle, ref at, (uint)Math.Max(0, pickle[at..].IndexOf((byte)'\n')) + 1);
                     break;
                 case '\x80' or 'q' or 'h': // protocol, memory
                     Take(pickle, ref at, 1);
@@ -82,7 +84,8 @@ static class PickledBatch
                 case 'a' or 'e' or 's' or 'u' or 'R' or 'b' or 'N' or '\x88' or '\x89': // filling them, objects, constants
                     break;
                 default:
-                    throw new InvalidDataException($"has opcode {(int)operation} at byte {place}, which a batch of CIFAR-10 does not have");
+                    throw new InvalidDataException(
+                        $"has opcode {(int)operation} at byte {place}, which a batch of CIFAR-10 does not have");
             }
         }
         throw new InvalidDataException("is cut off");

@@ -7,7 +7,7 @@ namespace MetaOpt.Cli.Data;
 /// <summary>A picture in memory, <paramref name="Pixels"/> [rows, columns, red green blue].</summary>
 public sealed record Picture(int Rows, int Columns, byte[] Pixels)
 {
-    /// <summary>What is read.</summary>
+    /// <summary>The formats that are read.</summary>
     public const string Kinds = "PNG, JPEG, WebP, GIF, BMP or SVG";
 
     const int Longest = 16_384, DrawnColumns = 2048;
@@ -16,12 +16,14 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
     static Picture()
     {
         // A drawing may name files and addresses; it gets nothing but itself.
-        SvgDocument.ResolveExternalImages = SvgDocument.ResolveExternalElements = SvgDocument.ResolveExternalXmlEntites = ExternalType.None;
+        SvgDocument.ResolveExternalImages =
+            SvgDocument.ResolveExternalElements = SvgDocument.ResolveExternalXmlEntites = ExternalType.None;
     }
 
     /// <summary>
-    /// Reads a file's content: any bits, palettes, grey and CMYK become 8 bits of red, green and blue, transparency becomes white, and a camera's
-    /// note of how it was held is followed. Colour profiles are not applied. A drawing is drawn 2,048 pixels wide.
+    /// Reads a file's content: any bits, palettes, grey and CMYK become 8 bits of red, green and blue, transparency becomes
+    /// white, and a camera's note of how it was held is followed. Colour profiles are not applied. A drawing is drawn 2,048
+    /// pixels wide.
     /// </summary>
     /// <exception cref="InvalidDataException">
     /// It is none of <see cref="Kinds"/>, or damaged, or larger than 16,384 pixels along a side or 100 million in all.
@@ -41,7 +43,8 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
             SKCodecResult.Success => Upright(bitmap, codec.EncodedOrigin),
             SKCodecResult.IncompleteInput => throw new InvalidDataException("is cut off; copy or download it again"),
             SKCodecResult.ErrorInInput => throw new InvalidDataException("is damaged; copy or download it again"),
-            _ => throw new InvalidDataException($"is a {codec.EncodedFormat} file of a form that is not read ({result}); convert it to PNG"),
+            _ => throw new InvalidDataException(
+                $"is a {codec.EncodedFormat} file of a form that is not read ({result}); convert it to PNG"),
         };
     }
 
@@ -56,7 +59,8 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
             for (var x = 0; x < size; x++)
             {
                 var (top, left) = ((int)((long)y * side / size), (int)((long)x * side / size));
-                var (bottom, right) = (Math.Max(top + 1, (int)((y + 1L) * side / size)), Math.Max(left + 1, (int)((x + 1L) * side / size)));
+                var (bottom, right) = (Math.Max(top + 1, (int)((y + 1L) * side / size)),
+                    Math.Max(left + 1, (int)((x + 1L) * side / size)));
                 for (var channel = 0; channel < 3; channel++)
                 {
                     var (sum, count) = (0L, (bottom - top) * (right - left));
@@ -108,7 +112,9 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
         }
     }
 
-    /// <summary>The pixels on white, turned as EXIF says: the names of origins are the places of the first row and the first column.</summary>
+    /// <summary>
+    /// The pixels on white, turned as EXIF says: the names of origins are the places of the first row and the first column.
+    /// </summary>
     static Picture Upright(SKBitmap bitmap, SKEncodedOrigin origin)
     {
         var from = bitmap.GetPixelSpan();
@@ -133,6 +139,7 @@ public sealed record Picture(int Rows, int Columns, byte[] Pixels)
     static void Require(double rows, double columns)
     {
         if (rows is < 1 or > Longest || columns is < 1 or > Longest || rows * columns > MostPixels)
-            throw new InvalidDataException($"is {columns:N0} x {rows:N0} pixels; 1 to {Longest:N0} along a side and {MostPixels:N0} in all are read");
+            throw new InvalidDataException(
+                $"is {columns:N0} x {rows:N0} pixels; 1 to {Longest:N0} along a side and {MostPixels:N0} in all are read");
     }
 }

@@ -4,13 +4,14 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Cli.Data;
 
 /// <summary>
-/// A published dataset: files that are brought here from wherever they can be had, and accepted only when size and SHA-256 are those of
-/// the original content.
+/// A published dataset: files that are brought here from wherever they can be had, and accepted only when size and SHA-256 are
+/// those of the original content.
 /// </summary>
 /// <param name="Name">Of its folder, and in specifications.</param>
 /// <param name="Title">For people.</param>
 /// <param name="Files">As they are stored.</param>
-/// <param name="Archives">Names of the .tar.gz of its authors' that hold the files and may lie in a folder in their stead.</param>
+/// <param name="Archives">Names of the .tar.gz of its authors' that hold the files and may lie in a folder in their
+/// stead.</param>
 /// <param name="Sources">Where to ask, in this order.</param>
 public sealed record PublicDataset(
     string Name, string Title, IReadOnlyList<KnownFile> Files, IReadOnlyList<string> Archives, IReadOnlyList<DataSource> Sources)
@@ -27,7 +28,8 @@ public sealed record PublicDataset(
         new DataSource.Package("apt-get", "dataset-fashion-mnist"));
 
     /// <summary>See <see cref="KnownDatasets.Cifar10"/>.</summary>
-    public static readonly PublicDataset Cifar10 = Of(KnownDatasets.Cifar10, "CIFAR-10", ["cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"],
+    public static readonly PublicDataset Cifar10 = Of(KnownDatasets.Cifar10, "CIFAR-10",
+        ["cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"],
         new DataSource.Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"));
 
     static PublicDataset Of(KnownDataset known, string title, string[] archives, params DataSource[] sources) =>
@@ -45,7 +47,8 @@ public sealed record PublicDataset(
 
     /// <summary>Makes the files be there; does nothing when they are.</summary>
     /// <param name="home">The data folder.</param>
-    /// <param name="from">Take them from this folder (plain or .gz, or the archive) and nowhere else; null asks the sources.</param>
+    /// <param name="from">Take them from this folder (plain or .gz, or the archive) and nowhere else; null asks the
+    /// sources.</param>
     /// <param name="say">Receives a line for each thing that happens.</param>
     /// <param name="cancel">Leaves nothing half done: a file appears when it is whole and checked.</param>
     public async Task EnsureAsync(Home home, string? from, Action<string> say, CancellationToken cancel)
@@ -57,7 +60,8 @@ public sealed record PublicDataset(
         }
         finally
         {
-            if (Directory.Exists(Folder(home)) && !Directory.EnumerateFileSystemEntries(Folder(home)).Any()) Directory.Delete(Folder(home));
+            if (Directory.Exists(Folder(home)) && !Directory.EnumerateFileSystemEntries(Folder(home)).Any())
+                Directory.Delete(Folder(home));
         }
     }
 
@@ -70,10 +74,13 @@ public sealed record PublicDataset(
             try
             {
                 await source.FetchAsync(this, (file, content, where) => StoreAsync(home, file, content, where, cancel), cancel);
-                if (!IsComplete(home)) throw new CommandException($"{source.Where} does not hold all of {string.Join(", ", Files.Select(f => f.Name))}.");
+                if (!IsComplete(home))
+                    throw new CommandException(
+                        $"{source.Where} does not hold all of {string.Join(", ", Files.Select(f => f.Name))}.");
                 return;
             }
-            catch (Exception e) when (!cancel.IsCancellationRequested && e is CommandException or HttpRequestException or IOException
+            catch (Exception e)
+                when (!cancel.IsCancellationRequested && e is CommandException or HttpRequestException or IOException
                 or InvalidDataException or FormatException or UnauthorizedAccessException or OperationCanceledException)
             {
                 if (from is not null) throw e as CommandException ?? new CommandException($"{from} cannot be read: {e.Message}");
@@ -81,7 +88,8 @@ public sealed record PublicDataset(
                 failures.Add(source.Where);
             }
         }
-        throw new CommandException($"{Title} could not be had from {string.Join(", ", failures)}. Download {Archives.FirstOrDefault() ?? $"its {Files.Count} files"} "
+        throw new CommandException(
+            $"{Title} could not be had from {string.Join(", ", failures)}. Download {Archives.FirstOrDefault() ?? $"its {Files.Count} files"} "
             + $"elsewhere, then: ./metaopt data fetch {Name} --from FOLDER");
     }
 
@@ -98,16 +106,19 @@ public sealed record PublicDataset(
             var sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
             if (length != file.Bytes)
             {
-                throw new CommandException($"{source} is {(length > file.Bytes ? "longer than" : $"{length:N0} bytes unpacked, not")} {file.Bytes:N0} bytes; "
+                throw new CommandException(
+                    $"{source} is {(length > file.Bytes ? "longer than" : $"{length:N0} bytes unpacked, not")} {file.Bytes:N0} bytes; "
                     + $"it is {(IsMarkup(part) ? "a web page, " : "")}not {Title}'s {file.Name}.");
             }
             if (sha256 != file.Sha256)
-                throw new CommandException($"{source} has SHA-256 {sha256} unpacked, not {file.Sha256}; it is not {Title}'s {file.Name}, or it is damaged.");
+                throw new CommandException(
+                    $"{source} has SHA-256 {sha256} unpacked, not {file.Sha256}; it is not {Title}'s {file.Name}, or it is damaged.");
             File.Move(part, target, overwrite: true);
         }
         catch (InvalidDataException)
         {
-            throw new CommandException($"{source} is not a gzip file, or a damaged one (a web page saved under its name, or a download that broke off): "
+            throw new CommandException(
+                $"{source} is not a gzip file, or a damaged one (a web page saved under its name, or a download that broke off): "
                 + "download it again.");
         }
         finally

@@ -3,7 +3,9 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Cli.Data;
 
-/// <summary>The forms in which a dataset's file is published: packed, under a name with a dot, or as a batch of CIFAR-10's Python version.</summary>
+/// <summary>
+/// The forms in which a dataset's file is published: packed, under a name with a dot, or as a batch of CIFAR-10's Python version.
+/// </summary>
 static class PublishedForms
 {
     const string Packed = ".gz", Binary = ".bin";
@@ -20,7 +22,9 @@ static class PublishedForms
         if (file.Name.EndsWith(Binary, StringComparison.Ordinal)) yield return Path.GetFileNameWithoutExtension(file.Name);
     }
 
-    /// <summary>The file's content as it is stored, out of <paramref name="content"/>, which lay under one of its names.</summary>
+    /// <summary>
+    /// The file's content as it is stored, out of <paramref name="content"/>, which lay under one of its names.
+    /// </summary>
     /// <exception cref="InvalidDataException">A batch is not what its name says.</exception>
     public static Stream Open(KnownFile file, string name, Stream content) =>
         name.EndsWith(Packed, StringComparison.Ordinal) ? new GZipStream(content, CompressionMode.Decompress)

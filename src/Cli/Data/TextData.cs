@@ -15,7 +15,8 @@ public static class TextData
         if (from is null) throw new CommandException("Say which text: ./metaopt data fetch text --from FILE");
         var file = new FileInfo(from);
         if (!file.Exists) throw new CommandException($"There is no file {from}.");
-        if (file.Length is < Least or > Most) throw new CommandException($"{from} has {file.Length:N0} bytes; a text has {Least:N0} to {Most:N0}.");
+        if (file.Length is < Least or > Most)
+            throw new CommandException($"{from} has {file.Length:N0} bytes; a text has {Least:N0} to {Most:N0}.");
         var target = Path(home);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
         var part = $"{target}.{System.IO.Path.GetRandomFileName()}.part";

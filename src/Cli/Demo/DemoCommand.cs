@@ -13,16 +13,30 @@ public static class DemoCommand
         var seed = new Option<long>("--seed") { Description = "Every random draw follows from it.", DefaultValueFactory = _ => 1 }
             .Between(0, 9007199254740991);
         var json = new Option<string?>("--json") { Description = "Write the result and the times to this file, then exit." };
-        var output = new Option<string?>("--out") { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
+        var output = new Option<string?>(
+            "--out")
+        { Description = "Folder for the plot and the checkpoint; by default demo-out in the checkout." };
         // For trying out other numbers, and for the tests.
-        var plan = new Option<FileInfo?>("--plan") { Description = "A plan's document instead of the built-in one.", Hidden = true };
-        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.") { name, seed, json, output, plan };
+        var plan = new Option<FileInfo?>("--plan")
+        {
+            Description = "A plan's document instead of the built-in one.",
+            Hidden = true
+        };
+        var command = new Command("demo", "Learn an optimizer, measure it against tuned baselines, and show the result.")
+        {
+            name,
+            seed,
+            json,
+            output,
+            plan
+        };
         command.SetAction(async (arguments, cancel) =>
         {
             var settings = new DemoSettings(
                 arguments.GetValue(name)!, arguments.GetValue(seed), arguments.GetValue(json),
                 arguments.GetValue(output) ?? Path.Combine(Checkout(), "demo-out"));
-            await new Demonstration(settings, Load(arguments.GetValue(plan), settings.Name), Home.FromEnvironment().Prepare()).RunAsync(cancel);
+            await new Demonstration(settings, Load(arguments.GetValue(plan), settings.Name), Home.FromEnvironment().Prepare())
+                .RunAsync(cancel);
         });
         return command;
     }
@@ -45,7 +59,7 @@ public static class DemoCommand
     }
 }
 
-/// <summary>What the user asked for.</summary>
+/// <summary>The command's options.</summary>
 /// <param name="Name">What is optimised.</param>
 /// <param name="Seed">Seed of both runs.</param>
 /// <param name="JsonFile">Where the summary goes, if anywhere.</param>

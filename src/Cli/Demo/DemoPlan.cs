@@ -12,7 +12,7 @@ public sealed class DemoPlan
 
     DemoPlan(JsonNode document) => _document = document;
 
-    /// <summary>What is optimised, for people.</summary>
+    /// <summary>The optimizee, in words.</summary>
     public string Title => _document["title"]!.GetValue<string>();
 
     /// <summary>Inner steps of an inner run in the evaluation.</summary>

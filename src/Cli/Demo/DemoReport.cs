@@ -4,13 +4,13 @@ using MetaOpt.Cli.Client;
 
 namespace MetaOpt.Cli.Demo;
 
-/// <summary>What a demonstration leaves behind as files.</summary>
+/// <summary>The files that a demonstration writes.</summary>
 public static class DemoReport
 {
     static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>The document of <c>--json</c>.</summary>
-    public static JsonObject Summarize(PhaseClock clock, double seconds, long seed, Contest contest)
+    public static JsonObject Summarize(PhaseClock clock, double seconds, long seed, Benchmark contest)
     {
         var phases = new JsonObject();
         foreach (var (name, length) in clock.Phases)
@@ -29,7 +29,8 @@ public static class DemoReport
         File.WriteAllTextAsync(file, document.ToJsonString(Indented) + "\n", cancel);
 
     /// <summary>The loss curves of an evaluation run's contestants, from its series.</summary>
-    public static async Task<IReadOnlyList<LossCurve>> ReadCurvesAsync(ApiClient api, string run, Contest contest, CancellationToken cancel)
+    public static async Task<IReadOnlyList<LossCurve>> ReadCurvesAsync(ApiClient api, string run, Benchmark contest,
+        CancellationToken cancel)
     {
         var curves = new List<LossCurve>();
         foreach (var c in contest.Contestants)

@@ -38,7 +38,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
 
             Console.WriteLine("\nEvaluation: tuning the baselines, then all on the same fresh instances");
             var evaluation = await RunToEndAsync(api, plan.Evaluation(settings.Seed, checkpoint), cancel);
-            var contest = Contest.Read(evaluation.Field("result") ?? default);
+            var contest = Benchmark.Read(evaluation.Field("result") ?? default);
             _clock.End("evaluate");
 
             Console.WriteLine();
@@ -71,7 +71,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         }
     }
 
-    /// <summary>What a demonstration that was killed wanted to know, nobody waits for.</summary>
+    /// <summary>Cancels the runs of demonstrations that were killed: nobody waits for them.</summary>
     async Task CancelLeftAsync(ApiClient api, CancellationToken cancel)
     {
         foreach (var run in UnfinishedRun.Left(home))
@@ -100,7 +100,8 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
         _unfinished.Dispose();
         _unfinished = null;
         if (run.Text("state") != "succeeded")
-            throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
+            throw new CommandException(
+                $"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
         return run;
     }
 
@@ -112,7 +113,7 @@ public sealed class Demonstration(DemoSettings settings, DemoPlan plan, Home hom
     }
 
     async Task LeaveFilesAsync(
-        ApiClient api, string evaluation, string checkpoint, Contest contest, double seconds, CancellationToken cancel)
+        ApiClient api, string evaluation, string checkpoint, Benchmark contest, double seconds, CancellationToken cancel)
     {
         Directory.CreateDirectory(settings.Output);
         var stem = Path.Combine(settings.Output, $"{settings.Name}-seed{settings.Seed}");

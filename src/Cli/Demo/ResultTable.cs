@@ -2,11 +2,13 @@ using System.Globalization;
 
 namespace MetaOpt.Cli.Demo;
 
-/// <summary>The table at the end: every contestant, its losses with confidence intervals, and its ratio to the best baseline.</summary>
+/// <summary>
+/// The table at the end: every contestant, its losses with confidence intervals, and its ratio to the best baseline.
+/// </summary>
 public static class ResultTable
 {
     /// <summary>Lines of text, aligned.</summary>
-    public static IEnumerable<string> Render(Contest contest)
+    public static IEnumerable<string> Render(Benchmark contest)
     {
         List<string[]> rows =
         [
@@ -25,9 +27,11 @@ public static class ResultTable
         widths[2] = Math.Max(widths[2], 7);
         yield return Heading(rows[0], widths);
         foreach (var row in rows.Skip(1))
-            yield return string.Join("  ", row.Select((cell, i) => i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))).TrimEnd();
+            yield return string.Join("  ", row.Select((cell, i) => i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i])))
+                .TrimEnd();
         yield return "";
-        yield return $"Means over {contest.Instances.ToString("N0", CultureInfo.InvariantCulture)} instances that nobody trained or tuned on, "
+        yield return $"Means over {contest.Instances.ToString("N0", CultureInfo.InvariantCulture)} instances that nobody trained "
+            + "or tuned on, "
             + "the same for all. \"/ best\": ratio to the best";
         yield return "baseline; below 1 is better. Baselines have tuned learning rates.";
     }
@@ -40,7 +44,9 @@ public static class ResultTable
     }
 
     static string Show(Interval interval) =>
-        double.IsFinite(interval.Low) ? $"[{Show(interval.Low, Loss(interval.Low))}, {Show(interval.High, Loss(interval.High))}]" : "-";
+        double.IsFinite(interval.Low)
+            ? $"[{Show(interval.Low, Loss(interval.Low))}, {Show(interval.High, Loss(interval.High))}]"
+            : "-";
 
     // The same number of decimals down a column, unless a loss is unusual.
     static string Loss(double value) => value is >= 0.01 and < 1000 ? "F3" : "G3";

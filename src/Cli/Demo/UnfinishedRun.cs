@@ -1,8 +1,8 @@
 namespace MetaOpt.Cli.Demo;
 
 /// <summary>
-/// A run that a demonstration waits for: a file named after it, which the process keeps locked. One that is not locked was left by a
-/// demonstration that was killed, and nobody waits for its run.
+/// A run that a demonstration waits for: a file named after it, which the process keeps locked. One that is not locked was left
+/// by a demonstration that was killed, and nobody waits for its run.
 /// </summary>
 sealed class UnfinishedRun : IDisposable
 {
@@ -18,7 +18,7 @@ sealed class UnfinishedRun : IDisposable
     /// <summary>From now on somebody waits for it.</summary>
     public static UnfinishedRun Mark(Home home, string id) => new(Open(Path.Combine(home.Run, id + Extension), FileMode.Create));
 
-    /// <summary>What demonstrations left that were killed.</summary>
+    /// <summary>Runs of demonstrations that were killed.</summary>
     public static IReadOnlyList<UnfinishedRun> Left(Home home)
     {
         var left = new List<UnfinishedRun>();

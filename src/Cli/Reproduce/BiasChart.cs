@@ -17,7 +17,8 @@ public static class BiasChart
         var highest = seeds.SelectMany(s => s.Rows).Select(r => r.RelativeBias).Where(double.IsFinite).Append(1).Max();
         var decades = (int)Math.Ceiling(Math.Log10(highest / Smallest));
         var bottom = Top + rows.Count * RowHeight;
-        double X(double bias) => Left + (Width - Left - Right) * Math.Clamp(Math.Log10(Math.Max(bias, Smallest) / Smallest) / decades, 0, 1);
+        double X(double bias) =>
+            Left + (Width - Left - Right) * Math.Clamp(Math.Log10(Math.Max(bias, Smallest) / Smallest) / decades, 0, 1);
 
         var svg = new StringBuilder();
         svg.Append(Invariant($"""
@@ -31,13 +32,16 @@ public static class BiasChart
         {
             var x = X(Smallest * Math.Pow(10, decade));
             svg.Append(Invariant($"<line x1=\"{x:F1}\" y1=\"{Top}\" x2=\"{x:F1}\" y2=\"{bottom}\" stroke=\"#dddddd\"/>\n"))
-                .Append(Invariant($"<text x=\"{x:F1}\" y=\"{bottom + 22}\" text-anchor=\"middle\" fill=\"#444444\">{Smallest * Math.Pow(10, decade):G3}</text>\n"));
+                .Append(Invariant(
+                    $"<text x=\"{x:F1}\" y=\"{bottom + 22}\" text-anchor=\"middle\" fill=\"#444444\">{Smallest * Math.Pow(10, decade):G3}</text>\n"));
         }
-        svg.Append(Invariant($"<text x=\"{(Left + Width - Right) / 2}\" y=\"{bottom + 48}\" text-anchor=\"middle\" fill=\"#222222\">norm of the bias / norm of the reference</text>\n"));
+        svg.Append(Invariant(
+            $"<text x=\"{(Left + Width - Right) / 2}\" y=\"{bottom + 48}\" text-anchor=\"middle\" fill=\"#222222\">norm of the bias / norm of the reference</text>\n"));
         foreach (var (i, row) in rows.Index())
         {
             var y = Top + (i + 0.5) * RowHeight;
-            svg.Append(Invariant($"<text x=\"{Left - 14}\" y=\"{y + 5:F1}\" text-anchor=\"end\" fill=\"#222222\">{SecurityElement.Escape(row.Estimator)}</text>\n"));
+            svg.Append(Invariant(
+                $"<text x=\"{Left - 14}\" y=\"{y + 5:F1}\" text-anchor=\"end\" fill=\"#222222\">{SecurityElement.Escape(row.Estimator)}</text>\n"));
             foreach (var (k, seed) in seeds.Index())
                 DrawSeed(svg, seed.Of(row.Estimator), y + 9 * (k - (seeds.Count - 1) / 2.0), X);
         }
@@ -49,7 +53,8 @@ public static class BiasChart
         var error = row.RelativeStandardError;
         if (double.IsFinite(error) && error > 0)
         {
-            svg.Append(Invariant($"<line x1=\"{x(row.RelativeBias - error):F1}\" y1=\"{y:F1}\" x2=\"{x(row.RelativeBias + error):F1}\" y2=\"{y:F1}\" "))
+            svg.Append(Invariant(
+                $"<line x1=\"{x(row.RelativeBias - error):F1}\" y1=\"{y:F1}\" x2=\"{x(row.RelativeBias + error):F1}\" y2=\"{y:F1}\" "))
                 .Append("stroke=\"#0072b2\" stroke-width=\"2\"/>\n");
         }
         svg.Append(Invariant($"<circle cx=\"{x(row.RelativeBias):F1}\" cy=\"{y:F1}\" r=\"4.5\" fill=\"#0072b2\"/>\n"));

@@ -1,6 +1,9 @@
 namespace MetaOpt.Cli.Reproduce;
 
-/// <summary>How long at least one of several runs was at work: what somebody waits, when runs go side by side and interrupted calls lie between.</summary>
+/// <summary>
+/// How long at least one of several runs was at work: what somebody waits, when runs go side by side and interrupted calls lie
+/// between.
+/// </summary>
 public sealed class BusyTime
 {
     readonly List<(DateTimeOffset From, DateTimeOffset Until)> _spans = [];

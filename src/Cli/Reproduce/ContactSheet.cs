@@ -4,8 +4,8 @@ using MetaOpt.Cli.Data;
 namespace MetaOpt.Cli.Reproduce;
 
 /// <summary>
-/// The pictures that contestants of a neural-art evaluation arrived at, side by side: a row for each instance that was kept, in columns content,
-/// style, then each contestant; of a training's seeds the first.
+/// The pictures that contestants of a neural-art evaluation arrived at, side by side: a row for each instance that was kept, in
+/// columns content, style, then each contestant; of a training's seeds the first.
 /// </summary>
 public sealed record ContactSheet(IReadOnlyList<string> Columns, Picture Picture)
 {
@@ -14,12 +14,14 @@ public sealed record ContactSheet(IReadOnlyList<string> Columns, Picture Picture
     /// <summary>Reads the evaluation's stored thetas; null when it kept none.</summary>
     internal static async Task<ContactSheet?> ReadAsync(Measured measured, CancellationToken cancel)
     {
-        var stored = (await measured.Api.GetAsync($"runs/{measured.Run}/checkpoints", cancel)).Items().FirstOrDefault(c => c.Text("name") == "thetas");
+        var stored = (await measured.Api.GetAsync($"runs/{measured.Run}/checkpoints", cancel)).Items()
+            .FirstOrDefault(c => c.Text("name") == "thetas");
         if (stored.Text("id") is not { } id) return null;
         var thetas = SafeTensors.Read(await measured.Api.GetBytesAsync($"checkpoints/{id}/content", cancel));
-        var contestants = measured.Contest.Contestants.GroupBy(c => c.Training)
+        var contestants = measured.Benchmark.Contestants.GroupBy(c => c.Training)
             .Select(seeds => (Title: seeds.Key, First: seeds.MinBy(c => c.Name, StringComparer.Ordinal)!.Name)).ToList();
-        return Draw(thetas, [("content", "content"), .. contestants], thetas.Names.Count(n => n.StartsWith("content/", StringComparison.Ordinal)));
+        return Draw(thetas, [("content", "content"), .. contestants],
+            thetas.Names.Count(n => n.StartsWith("content/", StringComparison.Ordinal)));
     }
 
     static ContactSheet Draw(SafeTensors thetas, IReadOnlyList<(string Title, string Name)> columns, int rows)
@@ -42,7 +44,8 @@ public sealed record ContactSheet(IReadOnlyList<string> Columns, Picture Picture
                 for (var x = 0; x < 3 * size; x++)
                 {
                     var value = (theta[y * 3 * size + x] + 0.5f) * 255;
-                    pixels[(row * (size + Gap) + y) * width * 3 + column * (size + Gap) * 3 + x] = (byte)Math.Clamp(float.IsNaN(value) ? 0 : Math.Round(value), 0, 255);
+                    pixels[(row * (size + Gap) + y) * width * 3 + column * (size + Gap) * 3 + x] =
+                        (byte)Math.Clamp(float.IsNaN(value) ? 0 : Math.Round(value), 0, 255);
                 }
         }
     }

@@ -19,13 +19,16 @@ public sealed record EstimatorRow(
 }
 
 /// <summary>A diagnosis that is over, for one seed.</summary>
-public sealed record MeasuredDiagnosis(string Name, string Title, string Seed, double Horizon, double Unroll, double ReferencePairs, IReadOnlyList<EstimatorRow> Rows)
+public sealed record MeasuredDiagnosis(string Name, string Title, string Seed, double Horizon, double Unroll,
+    double ReferencePairs, IReadOnlyList<EstimatorRow> Rows)
 {
     internal static MeasuredDiagnosis Read(JsonElement planned, string seed, JsonElement result) => new(
-        planned.Text("name")!, planned.Text("title")!, seed, result.Number("horizon") ?? 0, result.Number("unroll") ?? 0, result.Number("referencePairs") ?? 0,
+        planned.Text("name")!, planned.Text("title")!, seed, result.Number("horizon") ?? 0, result.Number("unroll") ?? 0,
+        result.Number("referencePairs") ?? 0,
         [
             .. (result.Field("rows") ?? default).Items().Select(row => new EstimatorRow(
-                row.Text("estimator")!, row.Text("reference")!, Number(row, "biasNorm"), Number(row, "biasStandardError"), Number(row, "relativeBias"),
+                row.Text("estimator")!, row.Text("reference")!, Number(row, "biasNorm"), Number(row, "biasStandardError"),
+                Number(row, "relativeBias"),
                 Number(row, "variance"), row.Number("cosine") ?? double.NaN)),
         ]);
 
@@ -39,7 +42,8 @@ public sealed record MeasuredDiagnosis(string Name, string Title, string Seed, d
         List<MeasuredDiagnosis> seeds = [.. all.Where(d => d.Name == claim.Text("diagnosis"))];
         List<SeedRatio> ratios = [.. seeds.Select(d =>
             new SeedRatio($"{estimator}/{d.Seed}", than, d.Of(estimator).Bias / d.Of(than).Bias, new(double.NaN, double.NaN)))];
-        return new($"{estimator} / {than}: norm of the bias, mean of the seeds", seeds[0].Title, null, ratios.Average(r => r.Ratio), claim.Number("atMost")!.Value, ratios);
+        return new($"{estimator} / {than}: norm of the bias, mean of the seeds", seeds[0].Title, null,
+            ratios.Average(r => r.Ratio), claim.Number("atMost")!.Value, ratios);
     }
 
     // JSON has no infinity.

@@ -16,18 +16,27 @@ public static class ReproduceCommand
             Arity = ArgumentArity.ZeroOrMore,
         };
         var full = new Option<bool>("--full") { Description = "The published size instead of minutes on two cores." };
-        var seed = new Option<long>("--seed") { Description = "Added to every seed.", DefaultValueFactory = _ => 0 }.Between(0, 1_000_000_000);
+        var seed = new Option<long>("--seed") { Description = "Added to every seed.", DefaultValueFactory = _ => 0 }
+            .Between(0, 1_000_000_000);
         var json = new Option<string?>("--json") { Description = "Write ratios, intervals and thresholds to this file." };
-        var output = new Option<string>("--out") { Description = "Folder for figures, tables and the list of runs.", DefaultValueFactory = _ => "reproduce-out" };
-        var docs = new Option<string?>("--docs") { Description = "Also bring reproduction.md and its pictures in this folder up to date." };
-        var command = new Command("reproduce", "Make figures and tables of papers again; exits 1 when a result misses its threshold.")
+        var output = new Option<string>("--out")
+        {
+            Description = "Folder for figures, tables and the list of runs.",
+            DefaultValueFactory = _ => "reproduce-out"
+        };
+        var docs = new Option<string?>(
+            "--docs")
+        { Description = "Also bring reproduction.md and its pictures in this folder up to date." };
+        var command = new Command("reproduce",
+            "Make figures and tables of papers again; exits 1 when a result misses its threshold.")
         {
             names, full, seed, json, output, docs,
         };
         command.SetAction(async (arguments, cancel) =>
         {
             var settings = new ReproduceSettings(
-                arguments.GetValue(full) ? "full" : "quick", arguments.GetValue(seed), arguments.GetValue(json), arguments.GetValue(output)!, arguments.GetValue(docs));
+                arguments.GetValue(full) ? "full" : "quick", arguments.GetValue(seed), arguments.GetValue(json),
+                arguments.GetValue(output)!, arguments.GetValue(docs));
             var home = Home.FromEnvironment().Prepare();
             var exitCode = ExitCode.Success;
             async Task WorkAsync(Uri address)
@@ -38,7 +47,8 @@ public static class ReproduceCommand
                     : await ListAsync(api, cancel);
             }
             // Small runs leave a second core nearly idle, so several are done at once.
-            await Server.WithAsync(home, "reproduce", () => { }, WorkAsync, cancel, slots: Math.Clamp(Environment.ProcessorCount, 1, 4));
+            await Server.WithAsync(home, "reproduce", () => { }, WorkAsync, cancel,
+                slots: Math.Clamp(Environment.ProcessorCount, 1, 4));
             return exitCode;
         });
         return command;
@@ -56,7 +66,7 @@ public static class ReproduceCommand
     }
 }
 
-/// <summary>What the user asked for.</summary>
+/// <summary>The command's options.</summary>
 /// <param name="Size">quick or full.</param>
 /// <param name="Seed">Added to every seed of the preset.</param>
 /// <param name="JsonFile">Where the findings go, if anywhere.</param>

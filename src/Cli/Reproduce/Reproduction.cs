@@ -20,7 +20,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         List<string> known = [.. (await api.GetAsync("presets", cancel)).Items().Select(p => p.Text("name")!)];
         if (names.FirstOrDefault(n => n != All && !known.Contains(n)) is { } unknown)
-            throw new CommandException($"There is no preset \"{unknown}\"; choose from {string.Join(", ", known)}, or {All}.", ExitCode.Usage);
+            throw new CommandException($"There is no preset \"{unknown}\"; choose from {string.Join(", ", known)}, or {All}.",
+                ExitCode.Usage);
         var (findings, notRun) = (new List<Findings>(), new List<(string Name, string Why)>());
         foreach (var name in names.Contains(All) ? known : names)
         {
@@ -48,7 +49,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     async Task<Findings> RunAsync(string name, CancellationToken cancel)
     {
         var preset = await api.GetAsync($"presets/{name}?size={settings.Size}", cancel);
-        Console.WriteLine($"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
+        Console.WriteLine(
+            $"\n{name} ({settings.Size}, about {preset.Text("minutes")} minutes): {preset.Text("title")}\n{preset.Text("source")}");
         await EnsureDatasetsAsync(preset, cancel);
         _busy = new BusyTime();
         var folder = Directory.CreateDirectory(Path.Combine(settings.Output, $"{name}-{settings.Size}")).FullName;
@@ -57,7 +59,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         var trainings = new List<(string Contestant, string Run)>();
         foreach (var training in preset.Field("trainings")!.Value.Items())
             foreach (var seed in training.Field("seeds")!.Value.Items())
-                trainings.Add(($"{training.Text("name")}/{seed}", await ledger.SubmitAsync(api, Training(name, training, seed.GetInt64()), cancel)));
+                trainings.Add(($"{training.Text("name")}/{seed}",
+                    await ledger.SubmitAsync(api, Training(name, training, seed.GetInt64()), cancel)));
         var checkpoints = new List<(string Contestant, string Checkpoint)>();
         foreach (var (contestant, run) in trainings)
         {
@@ -73,15 +76,18 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
             submitted.Add(await ledger.SubmitAsync(api, Evaluation(name, evaluation, checkpoints), cancel));
         var examined = new List<(JsonElement Diagnosis, string Seed, string Run)>();
         foreach (var diagnosis in preset.Field("diagnoses")!.Value.Items())
-            foreach (var (contestant, checkpoint) in checkpoints.Where(c => Contestant.TrainingOf(c.Contestant) == diagnosis.Text("training")))
-                examined.Add((diagnosis, SeedOf(contestant), await ledger.SubmitAsync(api, Diagnosis(name, diagnosis, SeedOf(contestant), checkpoint), cancel)));
+            foreach (var (contestant, checkpoint) in checkpoints.Where(
+                c => Contestant.TrainingOf(c.Contestant) == diagnosis.Text("training")))
+                examined.Add((diagnosis, SeedOf(contestant),
+                    await ledger.SubmitAsync(api, Diagnosis(name, diagnosis, SeedOf(contestant), checkpoint), cancel)));
 
         var measured = new List<Measured>();
         foreach (var (evaluation, run) in planned.Zip(submitted))
         {
             Console.WriteLine($"\nEvaluation {measured.Count + 1} of {planned.Count}: {evaluation.Text("title")}");
             var result = (await FollowAsync(run, cancel)).Field("result") ?? default;
-            measured.Add(new Measured(api, run, evaluation.Text("name")!, evaluation.Text("title")!, Contest.Read(result), result));
+            measured.Add(new Measured(api, run, evaluation.Text("name")!, evaluation.Text("title")!, Benchmark.Read(result),
+                result));
         }
         var diagnoses = new List<MeasuredDiagnosis>();
         foreach (var (diagnosis, seed, run) in examined)
@@ -103,8 +109,10 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         {
             foreach (var dataset in wanted)
             {
-                if (PublicDataset.All.FirstOrDefault(d => d.Name == dataset) is { } known) await known.EnsureAsync(home, null, Console.WriteLine, cancel);
-                if (dataset == "images" && !Images.IsComplete(home)) await Images.FetchAsync(home, null, Console.WriteLine, cancel);
+                if (PublicDataset.All.FirstOrDefault(d => d.Name == dataset) is { } known)
+                    await known.EnsureAsync(home, null, Console.WriteLine, cancel);
+                if (dataset == "images" && !Images.IsComplete(home))
+                    await Images.FetchAsync(home, null, Console.WriteLine, cancel);
             }
         }
         catch (CommandException e)
@@ -113,7 +121,9 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
         }
     }
 
-    /// <summary>A dataset is not here and could not be fetched; with <c>all</c>, the other presets are run all the same.</summary>
+    /// <summary>
+    /// A dataset is not here and could not be fetched; with <c>all</c>, the other presets are run all the same.
+    /// </summary>
     sealed class MissingDataException(string message) : CommandException(message);
 
     JsonObject Training(string preset, JsonElement training, long seed)
@@ -124,7 +134,8 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     }
 
     /// <summary>The learned contestants come first, one for each seed.</summary>
-    JsonObject Evaluation(string preset, JsonElement evaluation, IReadOnlyList<(string Contestant, string Checkpoint)> checkpoints)
+    JsonObject Evaluation(string preset, JsonElement evaluation,
+        IReadOnlyList<(string Contestant, string Checkpoint)> checkpoints)
     {
         var spec = JsonNode.Parse(evaluation.Field("spec")!.Value.GetRawText())!;
         spec["seed"] = 1 + settings.Seed;
@@ -161,10 +172,12 @@ public sealed class Reproduction(ReproduceSettings settings, Home home, ApiClien
     {
         Console.WriteLine($"  run {id}");
         var run = await RunFollower.FollowAsync(api, id, new ProgressLine(Console.Out, Terminal.IsInteractive), cancel);
-        if (run.Field("startedAt") is { } started && run.Field("finishedAt") is { } finished) _busy.Add(started.GetDateTimeOffset(), finished.GetDateTimeOffset());
+        if (run.Field("startedAt") is { } started && run.Field("finishedAt") is { } finished)
+            _busy.Add(started.GetDateTimeOffset(), finished.GetDateTimeOffset());
         return run.Text("state") == "succeeded"
             ? run
-            : throw new CommandException($"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
+            : throw new CommandException(
+                $"Run {id} {run.Text("state")}: {run.Field("error")?.Text("detail") ?? "see ./metaopt show " + id}");
     }
 
     async Task<string> FinalCheckpointAsync(string run, CancellationToken cancel) =>

@@ -7,8 +7,8 @@ using MetaOpt.Cli.Client;
 namespace MetaOpt.Cli.Reproduce;
 
 /// <summary>
-/// <c>reproduction.md</c>: a section for each preset and size that was run, between marks, and before them a table that also names what was
-/// not run. Sections stay until they are written anew, in the catalogue's order.
+/// <c>reproduction.md</c>: a section for each preset and size that was run, between marks, and before them a table that also
+/// names what was not run. Sections stay until they are written anew, in the catalogue's order.
 /// </summary>
 sealed partial class ReproductionPage
 {
@@ -22,17 +22,20 @@ sealed partial class ReproductionPage
         _file = file;
         if (!File.Exists(file)) return;
         foreach (Match section in Section().Matches(File.ReadAllText(file)))
-            _sections[(section.Groups["name"].Value, section.Groups["size"].Value)] = (section.Groups["summary"].Value, section.Groups["text"].Value);
+            _sections[(section.Groups["name"].Value, section.Groups["size"].Value)] = (section.Groups["summary"].Value,
+                section.Groups["text"].Value);
     }
 
     // As long as lines end with \n, as they do here.
-    [GeneratedRegex(@"<!-- begin (?<name>[a-z0-9-]+) (?<size>quick|full): (?<summary>[^\n]*) -->\n(?<text>.*?)<!-- end -->\n", RegexOptions.Singleline)]
+    [GeneratedRegex(@"<!-- begin (?<name>[a-z0-9-]+) (?<size>quick|full): (?<summary>[^\n]*) -->\n(?<text>.*?)<!-- end -->\n",
+        RegexOptions.Singleline)]
     private static partial Regex Section();
 
-    /// <summary>What came out of one preset.</summary>
+    /// <summary>The section of one preset.</summary>
     public void Put(Findings findings, string markdown) =>
         _sections[(findings.Name, findings.Preset.Text("size")!)] = (
-            string.Create(CultureInfo.InvariantCulture, $"{findings.Claims.Count(c => c.Met)} of {findings.Claims.Count} met, {findings.Seconds / 60:F1} min"), markdown);
+            string.Create(CultureInfo.InvariantCulture,
+                $"{findings.Claims.Count(c => c.Met)} of {findings.Claims.Count} met, {findings.Seconds / 60:F1} min"), markdown);
 
     /// <summary>Writes the page.</summary>
     /// <param name="presets">The answer to <c>GET /presets</c>.</param>
@@ -52,7 +55,8 @@ sealed partial class ReproductionPage
                     continue;
                 }
                 table.Append(CultureInfo.InvariantCulture, $" {section.Summary} (declared {declared}) |");
-                sections.Append(CultureInfo.InvariantCulture, $"<!-- begin {name} {size}: {section.Summary} -->\n{section.Text}<!-- end -->\n\n");
+                sections.Append(CultureInfo.InvariantCulture,
+                    $"<!-- begin {name} {size}: {section.Summary} -->\n{section.Text}<!-- end -->\n\n");
             }
             table.Append('\n');
         }

@@ -26,10 +26,13 @@ public sealed class RunLedger
         return new(file, File.Exists(file) ? (JsonObject)JsonNode.Parse(File.ReadAllText(file))! : []);
     }
 
-    /// <summary>The run that does what <paramref name="submission"/> says: one that is there and has not failed, else a new one.</summary>
+    /// <summary>
+    /// The run that does what <paramref name="submission"/> says: one that is there and has not failed, else a new one.
+    /// </summary>
     public async Task<string> SubmitAsync(ApiClient api, JsonObject submission, CancellationToken cancel)
     {
-        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{submission["kind"]} {submission["spec"]!.ToJsonString()}")));
+        var key = Convert.ToHexStringLower(
+            SHA256.HashData(Encoding.UTF8.GetBytes($"{submission["kind"]} {submission["spec"]!.ToJsonString()}")));
         if ((string?)_runs[key] is { } known && await IsUsableAsync(api, known, cancel)) return known;
         var id = (await api.PostAsync("runs", submission, cancel)).Text("id")!;
         _runs[key] = id;

@@ -12,10 +12,12 @@ public sealed class Child(string name, IReadOnlyList<string> command, Home home)
 {
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(20), Steady = TimeSpan.FromSeconds(60);
 
-    /// <summary>What the child is told of its surroundings besides what this process was told.</summary>
+    /// <summary>Variables of the child's environment besides this process's own.</summary>
     public IDictionary<string, string> Environment { get; } = new Dictionary<string, string>();
 
-    /// <summary>Runs until <paramref name="stop"/> fires and the child is gone. Says on <paramref name="say"/> what happens.</summary>
+    /// <summary>
+    /// Runs until <paramref name="stop"/> fires and the child is gone. Says on <paramref name="say"/> what happens.
+    /// </summary>
     /// <param name="say">One line an event, for a log.</param>
     /// <param name="stop">Ends it: SIGTERM, and after a while SIGKILL.</param>
     /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>

@@ -26,8 +26,10 @@ public sealed class LocalServices(Home home, int port, int slots = 1, bool torch
     /// <param name="giveUpAfter">Deaths in a row that are too many; null tries for ever.</param>
     public async Task RunAsync(string databaseUrl, Action<string> say, CancellationToken stop, int? giveUpAfter = null)
     {
-        var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/')], home);
-        Child Worker(string name, IReadOnlyList<string> program) => new(name, [.. program, "--data", home.Data, "--slots", $"{slots}"], home);
+        var api = new Child("api", [.. Programs.Find("metaopt-api", "MetaOpt.Api"), "--urls", Address.AbsoluteUri.TrimEnd('/')],
+            home);
+        Child Worker(string name, IReadOnlyList<string> program) =>
+            new(name, [.. program, "--data", home.Data, "--slots", $"{slots}"], home);
         List<Child> workers = [Worker("worker", Programs.Find("metaopt-worker", "MetaOpt.Worker"))];
         if (torch) workers.Add(Worker(TorchWorker, Programs.FindTorchWorker()));
         foreach (var child in (Child[])[api, .. workers])
@@ -43,7 +45,9 @@ public sealed class LocalServices(Home home, int port, int slots = 1, bool torch
             var serving = api.KeepAliveAsync(say, stop, giveUpAfter);
             var ready = WaitUntilReadyAsync(stop);
             await Task.WhenAny(serving, ready);
-            await (serving.IsCompleted ? serving : Task.WhenAll([serving, .. workers.Select(w => w.KeepAliveAsync(say, stop, giveUpAfter))]));
+            await (serving.IsCompleted
+                ? serving
+                : Task.WhenAll([serving, .. workers.Select(w => w.KeepAliveAsync(say, stop, giveUpAfter))]));
         }
         catch (Exception e)
         {
@@ -74,7 +78,8 @@ public sealed class LocalServices(Home home, int port, int slots = 1, bool torch
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
         {
-            throw new CommandException($"Port {port} of 127.0.0.1 is taken by another program. Choose another one: ./metaopt up --port {port + 1}");
+            throw new CommandException(
+                $"Port {port} of 127.0.0.1 is taken by another program. Choose another one: ./metaopt up --port {port + 1}");
         }
     }
 

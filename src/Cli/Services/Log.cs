@@ -5,7 +5,9 @@ public static class Log
 {
     const long LargestBytes = 10 << 20;
 
-    /// <summary>Opens <paramref name="file"/> for appending; a large one first becomes <c>FILE.1</c>. Safe for several threads.</summary>
+    /// <summary>
+    /// Opens <paramref name="file"/> for appending; a large one first becomes <c>FILE.1</c>. Safe for several threads.
+    /// </summary>
     public static TextWriter Open(string file)
     {
         if (File.Exists(file) && new FileInfo(file).Length > LargestBytes)
@@ -26,7 +28,8 @@ public static class Log
         File.Exists(file) ? [.. ReadLines(file).TakeLast(count)] : [];
 
     /// <summary>Writes what is appended to the <paramref name="files"/> from now on, until cancelled.</summary>
-    public static async Task FollowAsync(IReadOnlyDictionary<string, string> files, Action<string, string> write, CancellationToken cancel)
+    public static async Task FollowAsync(IReadOnlyDictionary<string, string> files, Action<string, string> write,
+        CancellationToken cancel)
     {
         var places = files.ToDictionary(f => f.Key, f => File.Exists(f.Value) ? new FileInfo(f.Value).Length : 0);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(250));

@@ -17,13 +17,14 @@ public static class Programs
         var here = new DirectoryInfo(AppContext.BaseDirectory);
         string[] folders = [here.FullName, Path.Combine(here.Parent?.Parent?.FullName ?? "/", project, here.Name)];
         var folder = Array.Find(folders, f => File.Exists(Path.Combine(f, $"{program}.dll")))
-            ?? throw new CommandException($"Cannot find {program}.dll in {string.Join(" or ", folders)}; build first: dotnet build MetaOpt.sln -c Release");
+            ?? throw new CommandException(
+                $"Cannot find {program}.dll in {string.Join(" or ", folders)}; build first: dotnet build MetaOpt.sln -c Release");
         return Command(Path.Combine(folder, $"{program}.dll"));
     }
 
     /// <summary>
-    /// The command line of the worker's flavour over libtorch that <c>METAOPT_GPU</c> names (<c>cuda</c> or <c>cpu</c>, the default): in a
-    /// folder of the build's output of its own. One for a GPU takes runs of the pool <c>gpu</c>.
+    /// The command line of the worker's flavour over libtorch that <c>METAOPT_GPU</c> names (<c>cuda</c> or <c>cpu</c>, the
+    /// default): in a folder of the build's output of its own. One for a GPU takes runs of the pool <c>gpu</c>.
     /// </summary>
     /// <exception cref="CommandException">It is not built.</exception>
     public static IReadOnlyList<string> FindTorchWorker()
@@ -31,9 +32,12 @@ public static class Programs
         var gpu = Environment.GetEnvironmentVariable("METAOPT_GPU") is { Length: > 0 } named ? named : "cpu";
         var (here, worker) = (new DirectoryInfo(AppContext.BaseDirectory), "MetaOpt.Worker");
         var output = here.Parent?.Parent?.FullName ?? "/";
-        string[] folders = [Path.Combine(output, "..", $"gpu-{gpu}", "bin", worker, here.Name), Path.Combine(output, worker, here.Name)];
-        var folder = Array.Find(folders, f => File.Exists(Path.Combine(f, "metaopt-worker.dll")) && File.Exists(Path.Combine(f, "TorchSharp.dll")))
-            ?? throw new CommandException($"The worker over libtorch is not built; build it with: dotnet build src/Worker -c Release -p:Gpu={gpu}");
+        string[] folders = [Path.Combine(output, "..", $"gpu-{gpu}", "bin", worker, here.Name),
+            Path.Combine(output, worker, here.Name)];
+        var folder = Array.Find(folders,
+            f => File.Exists(Path.Combine(f, "metaopt-worker.dll")) && File.Exists(Path.Combine(f, "TorchSharp.dll")))
+            ?? throw new CommandException(
+                $"The worker over libtorch is not built; build it with: dotnet build src/Worker -c Release -p:Gpu={gpu}");
         return [.. Command(Path.Combine(folder, "metaopt-worker.dll")), .. gpu == "cuda" ? ["--pool", "gpu"] : (string[])[]];
     }
 

@@ -3,8 +3,8 @@ using MetaOpt.Cli.Client;
 namespace MetaOpt.Cli.Services;
 
 /// <summary>
-/// A server for a command that drives it: the one that <c>METAOPT_URL</c> names, or that <c>metaopt up</c> started, else one that lives
-/// as long as the command.
+/// A server for a command that drives it: the one that <c>METAOPT_URL</c> names, or that <c>metaopt up</c> started, else one that
+/// lives as long as the command.
 /// </summary>
 public static class Server
 {
@@ -19,7 +19,8 @@ public static class Server
     /// <param name="serveOn">Whether started services go on after the work, until Ctrl-C.</param>
     /// <param name="slots">Runs that a started worker executes at once.</param>
     public static async Task WithAsync(
-        Home home, string name, Action started, Func<Uri, Task> work, CancellationToken cancel, bool serveOn = false, int slots = 1)
+        Home home, string name, Action started, Func<Uri, Task> work, CancellationToken cancel, bool serveOn = false,
+        int slots = 1)
     {
         if (await RunningAsync(home, cancel) is { } address)
         {
@@ -53,7 +54,8 @@ public static class Server
 
     static async Task<string?> RunningAsync(Home home, CancellationToken cancel)
     {
-        if (Environment.GetEnvironmentVariable("METAOPT_URL") is { Length: > 0 }) return ApiClient.FromEnvironment().Server.AbsoluteUri;
+        if (Environment.GetEnvironmentVariable("METAOPT_URL") is { Length: > 0 })
+            return ApiClient.FromEnvironment().Server.AbsoluteUri;
         if (new Supervisor(home).Find() is null || home.Address is not { } address) return null;
         using var api = new ApiClient(address, null);
         return await api.IsReadyAsync(cancel) ? address.AbsoluteUri : null;

@@ -10,16 +10,22 @@ public static class ServiceCommands
     static readonly string[] Logged = ["api", "worker", LocalServices.TorchWorker, "supervisor"];
 
     static Option<int> Port() =>
-        new Option<int>("--port") { Description = "Port of the API on 127.0.0.1.", DefaultValueFactory = _ => 5080 }.Between(1, 65535);
+        new Option<int>("--port") { Description = "Port of the API on 127.0.0.1.", DefaultValueFactory = _ => 5080 }
+            .Between(1, 65535);
 
     static Option<bool> Torch() =>
-        new("--torch") { Description = "A second worker, over libtorch: kernels torch-cpu or torch-cuda, and networks of your own." };
+        new("--torch")
+        {
+            Description =
+            "A second worker, over libtorch: kernels torch-cpu or torch-cuda, and networks of your own."
+        };
 
     /// <summary><c>up</c>: database, API and a worker in the background, kept alive. A second <c>up</c> reuses them.</summary>
     public static Command Up()
     {
         var (port, torch) = (Port(), Torch());
-        var command = new Command("up", "Start the database, the API and a worker in the background; what dies is started again.") { port, torch };
+        var command = new Command("up",
+            "Start the database, the API and a worker in the background; what dies is started again.") { port, torch };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
@@ -47,7 +53,9 @@ public static class ServiceCommands
         command.SetAction(async (_, cancel) =>
         {
             var stopped = await new Supervisor(Home.FromEnvironment().Prepare()).StopAsync(cancel);
-            Console.WriteLine(stopped ? "Stopped the API and the worker; a run in progress continues at the next start." : "Nothing was up.");
+            Console.WriteLine(stopped
+                ? "Stopped the API and the worker; a run in progress continues at the next start."
+                : "Nothing was up.");
             await SayDatabaseStaysAsync(cancel);
         });
         return command;
@@ -57,12 +65,14 @@ public static class ServiceCommands
     public static Command Status()
     {
         var command = new Command("status", "Say what runs and where; exits 1 unless the API answers.");
-        command.SetAction(async (_, cancel) => await DescribeAsync(Home.FromEnvironment().Prepare(), cancel) ? ExitCode.Success : ExitCode.Failure);
+        command.SetAction(async (_, cancel) => await DescribeAsync(Home.FromEnvironment().Prepare(), cancel)
+            ? ExitCode.Success
+            : ExitCode.Failure);
         return command;
     }
 
-    /// <summary><c>logs [-f] [api|worker]</c>.</summary>
-    public static Command Logs()
+    /// <summary><c>server-logs [-f] [api|worker]</c>.</summary>
+    public static Command ServerLogs()
     {
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on with what is written from now on." };
         var lines = new Option<int>("--lines", "-n")
@@ -72,7 +82,7 @@ public static class ServiceCommands
         }.Between(0, 1_000_000);
         var name = new Argument<string?>("name") { Description = "Whose log; all by default.", Arity = ArgumentArity.ZeroOrOne };
         name.AcceptOnlyFromAmong(Logged);
-        var command = new Command("logs", "Print what the services have written.") { name, follow, lines };
+        var command = new Command("server-logs", "Print the logs of the services on this machine.") { name, follow, lines };
         command.SetAction(async (arguments, cancel) =>
         {
             var home = Home.FromEnvironment().Prepare();
@@ -99,7 +109,8 @@ public static class ServiceCommands
         var command = new Command("supervise", "Keep the API and its workers alive, in the foreground.") { port, torch };
         command.Hidden = true;
         command.SetAction((arguments, cancel) =>
-            new Supervisor(Home.FromEnvironment().Prepare()).RunAsync(arguments.GetValue(port), arguments.GetValue(torch), cancel));
+            new Supervisor(Home.FromEnvironment().Prepare())
+                .RunAsync(arguments.GetValue(port), arguments.GetValue(torch), cancel));
         return command;
     }
 
@@ -134,7 +145,8 @@ public static class ServiceCommands
         {
         }
         var last = Logged.SelectMany(n => Log.Tail(home.LogFile(n), 8).Select(line => $"  {n,-12} | {line}"));
-        throw new CommandException($"The services did not come up. The ends of their logs in {home.Logs}:\n{string.Join('\n', last)}");
+        throw new CommandException(
+            $"The services did not come up. The ends of their logs in {home.Logs}:\n{string.Join('\n', last)}");
     }
 
     static async Task<bool> DescribeAsync(Home home, CancellationToken cancel)

@@ -11,8 +11,8 @@ static class Signals
     public static void Terminate(int process) => kill(process, SigTerm);
 
     /// <summary>
-    /// Returns when nobody can read standard output any more: the other end of its pipe is closed, or its terminal. Never returns for
-    /// a file. .NET ignores SIGPIPE and drops what is written to such a pipe, so that nothing else tells.
+    /// Returns when nobody can read standard output any more: the other end of its pipe is closed, or its terminal. Never returns
+    /// for a file. .NET ignores SIGPIPE and drops what is written to such a pipe, so that nothing else tells.
     /// </summary>
     public static void WaitUntilOutputIsUnread()
     {

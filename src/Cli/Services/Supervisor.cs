@@ -19,7 +19,9 @@ public sealed class Supervisor(Home home)
             return null;
         using var held = TryLock();
         // One that has just taken the lock finds the id of its predecessor there.
-        return held is null && ProcessIdentity.Read(home.PidFile(Name)) is { } found && (found.IsAlive || !found.Space.IsHere) ? found : null;
+        return held is null && ProcessIdentity.Read(home.PidFile(Name)) is { } found && (found.IsAlive || !found.Space.IsHere)
+            ? found
+            : null;
     }
 
     /// <summary>Is the supervisor: returns when <paramref name="stop"/> fires and both services are gone.</summary>
@@ -78,7 +80,8 @@ public sealed class Supervisor(Home home)
     {
         // The shell gives it files for its output: a pipe of ours would be closed under it.
         var start = Programs.InOwnSession(
-            ["sh", "-c", "log=$0; exec \"$@\" </dev/null >>\"$log\" 2>&1", home.LogFile(Name), .. Programs.Self, "supervise", "--port", $"{port}", .. torch ? ["--torch"] : (string[])[]]);
+            ["sh", "-c", "log=$0; exec \"$@\" </dev/null >>\"$log\" 2>&1", home.LogFile(Name), .. Programs.Self, "supervise",
+                "--port", $"{port}", .. torch ? ["--torch"] : (string[])[]]);
         start.WorkingDirectory = "/";
         start.Environment["METAOPT_HOME"] = Path.GetFullPath(home.Folder);
         return Process.Start(start) ?? throw new CommandException("Cannot start the supervisor.");
@@ -91,7 +94,8 @@ public sealed class Supervisor(Home home)
         if (Find() is not { } supervisor)
             return false;
         if (!supervisor.Space.IsHere)
-            throw new CommandException($"The services of {home.Folder} run {supervisor.Space}; stop them there, with: ./metaopt down");
+            throw new CommandException(
+                $"The services of {home.Folder} run {supervisor.Space}; stop them there, with: ./metaopt down");
         Signals.Terminate(supervisor.Id);
         while (Find() == supervisor)
             await Task.Delay(100, cancel);

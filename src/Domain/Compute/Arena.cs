@@ -20,7 +20,8 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
 
     /// <param name="blockElements">Elements of the first block; later blocks are at least as large.</param>
     /// <param name="device">Whose memory it is; null: the host's.</param>
-    public Arena(long blockElements = 1 << 16, IDeviceMemory<T>? device = null) => (_blockElements, _device) = (blockElements, device);
+    public Arena(long blockElements = 1 << 16, IDeviceMemory<T>? device = null) =>
+        (_blockElements, _device) = (blockElements, device);
 
     /// <summary>Elements reserved from the system, over all blocks.</summary>
     public long Capacity => _blocks.Sum(b => b.Capacity);
@@ -30,7 +31,8 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
     public Tensor<T> Take(Shape shape)
     {
         var elements = shape.Elements;
-        if (elements is < 0 or > int.MaxValue) throw new ArgumentException($"A tensor of {shape} has more than {int.MaxValue} elements.");
+        if (elements is < 0 or > int.MaxValue)
+            throw new ArgumentException($"A tensor of {shape} has more than {int.MaxValue} elements.");
         var need = (Math.Max(1, elements) * sizeof(T) + 63) / 64 * 64 / sizeof(T);
         while (_block < _blocks.Count && _used + need > _blocks[_block].Capacity)
         {
@@ -47,7 +49,8 @@ public sealed unsafe class Arena<T> : IDisposable where T : unmanaged, IBinaryFl
         return tensor;
     }
 
-    static nint Native(long elements) => (nint)NativeMemory.AlignedAlloc((nuint)(elements * sizeof(T) + ReadableBytesPastTheEnd), Alignment);
+    static nint Native(long elements) =>
+        (nint)NativeMemory.AlignedAlloc((nuint)(elements * sizeof(T) + ReadableBytesPastTheEnd), Alignment);
 
     /// <summary>Like <see cref="Take"/>, filled with zeros.</summary>
     public Tensor<T> Zeros(Shape shape)

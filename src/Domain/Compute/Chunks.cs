@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace MetaOpt.Compute;
 
-/// <summary>The number of coordinate chunks depends on the number of coordinates alone, so sums do not depend on the threads.</summary>
+/// <summary>
+/// The number of coordinate chunks depends on the number of coordinates alone, so sums do not depend on the threads.
+/// </summary>
 static class Chunks
 {
     const int Most = 256;

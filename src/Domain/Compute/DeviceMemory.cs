@@ -5,7 +5,8 @@ namespace MetaOpt.Compute;
 
 /// <summary>
 /// Memory that is not the host's: a kernel set whose arenas are made of it computes there, and everybody else goes through
-/// <see cref="DeviceTensors"/>. Addresses are what <see cref="Devices{T}.Add"/> gave, counted in elements' bytes; nobody follows them.
+/// <see cref="DeviceTensors"/>. Addresses are what <see cref="Devices{T}.Add"/> gave, counted in elements' bytes; nobody follows
+/// them.
 /// </summary>
 public interface IDeviceMemory<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -28,7 +29,9 @@ public interface IDeviceMemory<T> where T : unmanaged, IBinaryFloatingPointIeee7
     void Fill(T value, Tensor<T> y);
 }
 
-/// <summary>The devices in use. Their addresses are negative, which no address of the host is, and begin with the device's number.</summary>
+/// <summary>
+/// The devices in use. Their addresses are negative, which no address of the host is, and begin with the device's number.
+/// </summary>
 public static class Devices<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     const int NumberShift = 57;
@@ -57,17 +60,20 @@ public static class Devices<T> where T : unmanaged, IBinaryFloatingPointIeee754<
         s_devices[(int)((ulong)tensor.Data >> NumberShift & 63)] ?? throw new ObjectDisposedException("The tensor's kernel set");
 }
 
-/// <summary>What the host does with tensors, wherever they lie. In the host's own memory nothing is copied for it.</summary>
+/// <summary>The host's access to tensors, wherever they lie. In the host's own memory nothing is copied for it.</summary>
 public static class DeviceTensors
 {
     /// <summary>The elements, to look at.</summary>
-    public static HostView<T> Read<T>(this Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new(x, read: true, write: false);
+    public static HostView<T> Read<T>(this Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new(x, read: true, write: false);
 
     /// <summary>Room for new elements, all of which are to be written before it is disposed.</summary>
-    public static HostView<T> Write<T>(this Tensor<T> y) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new(y, read: false, write: true);
+    public static HostView<T> Write<T>(this Tensor<T> y) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new(y, read: false, write: true);
 
     /// <summary>The elements, to change.</summary>
-    public static HostView<T> Edit<T>(this Tensor<T> y) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new(y, read: true, write: true);
+    public static HostView<T> Edit<T>(this Tensor<T> y) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new(y, read: true, write: true);
 
     /// <summary>A copy on the host.</summary>
     public static T[] ToArray<T>(this Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -107,7 +113,9 @@ public static class DeviceTensors
     }
 }
 
-/// <summary>A tensor's elements where the host can touch them; disposing it brings what was written to where the tensor lies.</summary>
+/// <summary>
+/// A tensor's elements where the host can touch them; disposing it brings what was written to where the tensor lies.
+/// </summary>
 public readonly ref struct HostView<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly Tensor<T> _tensor;
@@ -130,7 +138,7 @@ public readonly ref struct HostView<T> where T : unmanaged, IBinaryFloatingPoint
     /// <summary>The elements, in row-major order.</summary>
     public Span<T> Span { get; }
 
-    /// <summary>Those of element <paramref name="row"/> of the first axis.</summary>
+    /// <summary>The values of element <paramref name="row"/> of the first axis.</summary>
     public Span<T> Row(int row)
     {
         var count = Span.Length / _tensor.Shape.D0;

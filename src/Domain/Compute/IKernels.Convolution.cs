@@ -6,13 +6,13 @@ public partial interface IKernels<T>
     /// y [R, places, rows x columns x C] = what <paramref name="window"/> shows of the images x [R, H, W, C] at each of its
     /// places, zero where it sticks out.
     /// </summary>
-    void Patches(Tensor<T> x, Window window, Tensor<T> y);
+    void Im2Col(Tensor<T> x, Window window, Tensor<T> y);
 
     /// <summary>
     /// y [R, H, W, C]: each pixel is the sum of its copies in x [R, places, rows x columns x C]; the adjoint of
-    /// <see cref="Patches"/>.
+    /// <see cref="Im2Col"/>.
     /// </summary>
-    void FoldPatches(Tensor<T> x, Window window, Tensor<T> y);
+    void Col2Im(Tensor<T> x, Window window, Tensor<T> y);
 
     /// <summary>
     /// y [R, Down, Across, F] = the patches of x [R, H, W, C] times filters [B, rows x columns x C, F]: the first R / B

@@ -17,13 +17,18 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
     /// <summary>Bits of the vectors in use (64 for plain double, 32 for plain float): stored with each resume point.</summary>
     int VectorBits { get; }
 
-    /// <summary>What rounds in its own way: stored with each resume point, which goes on under the same alone.</summary>
+    /// <summary>
+    /// Name of the arithmetic, each of which rounds in its own way: stored with each resume point, which goes on under the same
+    /// alone.
+    /// </summary>
     string Identity => FormattableString.Invariant($"{Name}/{VectorBits}");
 
-    /// <summary>What a reader of results must know of the device and its libraries; becomes part of a run's metadata.</summary>
+    /// <summary>The device and its libraries, by name; becomes part of a run's metadata.</summary>
     IReadOnlyDictionary<string, string> Facts => ReadOnlyDictionary<string, string>.Empty;
 
-    /// <summary>From now on matrix products and convolutions multiply in bfloat16; the LSTM's fused kernels do not. False: it cannot.</summary>
+    /// <summary>
+    /// From now on matrix products and convolutions multiply in bfloat16; the LSTM's fused kernels do not. False: it cannot.
+    /// </summary>
     bool UseBfloat16Products() => false;
 
     /// <summary>
@@ -40,7 +45,8 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
 
     /// <summary>
     /// Runs the job's chunks 0 .. chunks - 1, each exactly once, in any order and on any of the threads, and returns when
-    /// all are done, in the host's memory. Without allocation. A job started from within a chunk runs on that thread alone. The first exception is rethrown.
+    /// all are done, in the host's memory. Without allocation. A job started from within a chunk runs on that thread alone. The
+    /// first exception is rethrown.
     /// </summary>
     void Run<TJob>(int chunks, TJob job) where TJob : struct, IChunkJob;
 
@@ -69,7 +75,7 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
     void SumAxis(Tensor<T> x, int axis, Tensor<T> y);
 
     /// <summary>y = x, whose size along <paramref name="axis"/> is 1, repeated.</summary>
-    void Expand(Tensor<T> x, int axis, Tensor<T> y);
+    void Broadcast(Tensor<T> x, int axis, Tensor<T> y);
 
     /// <summary>y = x from <paramref name="start"/> on along <paramref name="axis"/>; y's shape says how many.</summary>
     void Slice(Tensor<T> x, int axis, int start, Tensor<T> y);
@@ -93,7 +99,9 @@ public partial interface IKernels<T> : IDisposable where T : unmanaged, IBinaryF
     void GatherRows(byte[] source, int width, int[] rows, T scale, Tensor<T> y);
 }
 
-/// <summary>Work that is split into independent chunks; how many depends on sizes alone. A struct, so that running it allocates nothing.</summary>
+/// <summary>
+/// Work that is split into independent chunks; how many depends on sizes alone. A struct, so that running it allocates nothing.
+/// </summary>
 public interface IChunkJob
 {
     /// <summary>Does chunk <paramref name="chunk"/>.</summary>

@@ -15,7 +15,8 @@ public static class KernelSets
     /// <param name="name">Its <see cref="IKernels{T}.Name"/>.</param>
     /// <param name="create">Makes one for so many threads of the host.</param>
     /// <param name="best">It is what <c>auto</c> means.</param>
-    public static void Add(string name, Func<int, IKernels<float>> create, bool best = false) => s_added.Add((name, create, best));
+    public static void Add(string name, Func<int, IKernels<float>> create, bool best = false) =>
+        s_added.Add((name, create, best));
 
     /// <summary>
     /// A kernel set. <c>auto</c> is what the environment variable METAOPT_KERNELS names, else the best.
@@ -37,7 +38,8 @@ public static class KernelSets
             "simd-256" => new SimdKernels(threads, 256),
             "simd-128" => new SimdKernels(threads, 128),
             "scalar" => new ScalarKernels<float>(),
-            _ => throw new SpecException("/kernels", $"\"{name}\" is not a kernel set of this worker; choose auto, {string.Join(" or ", Names)}."),
+            _ => throw new SpecException("/kernels",
+                $"\"{name}\" is not a kernel set of this worker; choose auto, {string.Join(" or ", Names)}."),
         };
     }
 

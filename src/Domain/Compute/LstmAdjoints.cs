@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace MetaOpt.Compute;
 
-/// <summary>The way back through <see cref="LstmBlock{V, O, E}"/>: adjoints of one layer at one step, gradients over all of them.</summary>
+/// <summary>
+/// The way back through <see cref="LstmBlock{V, O, E}"/>: adjoints of one layer at one step, gradients over all of them.
+/// </summary>
 static unsafe class LstmAdjoints<V, O, E>
     where V : struct
     where O : IVectorOps<V, E>
@@ -43,8 +45,8 @@ static unsafe class LstmAdjoints<V, O, E>
     }
 
     /// <summary>
-    /// From the adjoints of exponential linear units (used up and zeroed) to those of what went into them; their derivative is 1 or, where the
-    /// output y is negative, e^x = y + 1.
+    /// From the adjoints of exponential linear units (used up and zeroed) to those of what went into them; their derivative is 1
+    /// or, where the output y is negative, e^x = y + 1.
     /// </summary>
     public static void Elu(int rows, E* y, E* outputAdjoint, E* adjoint)
     {
@@ -57,8 +59,8 @@ static unsafe class LstmAdjoints<V, O, E>
     }
 
     /// <summary>
-    /// Adds the adjoints of a layer's panel to <paramref name="result"/> [rows]: transposed weights [rows / 4][count][4] times the
-    /// gates' adjoints [count]; rows is a multiple of four.
+    /// Adds the adjoints of a layer's panel to <paramref name="result"/> [rows]: transposed weights [rows / 4][count][4] times
+    /// the gates' adjoints [count]; rows is a multiple of four.
     /// </summary>
     [MethodImpl(Full)]
     public static void AddPanel(E* transposed, int rows, int count, E* gates, E* result)
@@ -132,7 +134,8 @@ static unsafe class LstmAdjoints<V, O, E>
     }
 
     /// <summary>
-    /// A tile of four gates by two panel rows. A second row that does not exist repeats the first one, in a column that nobody reads.
+    /// A tile of four gates by two panel rows. A second row that does not exist repeats the first one, in a column that nobody
+    /// reads.
     /// </summary>
     [MethodImpl(Full)]
     static void Weights(Steps steps, int second, int stride, E* sums)

@@ -19,13 +19,18 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
 
     static int Lanes => LstmBlock<V, O, E>.Lanes;
 
-    /// <summary>Activations over all steps, and the adjoints that walk back. What all layers have is one array, layer after layer.</summary>
+    /// <summary>
+    /// Activations over all steps, and the adjoints that walk back. What all layers have is one array, layer after layer.
+    /// </summary>
     readonly struct Room
     {
         public readonly LstmPanels<E> Panels;
         public readonly E* Gates, Cells, TanhCells, Inputs, Adjoint, OutputAdjoints, CellAdjoints, Sums;
 
-        /// <summary>Of RNNprop alone: the moments [4], the features of each step [2], the adjoints of the input layer's outputs, and tanh at the end.</summary>
+        /// <summary>
+        /// Of RNNprop alone: the moments [4], the features of each step [2], the adjoints of the input layer's outputs, and tanh
+        /// at the end.
+        /// </summary>
         public readonly E* Moments, Features, InputAdjoints, Outputs;
         readonly int _steps;
 
@@ -58,7 +63,8 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
         public E* CellsOf(in LstmLayer layer, int step) => Cells + (layer.FirstUnit * (_steps + 1) + step * layer.Units) * Lanes;
 
         /// <summary>tanh of the cells [Units] of a layer after a step.</summary>
-        public E* TanhCellsOf(in LstmLayer layer, int step) => TanhCells + (layer.FirstUnit * _steps + step * layer.Units) * Lanes;
+        public E* TanhCellsOf(in LstmLayer layer, int step) =>
+            TanhCells + (layer.FirstUnit * _steps + step * layer.Units) * Lanes;
     }
 
     public void Run(int chunk)
@@ -104,7 +110,8 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
 
         static E* Rows(E* from, E* to, int rows)
         {
-            for (var row = 0; row < rows; row++, from += Block) new ReadOnlySpan<E>(from, Lanes).CopyTo(new Span<E>(to + row * Lanes, Lanes));
+            for (var row = 0; row < rows; row++, from += Block)
+                new ReadOnlySpan<E>(from, Lanes).CopyTo(new Span<E>(to + row * Lanes, Lanes));
             return from;
         }
     }
@@ -118,12 +125,15 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
             foreach (ref readonly var layer in shape.Layers)
             {
                 var gates = room.GatesOf(layer, step);
-                LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows, room.Panels.Panel(layer, step), gates);
-                LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, gates, room.CellsOf(layer, step), room.CellsOf(layer, step + 1), Lanes,
+                LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows,
+                    room.Panels.Panel(layer, step), gates);
+                LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, gates, room.CellsOf(layer, step),
+                    room.CellsOf(layer, step + 1), Lanes,
                     room.TanhCellsOf(layer, step), room.Panels.Output(layer, step));
             }
             if (shape.Moments is not null)
-                LstmBlock<V, O, E>.Output(packed.Data + shape.OutputWeights, shape.OutputInputs, E.One, true, room.Panels.Top(step), room.Outputs + step * Lanes);
+                LstmBlock<V, O, E>.Output(packed.Data + shape.OutputWeights, shape.OutputInputs, E.One, true,
+                    room.Panels.Top(step), room.Outputs + step * Lanes);
         }
     }
 
@@ -151,19 +161,21 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
                 if (l == shape.Layers.Length - 1)
                     AddScaled(packed.Data + shape.OutputWeights, room.Adjoint + step * Lanes, layer.Units, outputAdjoint);
                 var gates = room.GatesOf(layer, step);
-                LstmAdjoints<V, O, E>.Gates(layer.Units, shape.ForgetGates, outputAdjoint, room.CellAdjoints + layer.FirstUnit * Lanes,
+                LstmAdjoints<V, O, E>.Gates(layer.Units, shape.ForgetGates, outputAdjoint,
+                    room.CellAdjoints + layer.FirstUnit * Lanes,
                     room.CellsOf(layer, step), room.TanhCellsOf(layer, step), gates);
                 LstmAdjoints<V, O, E>.AddPanel(packed.Data + layer.AdjointWeights, layer.AdjointRows, layer.Gates, gates,
                     outputAdjoint - (layer.Inputs - layer.FirstAdjointRow) * Lanes);
             }
             if (shape.Moments is { } moments)
-                LstmAdjoints<V, O, E>.Elu(moments.Units, room.Panels.Features(step), room.InputAdjoints, room.GatesOf(shape.InputLayer, step));
+                LstmAdjoints<V, O, E>.Elu(moments.Units, room.Panels.Features(step), room.InputAdjoints,
+                    room.GatesOf(shape.InputLayer, step));
         }
     }
 
     /// <summary>
-    /// From those of theta to those of the unscaled outputs, before tanh if they are bounded, in place: the sum over what comes after the update,
-    /// times the scale.
+    /// From those of theta to those of the unscaled outputs, before tanh if they are bounded, in place: the sum over what comes
+    /// after the update, times the scale.
     /// </summary>
     void Adjoints(in Room room, int steps)
     {
@@ -201,7 +213,8 @@ readonly unsafe struct LstmBackwardJob<V, O, E>(
         foreach (ref readonly var layer in shape.Layers)
         {
             var all = new LstmAdjoints<V, O, E>.Steps(
-                (nint)room.GatesOf(layer, 0), layer.GateRows * Lanes, (nint)room.Panels.Panel(layer, 0), room.Panels.Stride, steps);
+                (nint)room.GatesOf(layer, 0), layer.GateRows * Lanes, (nint)room.Panels.Panel(layer, 0), room.Panels.Stride,
+                steps);
             LstmAdjoints<V, O, E>.AddGradients(all, layer, room.Sums + layer.Sums * O.Width);
         }
         if (shape.Moments is not null)

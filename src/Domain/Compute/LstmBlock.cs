@@ -47,13 +47,15 @@ static unsafe class LstmBlock<V, O, E>
     }
 
     /// <summary>
-    /// RNNprop's features, mhat / sqrt(vhat) and g / sqrt(vhat), rows of <paramref name="features"/>, after the moments, four rows of
+    /// RNNprop's features, mhat / sqrt(vhat) and g / sqrt(vhat), rows of <paramref name="features"/>, after the moments, four
+    /// rows of
     /// <paramref name="state"/>, went on by a step.
     /// </summary>
     public static void Moments(LstmMoments moments, E* gradient, E* state, int stride, E* features)
     {
         V decay1 = O.Constant(moments.Decay1), rest1 = O.Constant(1 - moments.Decay1), epsilon = O.Constant(moments.Epsilon);
-        V decay2 = O.Constant(moments.Decay2), rest2 = O.Constant(1 - moments.Decay2), smallest = O.Constant(moments.SmallestSquare);
+        V decay2 = O.Constant(moments.Decay2), rest2 = O.Constant(1 - moments.Decay2),
+            smallest = O.Constant(moments.SmallestSquare);
         for (var lane = 0; lane < Lanes; lane += O.Width)
         {
             E* m = state + lane, v = m + stride, weight1 = v + stride, weight2 = weight1 + stride;
@@ -87,7 +89,8 @@ static unsafe class LstmBlock<V, O, E>
         for (; count > 0; count -= 4, weights += 4 * (rows + 1), gates += 4 * Lanes)
             for (var lane = 0; lane < Lanes; lane += Pair)
             {
-                V a0 = O.Broadcast(weights[0]), b0 = O.Broadcast(weights[1]), c0 = O.Broadcast(weights[2]), d0 = O.Broadcast(weights[3]);
+                V a0 = O.Broadcast(weights[0]), b0 = O.Broadcast(weights[1]), c0 = O.Broadcast(weights[2]),
+                    d0 = O.Broadcast(weights[3]);
                 V a1 = a0, b1 = b0, c1 = c0, d1 = d0;
                 E* w = weights + 4, x = panel + lane;
                 for (var end = w + 4 * rows; w < end; w += 4, x += Lanes)
@@ -196,13 +199,16 @@ static unsafe class LstmBlock<V, O, E>
             }
     }
 
-    /// <summary>update = scale * (w . panel + bias), of which tanh is taken first if it is bounded; the bias follows the weights.</summary>
+    /// <summary>
+    /// update = scale * (w . panel + bias), of which tanh is taken first if it is bounded; the bias follows the weights.
+    /// </summary>
     public static void Output(E* weights, int rows, E scale, bool bounded, E* panel, E* update)
     {
         for (var lane = 0; lane < Lanes; lane += O.Width)
         {
             var sum = O.Broadcast(weights[rows]);
-            for (var row = 0; row < rows; row++) sum = O.FusedMultiplyAdd(O.Broadcast(weights[row]), O.Load(panel + row * Lanes + lane), sum);
+            for (var row = 0; row < rows; row++)
+                sum = O.FusedMultiplyAdd(O.Broadcast(weights[row]), O.Load(panel + row * Lanes + lane), sum);
             O.Store(update + lane, O.Multiply(O.Broadcast(scale), bounded ? O.Tanh(sum) : sum));
         }
     }

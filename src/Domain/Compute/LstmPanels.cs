@@ -26,7 +26,7 @@ readonly unsafe struct LstmPanels<E> where E : unmanaged, IBinaryFloatingPointIe
     /// <summary>The features of a step.</summary>
     public E* Features(int step) => _slots + (long)step * Stride;
 
-    /// <summary>What a layer reads at a step.</summary>
+    /// <summary>The weights that a layer reads at a step.</summary>
     public E* Panel(in LstmLayer layer, int step) => Features(step + layer.Index) + layer.FirstRow * _lanes;
 
     /// <summary>A layer's output after step - 1, which it reads at <paramref name="step"/>.</summary>
@@ -35,6 +35,6 @@ readonly unsafe struct LstmPanels<E> where E : unmanaged, IBinaryFloatingPointIe
     /// <summary>Where a layer's output after <paramref name="step"/> goes: its own next input, and the layer's above.</summary>
     public E* Output(in LstmLayer layer, int step) => Own(layer, step + 1);
 
-    /// <summary>What the network's output reads at a step.</summary>
+    /// <summary>The weights that the network's output reads at a step.</summary>
     public E* Top(int step) => Features(step + _shape.Layers.Length) + _shape.OutputFirstRow * _lanes;
 }

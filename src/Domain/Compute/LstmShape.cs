@@ -4,10 +4,12 @@ namespace MetaOpt.Compute;
 /// Sizes of a coordinatewise LSTM rule (Andrychowicz et al., 2016, section 2.1) and how phi and its state are laid out.
 /// </summary>
 /// <remarks>
-/// With <see cref="LstmMoments"/> (RNNprop) phi begins with the input layer's weight [F, 2] and bias [F], and state ends with the rows
-/// <see cref="LstmMoments.StateRows"/>. Then phi is, for each layer, weight [4H, inputs + H] (rows: gates i, f, g, o of H units each, without forget gates [3H, inputs + H] of i, g, o;
-/// columns: inputs, then the layer's previous output) and a bias for each row; then output weight [1, H] and bias [1]. The forget
-/// gate's bias starts at 1 and is part of phi. State lies in contiguous blocks [StatePerCoordinate, 32]: for each layer c, then h.
+/// With <see cref="LstmMoments"/> (RNNprop) phi begins with the input layer's weight [F, 2] and bias [F], and state ends with the
+/// rows
+/// <see cref="LstmMoments.StateRows"/>. Then phi is, for each layer, weight [4H, inputs + H] (rows: gates i, f, g, o of H units
+/// each, without forget gates [3H, inputs + H] of i, g, o; columns: inputs, then the layer's previous output) and a bias for each
+/// row; then output weight [1, H] and bias [1]. The forget gate's bias starts at 1 and is part of phi. State lies in contiguous
+/// blocks [StatePerCoordinate, 32]: for each layer c, then h.
 /// </remarks>
 public sealed class LstmShape
 {
@@ -17,16 +19,22 @@ public sealed class LstmShape
     readonly LstmLayer[] _layers;
 
     /// <param name="layers">Units of each layer, bottom first; empty: a linear rule on the features.</param>
-    /// <param name="preprocessingExponent">p of appendix A, (log|g| / p, sign g) with two features; 0: the gradient itself, one feature.</param>
+    /// <param name="preprocessingExponent">p of appendix A, (log|g| / p, sign g) with two features; 0: the gradient itself, one
+    /// feature.</param>
     /// <param name="outputScale">Factor on the update.</param>
-    /// <param name="forgetGates">Gers' cells; without, those of Hochreiter and Schmidhuber (1997), which keep what they hold.</param>
-    /// <param name="moments">The way in and out of RNNprop, with at least one layer between; null: features of the gradient alone, a linear output.</param>
+    /// <param name="forgetGates">Gers' cells; without, those of Hochreiter and Schmidhuber (1997), which keep what they
+    /// hold.</param>
+    /// <param name="moments">The way in and out of RNNprop, with at least one layer between; null: features of the gradient
+    /// alone, a linear output.</param>
     public LstmShape(
-        IReadOnlyList<int> layers, double preprocessingExponent, double outputScale, bool forgetGates = true, LstmMoments? moments = null)
+        IReadOnlyList<int> layers, double preprocessingExponent, double outputScale, bool forgetGates = true,
+        LstmMoments? moments = null)
     {
         (PreprocessingExponent, OutputScale, ForgetGates, Moments) = (preprocessingExponent, outputScale, forgetGates, moments);
         _layers = new LstmLayer[layers.Count];
-        var layer = InputLayer = moments is null ? default : new(-1, 0, LstmMoments.Features, moments.Units, 0, 0, 0, LstmMoments.Features, 0, 0);
+        var layer = InputLayer = moments is null
+            ? default
+            : new(-1, 0, LstmMoments.Features, moments.Units, 0, 0, 0, LstmMoments.Features, 0, 0);
         for (var l = 0; l < layers.Count; l++)
             layer = _layers[l] = LstmLayer.Above(layer, l, layers[l], Features, Gates, adjointOfFeatures: moments is not null);
         OutputInputs = layers.Count == 0 ? Features : layer.Units;
@@ -52,7 +60,9 @@ public sealed class LstmShape
     /// <summary>Gates of a unit.</summary>
     public int Gates => ForgetGates ? 4 : 3;
 
-    /// <summary>What the lowest layer sees of one coordinate: features of its gradient, or the units of the input layer.</summary>
+    /// <summary>
+    /// Inputs of the lowest layer for one coordinate: features of its gradient, or the units of the input layer.
+    /// </summary>
     public int Features => Moments?.Units ?? (PreprocessingExponent > 0 ? 2 : 1);
 
     /// <summary>Units of all layers.</summary>
@@ -76,7 +86,9 @@ public sealed class LstmShape
     /// <summary>Multiplications in matrix products of one coordinate's step, without the biases'.</summary>
     public int ForwardProducts => OutputInputs + _layers.Append(InputLayer).Sum(l => l.Gates * l.Rows);
 
-    /// <summary>The same of one coordinate and step on the way back: the step again, adjoints of inputs, gradients of weights.</summary>
+    /// <summary>
+    /// The same of one coordinate and step on the way back: the step again, adjoints of inputs, gradients of weights.
+    /// </summary>
     public int BackwardProducts => 2 * ForwardProducts + OutputInputs + _layers.Sum(l => l.Gates * (l.Rows - l.FirstAdjointRow));
 
     /// <summary>Units of each layer, bottom first.</summary>
@@ -84,7 +96,10 @@ public sealed class LstmShape
 
     internal ReadOnlySpan<LstmLayer> Layers => _layers;
 
-    /// <summary>The layer between the moments and the lowest one, without units that remember: its "gates" are its outputs. Empty without moments.</summary>
+    /// <summary>
+    /// The layer between the moments and the lowest one, without units that remember: its "gates" are its outputs. Empty without
+    /// moments.
+    /// </summary>
     internal LstmLayer InputLayer { get; }
 
     /// <summary>Rows that the output reads.</summary>
@@ -104,8 +119,8 @@ public sealed class LstmShape
 }
 
 /// <summary>
-/// What RNNprop (Lv et al., 2017, section 4) puts around the LSTM: it sees mhat / sqrt(vhat) and g / sqrt(vhat), with Adam's bias-corrected
-/// moments, through a layer of exponential linear units, and its output goes through tanh.
+/// The moments that RNNprop (Lv et al., 2017, section 4) puts before the LSTM, which sees mhat / sqrt(vhat) and g / sqrt(vhat),
+/// with Adam's bias-corrected moments, through a layer of exponential linear units, and its output goes through tanh.
 /// </summary>
 /// <param name="Units">F, of the input layer.</param>
 /// <param name="Decay1">Of the mean of gradients.</param>
@@ -133,7 +148,8 @@ public sealed record LstmMoments(int Units, double Decay1, double Decay2, double
 /// <param name="ForwardWeights">Offset of its forward weights in the packed weights.</param>
 /// <param name="Sums">Offset of its gradient sums.</param>
 readonly record struct LstmLayer(
-    int Index, int Units, int Inputs, int Gates, int FirstUnit, int FirstGateRow, int FirstRow, int FirstAdjointRow, int ForwardWeights, int Sums)
+    int Index, int Units, int Inputs, int Gates, int FirstUnit, int FirstGateRow, int FirstRow, int FirstAdjointRow,
+    int ForwardWeights, int Sums)
 {
     /// <summary>Panel rows: inputs, own previous output.</summary>
     public int Rows => Inputs + Units;
@@ -150,9 +166,13 @@ readonly record struct LstmLayer(
     /// <summary>Columns of a gate row's gradient sums: bias, panel rows padded to pairs.</summary>
     public int SumColumns => 1 + (Rows + 1) / 2 * 2;
 
-    /// <summary>The layer above <paramref name="below"/> (of the lowest: the input layer, or default when there is none).</summary>
-    public static LstmLayer Above(in LstmLayer below, int index, int units, int features, int gates, bool adjointOfFeatures) => new(
+    /// <summary>
+    /// The layer above <paramref name="below"/> (of the lowest: the input layer, or default when there is none).
+    /// </summary>
+    public static LstmLayer Above(in LstmLayer below, int index, int units, int features, int gates, bool adjointOfFeatures) =>
+        new(
         index, units, index == 0 ? features : below.Units, gates * units, below.FirstUnit + below.Units,
         below.FirstGateRow + below.GateRows, index == 0 ? 0 : below.FirstRow + below.Inputs,
-        index == 0 && !adjointOfFeatures ? features : 0, below.AdjointWeights + below.Gates * below.AdjointRows, below.Sums + below.GateRows * below.SumColumns);
+        index == 0 && !adjointOfFeatures ? features : 0, below.AdjointWeights + below.Gates * below.AdjointRows,
+        below.Sums + below.GateRows * below.SumColumns);
 }

@@ -4,7 +4,8 @@ using System.Runtime.Intrinsics.X86;
 namespace MetaOpt.Compute;
 
 /// <summary>One inner step without a graph: theta += update, state advances in place.</summary>
-readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, Tensor<E> gradient, Tensor<E> state, Tensor<E> theta) : IChunkJob
+readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, Tensor<E> gradient, Tensor<E> state,
+    Tensor<E> theta) : IChunkJob
     where V : struct
     where O : IVectorOps<V, E>
     where E : unmanaged, IBinaryFloatingPointIeee754<E>
@@ -56,14 +57,16 @@ readonly unsafe struct LstmStepJob<V, O, E>(LstmShape shape, Tensor<E> packed, T
         {
             var hidden = cells + layer.Units * Block;
             Copy(hidden, Block, room.Panels.Own(layer, 0), Lanes, layer.Units);
-            LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows, room.Panels.Panel(layer, 0), room.Gates);
+            LstmBlock<V, O, E>.Products(packed.Data + layer.ForwardWeights, layer.Rows, layer.GateRows,
+                room.Panels.Panel(layer, 0), room.Gates);
             var output = room.Panels.Output(layer, 0);
             LstmBlock<V, O, E>.Gates(layer.Units, shape.ForgetGates, room.Gates, cells, cells, Block, room.TanhCells, output);
             Copy(output, Lanes, hidden, Block, layer.Units);
             cells = hidden + layer.Units * Block;
         }
         LstmBlock<V, O, E>.Output(
-            packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale), shape.Moments is not null,
+            packed.Data + shape.OutputWeights, shape.OutputInputs, E.CreateTruncating(shape.OutputScale),
+            shape.Moments is not null,
             room.Panels.Top(0), room.Update);
         var parameters = theta.Data + first;
         for (var i = 0; i < count; i++) parameters[i] += room.Update[i];

@@ -11,7 +11,8 @@ static class LstmWeights
     static readonly double s_sigmoidScale = -1 / Math.Log(2);
 
     /// <summary>Lays phi out for the kernels.</summary>
-    public static void Pack<E>(LstmShape shape, ReadOnlySpan<E> phi, Span<E> packed) where E : unmanaged, IBinaryFloatingPointIeee754<E>
+    public static void Pack<E>(LstmShape shape, ReadOnlySpan<E> phi, Span<E> packed)
+        where E : unmanaged, IBinaryFloatingPointIeee754<E>
     {
         packed.Clear();
         phi = PackLayer(shape, shape.InputLayer, phi, packed);
@@ -42,7 +43,9 @@ static class LstmWeights
         return phi[(layer.Gates * (layer.Rows + 1))..];
     }
 
-    /// <summary>Adds gradient sums, [gate row][bias, panel rows] a layer, then the output's [inputs, bias], to phi's order.</summary>
+    /// <summary>
+    /// Adds gradient sums, [gate row][bias, panel rows] a layer, then the output's [inputs, bias], to phi's order.
+    /// </summary>
     public static void AddUnpacked(LstmShape shape, ReadOnlySpan<double> sums, Span<double> phi)
     {
         phi = AddLayer(shape.InputLayer, sums, phi);

@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace MetaOpt.Compute;
 
-/// <summary>Which part of an experiment draws. Parts never share a number, so nobody trains or tunes on a test instance.</summary>
+/// <summary>
+/// Which part of an experiment draws. Parts never share a number, so nobody trains or tunes on a test instance.
+/// </summary>
 public enum Split
 {
     /// <summary>Meta-training instances.</summary>
@@ -15,7 +17,7 @@ public enum Split
     Test,
 }
 
-/// <summary>What is drawn for an instance.</summary>
+/// <summary>Draws of an instance.</summary>
 public enum Purpose
 {
     /// <summary>The random data that define the optimizee.</summary>
@@ -34,7 +36,7 @@ public enum Purpose
     MetaEpoch,
     /// <summary>Noise of evolution strategies on tasks whose instances are perturbed.</summary>
     Noise,
-    /// <summary>What an optimizee draws itself at an inner step, for example dropout's masks.</summary>
+    /// <summary>Draws of an optimizee at an inner step, for example dropout's masks.</summary>
     Dropout,
 }
 
@@ -58,7 +60,9 @@ public readonly record struct RandomStream(ulong Seed, Split Split, Purpose Purp
     /// <summary>Uniform in {0, .., count - 1} by multiplication (bias below count / 2^32).</summary>
     public int Index(uint element, int count) => (int)(((ulong)Bits(element) * (ulong)count) >> 32);
 
-    /// <summary>Fills with independent N(mean 0, deviation) draws: element i of the stream is destination[i] (Box-Muller in double).</summary>
+    /// <summary>
+    /// Fills with independent N(mean 0, deviation) draws: element i of the stream is destination[i] (Box-Muller in double).
+    /// </summary>
     public void FillNormal<T>(Span<T> destination, double deviation) where T : IBinaryFloatingPointIeee754<T>
     {
         for (var i = 0; i < destination.Length; i += 4)

@@ -4,14 +4,14 @@ namespace MetaOpt.Compute;
 public partial class ScalarKernels<T>
 {
     /// <inheritdoc/>
-    public virtual void Patches(Tensor<T> x, Window window, Tensor<T> y)
+    public virtual void Im2Col(Tensor<T> x, Window window, Tensor<T> y)
     {
         y.Span.Clear();
         ForEachCopy(x.Shape, window, new Copying { Pixels = x, Copies = y });
     }
 
     /// <inheritdoc/>
-    public virtual void FoldPatches(Tensor<T> x, Window window, Tensor<T> y)
+    public virtual void Col2Im(Tensor<T> x, Window window, Tensor<T> y)
     {
         y.Span.Clear();
         ForEachCopy(y.Shape, window, new Adding { Pixels = y, Copies = x });
@@ -20,24 +20,24 @@ public partial class ScalarKernels<T>
     /// <inheritdoc/>
     public virtual void Convolve(Tensor<T> x, Tensor<T> filters, Window window, Tensor<T> y)
     {
-        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
-        Patches(x, window, patches);
+        var patches = Scratch<T>.Start().Take(window.Im2ColOf(x.Shape));
+        Im2Col(x, window, patches);
         MatMul(ByInstance(patches, filters), false, filters, false, ByInstance(y, filters));
     }
 
     /// <inheritdoc/>
     public virtual void ConvolveImages(Tensor<T> y, Tensor<T> filters, Window window, Tensor<T> x)
     {
-        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
+        var patches = Scratch<T>.Start().Take(window.Im2ColOf(x.Shape));
         MatMul(ByInstance(y, filters), false, filters, true, ByInstance(patches, filters));
-        FoldPatches(patches, window, x);
+        Col2Im(patches, window, x);
     }
 
     /// <inheritdoc/>
     public virtual void ConvolveFilters(Tensor<T> x, Tensor<T> y, Window window, Tensor<T> filters)
     {
-        var patches = Scratch<T>.Start().Take(window.PatchesOf(x.Shape));
-        Patches(x, window, patches);
+        var patches = Scratch<T>.Start().Take(window.Im2ColOf(x.Shape));
+        Im2Col(x, window, patches);
         MatMul(ByInstance(patches, filters), true, ByInstance(y, filters), false, filters);
     }
 

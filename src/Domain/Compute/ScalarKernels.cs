@@ -146,7 +146,7 @@ public partial class ScalarKernels<T> : IKernels<T> where T : unmanaged, IBinary
     }
 
     /// <inheritdoc/>
-    public void Expand(Tensor<T> x, int axis, Tensor<T> y)
+    public void Broadcast(Tensor<T> x, int axis, Tensor<T> y)
     {
         var (outer, size, inner) = y.Shape.Around(axis);
         for (var o = 0; o < outer; o++)

@@ -2,18 +2,18 @@ using System.Runtime.CompilerServices;
 
 namespace MetaOpt.Compute;
 
-/// <content>Patches of images and pooling: runs of contiguous pixels, or channels side by side in the lanes.</content>
+/// <content>Im2Col of images and pooling: runs of contiguous pixels, or channels side by side in the lanes.</content>
 public sealed unsafe partial class SimdKernels
 {
     /// <inheritdoc/>
-    public override void Patches(Tensor<float> x, Window window, Tensor<float> y)
+    public override void Im2Col(Tensor<float> x, Window window, Tensor<float> y)
     {
         var strips = new Strips(x.Shape, window, (long)window.Across * window.Rows * window.Columns * x.Shape.D3);
         RunWide(strips.Chunks, new PatchesJob(x.Data, strips, y.Data));
     }
 
     /// <inheritdoc/>
-    public override void FoldPatches(Tensor<float> x, Window window, Tensor<float> y)
+    public override void Col2Im(Tensor<float> x, Window window, Tensor<float> y)
     {
         var perImage = (long)window.Places * window.Rows * window.Columns * y.Shape.D3;
         var images = (int)Math.Max(1, ElementsPerChunk / Math.Max(1, perImage));

@@ -49,7 +49,8 @@ public sealed unsafe partial class SimdKernels
     }
 
     /// <inheritdoc/>
-    public override void Select(Tensor<float> mask, Tensor<float> x, Tensor<float> y, Tensor<float> z) => Zip<Choose>(x, y, mask, z);
+    public override void Select(Tensor<float> mask, Tensor<float> x, Tensor<float> y, Tensor<float> z) =>
+        Zip<Choose>(x, y, mask, z);
 
     void Map<F>(Tensor<float> x, float a, float b, Tensor<float> y) where F : struct, IMapFunction =>
         RunWide(Ceiling(x.Count, ElementsPerChunk), new MapJob<F>(x.Data, a, b, y.Data, x.Count));
@@ -80,7 +81,8 @@ public sealed unsafe partial class SimdKernels
         {
             var i = chunk * ElementsPerChunk;
             var end = Math.Min(count, i + ElementsPerChunk);
-            for (; i <= end - O.Width; i += O.Width) O.Store(z + i, F.Apply<V, O>(O.Load(x + i), O.Load(y + i), O.Load(mask + i)));
+            for (; i <= end - O.Width; i += O.Width)
+                O.Store(z + i, F.Apply<V, O>(O.Load(x + i), O.Load(y + i), O.Load(mask + i)));
             if (i == end) return;
             var rest = stackalloc float[WidestLanes];
             O.Store(rest, F.Apply<V, O>(O.Load(x + i), O.Load(y + i), O.Load(mask + i)));

@@ -5,7 +5,8 @@ namespace MetaOpt.Compute;
 public sealed partial class SimdKernels
 {
     /// <inheritdoc/>
-    public override void LstmStep(LstmShape shape, Tensor<float> packed, Tensor<float> gradient, Tensor<float> state, Tensor<float> theta)
+    public override void LstmStep(LstmShape shape, Tensor<float> packed, Tensor<float> gradient, Tensor<float> state,
+        Tensor<float> theta)
     {
         switch (VectorBits)
         {
@@ -16,7 +17,8 @@ public sealed partial class SimdKernels
     }
 
     /// <inheritdoc/>
-    public override void LstmBackward(LstmShape shape, Tensor<float> packed, in Unrolled<float> unrolled, Span<double> phiGradient)
+    public override void LstmBackward(LstmShape shape, Tensor<float> packed, in Unrolled<float> unrolled,
+        Span<double> phiGradient)
     {
         switch (VectorBits)
         {

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace MetaOpt.Compute;
 
 /// <content>
-/// Matrix products: tiles of 4 rows by up to 3 vectors held in registers, the inner dimension in blocks that stay in the first-level
-/// cache. The left operand is read by two strides, so its transpose costs nothing; a transposed right operand is packed.
+/// Matrix products: tiles of 4 rows by up to 3 vectors held in registers, the inner dimension in blocks that stay in the
+/// first-level cache. The left operand is read by two strides, so its transpose costs nothing; a transposed right operand is
+/// packed.
 /// </content>
 public sealed unsafe partial class SimdKernels
 {
@@ -29,7 +30,9 @@ public sealed unsafe partial class SimdKernels
         else RunWide(units.Chunks, new MatMulJob(x.Data, transposeX, y.Data, transposeY, z.Data, units));
     }
 
-    /// <summary>How a batched product is cut: units of <paramref name="Rows"/> rows of one product, several units a chunk.</summary>
+    /// <summary>
+    /// How a batched product is cut: units of <paramref name="Rows"/> rows of one product, several units a chunk.
+    /// </summary>
     readonly record struct Units(MatMulSizes Sizes, int Rows, int PerChunk)
     {
         public int PerProduct => Ceiling(Sizes.M, Rows);
@@ -40,7 +43,8 @@ public sealed unsafe partial class SimdKernels
             (chunk * PerChunk, (int)Math.Min((long)Sizes.Batch * PerProduct, (long)(chunk + 1) * PerChunk));
     }
 
-    readonly struct MatMulJob(float* x, bool transposeX, float* y, bool transposeY, float* z, Units units, bool accumulate = false) : IWideJob
+    readonly struct MatMulJob(float* x, bool transposeX, float* y, bool transposeY, float* z, Units units,
+        bool accumulate = false) : IWideJob
     {
         [SkipLocalsInit]
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
@@ -76,7 +80,8 @@ public sealed unsafe partial class SimdKernels
                     for (var row = firstRow; row < endRow; row += TileRows)
                     {
                         var left = new Left(a + (long)row * rowStride + (long)inner * innerStride, rowStride, innerStride);
-                        var target = new Target(c + (long)row * n + column, n, Math.Min(TileRows, endRow - row), width, accumulate || inner > 0);
+                        var target = new Target(c + (long)row * n + column, n, Math.Min(TileRows, endRow - row), width,
+                            accumulate || inner > 0);
                         if (width > 2 * O.Width) Tile<V, O, Three>(left, right, rightStride, depth, target);
                         else if (width > O.Width) Tile<V, O, Two>(left, right, rightStride, depth, target);
                         else Tile<V, O, One>(left, right, rightStride, depth, target);
@@ -102,7 +107,9 @@ public sealed unsafe partial class SimdKernels
         public Left(float* address, int rowStride, int innerStride) : this((nint)address, rowStride, innerStride) { }
     }
 
-    /// <summary>Where a tile goes, how much of it is inside, and whether it adds to what an earlier block of the inner dimension left.</summary>
+    /// <summary>
+    /// Where a tile goes, how much of it is inside, and whether it adds to what an earlier block of the inner dimension left.
+    /// </summary>
     readonly record struct Target(nint Address, int Stride, int Rows, int Width, bool Accumulate)
     {
         public Target(float* address, int stride, int rows, int width, bool accumulate)
@@ -152,8 +159,8 @@ public sealed unsafe partial class SimdKernels
     }
 
     /// <summary>
-    /// c += a b. Nothing but the loop and plain loads and stores around it: with more in one method the compiler keeps the sums in
-    /// memory. Full speed from the first call, as short runs never see tier 1.
+    /// c += a b. Nothing but the loop and plain loads and stores around it: with more in one method the compiler keeps the sums
+    /// in memory. Full speed from the first call, as short runs never see tier 1.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Products<V, O, C>(Left left, int rows, float* b, int strideB, int depth, float* c, int strideC)
@@ -202,7 +209,8 @@ public sealed unsafe partial class SimdKernels
         vector < C.Count ? O.Load(row + vector * O.Width) : O.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void StoreRow<V, O, C>(float* row, V v0, V v1, V v2) where V : struct where O : IVectorOps<V, float> where C : struct, IVectors
+    static void StoreRow<V, O, C>(float* row, V v0, V v1, V v2) where V : struct where O : IVectorOps<V, float>
+        where C : struct, IVectors
     {
         O.Store(row, v0);
         if (C.Count > 1) O.Store(row + O.Width, v1);

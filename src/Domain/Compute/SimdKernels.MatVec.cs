@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace MetaOpt.Compute;
 
-/// <content>Matrix times vector: rows are dot products, or, for a transposed matrix, columns are accumulated side by side.</content>
+/// <content>Matrix times vector: rows are dot products, or, for a transposed matrix, columns are accumulated side by
+/// side.</content>
 public sealed unsafe partial class SimdKernels
 {
     readonly struct MatVecJob(float* matrix, bool transposed, float* vector, float* z, Units units) : IWideJob

@@ -50,7 +50,8 @@ public sealed unsafe partial class SimdKernels
     {
         public void Run<V, O>(int chunk) where V : struct where O : IVectorOps<V, float>
         {
-            for (var r = chunk * perChunk; r < Math.Min(rows, (chunk + 1) * perChunk); r++) y[r] = Row<V, O>(x + (long)r * size, size);
+            for (var r = chunk * perChunk; r < Math.Min(rows, (chunk + 1) * perChunk); r++)
+                y[r] = Row<V, O>(x + (long)r * size, size);
         }
 
         /// <summary>Blocks in float lanes, block sums in double.</summary>
@@ -70,7 +71,9 @@ public sealed unsafe partial class SimdKernels
         }
     }
 
-    /// <summary>As many rows as there are lanes side by side; without labels the softmax, with labels the cross-entropy.</summary>
+    /// <summary>
+    /// As many rows as there are lanes side by side; without labels the softmax, with labels the cross-entropy.
+    /// </summary>
     readonly struct SoftmaxJob(float* x, float* labels, float* y, int rows, int columns) : IWideJob
     {
         public const int RowsPerChunk = 256;

@@ -5,7 +5,8 @@ namespace MetaOpt.Compute;
 
 /// <summary>
 /// Vectorised and multi-threaded: overrides what pays. Work is cut into chunks by sizes alone, and every sum has a fixed
-/// order, so results are bit-identical for any number of threads. Vectors at the end of a tensor are read whole: see <see cref="Arena{T}"/>.
+/// order, so results are bit-identical for any number of threads. Vectors at the end of a tensor are read whole: see
+/// <see cref="Arena{T}"/>.
 /// </summary>
 public sealed unsafe partial class SimdKernels : ScalarKernels<float>
 {

@@ -17,22 +17,22 @@ public sealed partial class Tape<T>
             case Op.Slice when !Recording:
                 AddToSlice(node, g);
                 break;
-            case Op.Reshape or Op.Transpose or Op.SumAxis or Op.Expand or Op.Slice or Op.Pad:
+            case Op.Reshape or Op.Transpose or Op.SumAxis or Op.Broadcast or Op.Slice or Op.Pad:
                 Accumulate(node.X, Move(node, g));
                 break;
-            case >= Op.Patches:
+            case >= Op.Im2Col:
                 PropagateConvolution(node, g);
                 break;
             case Op.Softmax:
                 var weighted = Multiply(g, node.Value);
-                var mean = Expand(SumAxis(weighted, 1), 1, g.Shape.D1);
+                var mean = Broadcast(SumAxis(weighted, 1), 1, g.Shape.D1);
                 Accumulate(node.X, Subtract(weighted, Multiply(mean, node.Value)));
                 break;
             case Op.CrossEntropy:
                 var target = _arena.Take(node.X.Shape);
                 Kernels.OneHot(node.Y, target);
                 var error = Subtract(Softmax(node.X), target);
-                Accumulate(node.X, Multiply(Expand(Reshape(g, new Shape(g.Count, 1)), 1, node.X.Shape.D1), error));
+                Accumulate(node.X, Multiply(Broadcast(Reshape(g, new Shape(g.Count, 1)), 1, node.X.Shape.D1), error));
                 break;
             default:
                 Accumulate(node.X, Derive(node, g));
@@ -40,7 +40,9 @@ public sealed partial class Tape<T>
         }
     }
 
-    /// <summary>Without a graph, gradients of slices are added where they belong: nothing of the source's size is made for each.</summary>
+    /// <summary>
+    /// Without a graph, gradients of slices are added where they belong: nothing of the source's size is made for each.
+    /// </summary>
     void AddToSlice(in Node node, Tensor<T> g)
     {
         var (outer, size, inner) = node.X.Shape.Around(node.I);
@@ -88,8 +90,8 @@ public sealed partial class Tape<T>
     {
         Op.Reshape => Reshape(g, node.X.Shape),
         Op.Transpose => Transpose(g),
-        Op.SumAxis => Expand(g, node.I, node.X.Shape[node.I]),
-        Op.Expand => SumAxis(g, node.I),
+        Op.SumAxis => Broadcast(g, node.I, node.X.Shape[node.I]),
+        Op.Broadcast => SumAxis(g, node.I),
         Op.Slice => Pad(g, node.I, node.J, node.X.Shape[node.I]),
         _ => Slice(g, node.I, node.J, node.X.Shape[node.I]),
     };

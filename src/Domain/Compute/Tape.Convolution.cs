@@ -8,26 +8,26 @@ namespace MetaOpt.Compute;
 public sealed partial class Tape<T>
 {
     /// <summary>
-    /// What the window shows of x [R, H, W, C] at each place: [R, places, rows x columns x C]; zero where it sticks out.
+    /// The elements of x [R, H, W, C] under the window at each place: [R, places, rows x columns x C]; zero where it sticks out.
     /// </summary>
-    public Tensor<T> Patches(Tensor<T> x, Window window)
+    public Tensor<T> Im2Col(Tensor<T> x, Window window)
     {
         RequireFit("Patches", x.Shape, window);
-        var y = _arena.Take(window.PatchesOf(x.Shape));
-        Kernels.Patches(x, window, y);
-        return Note(new Node { Op = Op.Patches, X = x, Window = window, Value = y }, x.Node >= 0);
+        var y = _arena.Take(window.Im2ColOf(x.Shape));
+        Kernels.Im2Col(x, window, y);
+        return Note(new Node { Op = Op.Im2Col, X = x, Window = window, Value = y }, x.Node >= 0);
     }
 
     /// <summary>
-    /// The adjoint of <see cref="Patches"/>: images [R, H, W, C] whose pixels are the sums of their copies in x.
+    /// The adjoint of <see cref="Im2Col"/>: images [R, H, W, C] whose pixels are the sums of their copies in x.
     /// </summary>
-    public Tensor<T> FoldPatches(Tensor<T> x, Shape images, Window window)
+    public Tensor<T> Col2Im(Tensor<T> x, Shape images, Window window)
     {
         RequireFit("FoldPatches", images, window);
-        RequireEqual("FoldPatches", x.Shape, window.PatchesOf(images));
+        RequireEqual("FoldPatches", x.Shape, window.Im2ColOf(images));
         var y = _arena.Take(images);
-        Kernels.FoldPatches(x, window, y);
-        return Note(new Node { Op = Op.FoldPatches, X = x, Window = window, Value = y }, x.Node >= 0);
+        Kernels.Col2Im(x, window, y);
+        return Note(new Node { Op = Op.Col2Im, X = x, Window = window, Value = y }, x.Node >= 0);
     }
 
     /// <summary>
@@ -85,7 +85,7 @@ public sealed partial class Tape<T>
     public Tensor<T> AveragePool(Tensor<T> x, Window window)
     {
         var (places, pixels) = (x.Shape.D0 * window.Places, window.Rows * window.Columns);
-        var sums = SumAxis(Reshape(Patches(x, window), new Shape(places, pixels, x.Shape.D3)), 1);
+        var sums = SumAxis(Reshape(Im2Col(x, window), new Shape(places, pixels, x.Shape.D3)), 1);
         var shape = new Shape(x.Shape.D0, window.Down, window.Across, x.Shape.D3);
         return Scale(Reshape(sums, shape), T.One / T.CreateTruncating(pixels));
     }
@@ -168,8 +168,8 @@ public sealed partial class Tape<T>
                 Op.Convolve => ConvolveImages(g, y, x.Shape, node.Window),
                 Op.ConvolveImages => Convolve(g, y, node.Window),
                 Op.ConvolveFilters => ConvolveImages(y, g, x.Shape, node.Window),
-                Op.Patches => FoldPatches(g, x.Shape, node.Window),
-                Op.FoldPatches => Patches(g, node.Window),
+                Op.Im2Col => Col2Im(g, x.Shape, node.Window),
+                Op.Col2Im => Im2Col(g, node.Window),
                 Op.Gather => ScatterAdd(g, y, x.Shape),
                 Op.ScatterAdd => Gather(g, y),
                 Op.MultiplyRow => MultiplyRow(g, y),
@@ -207,6 +207,7 @@ public sealed partial class Tape<T>
     static void RequireFit(string operation, Shape images, Window window)
     {
         if (!window.Fits(images))
-            throw new ArgumentException($"{operation}: {window} has places without a pixel of {images}, which must be [R, H, W, C].");
+            throw new ArgumentException(
+                $"{operation}: {window} has places without a pixel of {images}, which must be [R, H, W, C].");
     }
 }

@@ -102,7 +102,8 @@ public sealed partial class Tape<T>
             || x.Shape[transposeX ? rank - 2 : rank - 1] != y.Shape[transposeY ? rank - 1 : rank - 2])
         {
             throw Mismatch(
-                $"MatMul(transposeX: {transposeX}, transposeY: {transposeY})", x.Shape, y.Shape, "two or three axes and equal inner sizes");
+                $"MatMul(transposeX: {transposeX}, transposeY: {transposeY})", x.Shape, y.Shape,
+                "two or three axes and equal inner sizes");
         }
         var sizes = new MatMulSizes(x.Shape, transposeX, y.Shape, transposeY);
         var z = _arena.Take(rank == 3 ? new Shape(sizes.Batch, sizes.M, sizes.N) : new Shape(sizes.M, sizes.N));
@@ -134,14 +135,16 @@ public sealed partial class Tape<T>
         return Note(new Node { Op = Op.SumAxis, X = x, I = axis, Value = y }, x.Node >= 0);
     }
 
-    /// <summary>Repeats <paramref name="axis"/>, of size 1, <paramref name="size"/> times: the adjoint of <see cref="SumAxis"/>.</summary>
-    public Tensor<T> Expand(Tensor<T> x, int axis, int size)
+    /// <summary>
+    /// Repeats <paramref name="axis"/>, of size 1, <paramref name="size"/> times: the adjoint of <see cref="SumAxis"/>.
+    /// </summary>
+    public Tensor<T> Broadcast(Tensor<T> x, int axis, int size)
     {
         RequireAxis("Expand", x.Shape, axis);
         if (x.Shape[axis] != 1) throw Mismatch("Expand", x.Shape, x.Shape.With(axis, size), $"size 1 along axis {axis}");
         var y = _arena.Take(x.Shape.With(axis, size));
-        Kernels.Expand(x, axis, y);
-        return Note(new Node { Op = Op.Expand, X = x, I = axis, Value = y }, x.Node >= 0);
+        Kernels.Broadcast(x, axis, y);
+        return Note(new Node { Op = Op.Broadcast, X = x, I = axis, Value = y }, x.Node >= 0);
     }
 
     /// <summary>The sum of all elements, [1].</summary>
@@ -161,7 +164,10 @@ public sealed partial class Tape<T>
         return Note(new Node { Op = Op.Slice, X = x, I = axis, J = start, Value = y }, x.Node >= 0);
     }
 
-    /// <summary>x at <paramref name="before"/> in zeros of size <paramref name="total"/> along <paramref name="axis"/>: the adjoint of <see cref="Slice"/>.</summary>
+    /// <summary>
+    /// x at <paramref name="before"/> in zeros of size <paramref name="total"/> along <paramref name="axis"/>: the adjoint of
+    /// <see cref="Slice"/>.
+    /// </summary>
     public Tensor<T> Pad(Tensor<T> x, int axis, int before, int total)
     {
         RequireAxis("Pad", x.Shape, axis);
@@ -230,7 +236,8 @@ public sealed partial class Tape<T>
 
     static void RequireAxis(string operation, Shape x, int axis)
     {
-        if (axis < 0 || axis >= x.Rank) throw new ArgumentException($"{operation}: {x} has no axis {axis}; give 0..{x.Rank - 1}.");
+        if (axis < 0 || axis >= x.Rank)
+            throw new ArgumentException($"{operation}: {x} has no axis {axis}; give 0..{x.Rank - 1}.");
     }
 
     static ArgumentException Mismatch(string operation, Shape x, Shape y, string expected) =>

@@ -24,7 +24,7 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
         _arena = kernels.NewArena();
     }
 
-    /// <summary>What computes.</summary>
+    /// <summary>The kernel set that computes.</summary>
     public IKernels<T> Kernels { get; }
 
     /// <summary>Nodes on the tape.</summary>
@@ -41,7 +41,9 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
         return pause;
     }
 
-    /// <summary>Drops all nodes and everything computed; <see cref="Variable"/>s keep their memory, which is not the tape's.</summary>
+    /// <summary>
+    /// Drops all nodes and everything computed; <see cref="Variable"/>s keep their memory, which is not the tape's.
+    /// </summary>
     public void Reset()
     {
         _count = 0;
@@ -111,7 +113,8 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
         foreach (var tensor in wrt)
         {
             if (tensor.Node < 0)
-                throw new ArgumentException($"A tensor {tensor.Shape} is a constant; put it on the tape with Variable before it is used.");
+                throw new ArgumentException(
+                    $"A tensor {tensor.Shape} is a constant; put it on the tape with Variable before it is used.");
             if (tensor.Node <= loss.Node) _reached[tensor.Node] = true;
             first = Math.Min(first, tensor.Node);
         }
@@ -170,8 +173,8 @@ public sealed partial class Tape<T> : IDisposable where T : unmanaged, IBinaryFl
     enum Op : byte
     {
         Leaf, Add, Subtract, Multiply, Divide, Select, Scale, AddScalar, Sigmoid, Tanh, Relu, Elu, Exp, Log, Sqrt, SinPi, CosPi,
-        Square, Abs, Clamp, MatMul, Reshape, Transpose, SumAxis, Expand, Slice, Pad, Softmax, CrossEntropy,
-        Patches, FoldPatches, Convolve, ConvolveImages, ConvolveFilters, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
+        Square, Abs, Clamp, MatMul, Reshape, Transpose, SumAxis, Broadcast, Slice, Pad, Softmax, CrossEntropy,
+        Im2Col, Col2Im, Convolve, ConvolveImages, ConvolveFilters, Gather, ScatterAdd, AddRow, MultiplyRow, SumProducts,
     }
 
     /// <summary>One operation: its sources, its arguments (scalars A, B; whole numbers I, J; a window) and its result.</summary>

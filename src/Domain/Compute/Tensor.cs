@@ -14,14 +14,18 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
     /// <summary>[d0, d1, d2, d3].</summary>
     public Shape(int d0, int d1, int d2, int d3) : this(4, d0, d1, d2, d3) { }
 
-    /// <summary>Product of the dimensions of a tensor that there is: <see cref="Arena{T}.Take"/> makes none of more elements than an int can count.</summary>
+    /// <summary>
+    /// Product of the dimensions of a tensor that there is: <see cref="Arena{T}.Take"/> makes none of more elements than an int
+    /// can count.
+    /// </summary>
     public int Count => D0 * D1 * D2 * D3;
 
     /// <summary>Product of the dimensions, also of a tensor that would be too large.</summary>
     public long Elements => checked((long)D0 * D1 * D2 * D3);
 
     /// <summary>The size of dimension <paramref name="axis"/>.</summary>
-    public int this[int axis] => axis switch { 0 => D0, 1 => D1, 2 => D2, 3 => D3, _ => throw new ArgumentOutOfRangeException(nameof(axis)) };
+    public int this[int axis] =>
+        axis switch { 0 => D0, 1 => D1, 2 => D2, 3 => D3, _ => throw new ArgumentOutOfRangeException(nameof(axis)) };
 
     /// <summary>This shape with dimension <paramref name="axis"/> of size <paramref name="size"/>.</summary>
     public Shape With(int axis, int size) => axis switch
@@ -51,9 +55,9 @@ public readonly record struct Shape(int Rank, int D0, int D1, int D2, int D3)
 }
 
 /// <summary>
-/// A view of contiguous, row-major, 64-byte aligned memory that a kernel set's <see cref="Arena{T}"/> owns, the host's or a device's
-/// (<see cref="IDeviceMemory{T}"/>). Float32 in production; the same code in double is the reference. <see cref="Node"/> is its place on the <see cref="Tape{T}"/>
-/// (-1: a constant, no gradient flows).
+/// A view of contiguous, row-major, 64-byte aligned memory that a kernel set's <see cref="Arena{T}"/> owns, the host's or a
+/// device's (<see cref="IDeviceMemory{T}"/>). Float32 in production; the same code in double is the reference. <see cref="Node"/>
+/// is its place on the <see cref="Tape{T}"/> (-1: a constant, no gradient flows).
 /// </summary>
 public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -71,7 +75,9 @@ public readonly unsafe struct Tensor<T>(T* data, Shape shape, int node = -1) whe
     public bool IsOnDevice => (nint)Data < 0;
 
     /// <summary>The elements, in row-major order (host memory only; see <see cref="DeviceTensors"/>).</summary>
-    public Span<T> Span => IsOnDevice ? throw new InvalidOperationException($"A tensor {Shape} lies on a device; Read, Write or Edit it.") : new(Data, Shape.Count);
+    public Span<T> Span =>
+        IsOnDevice ? throw new InvalidOperationException($"A tensor {Shape} lies on a device; Read, Write or Edit it.")
+            : new(Data, Shape.Count);
 
     /// <summary>The same memory seen as <paramref name="shape"/>, off the tape; the counts must agree.</summary>
     public Tensor<T> As(Shape shape) => shape.Count == Count

@@ -2,15 +2,16 @@ using System.Numerics;
 
 namespace MetaOpt.Compute;
 
-/// <summary>What K steps of a rule on N coordinates leave for the way back.</summary>
+/// <summary>The inputs of K steps of a rule on N coordinates, kept for the way back.</summary>
 /// <param name="Gradients">What the rule saw: its first K rows, [K or more, N].</param>
-/// <param name="Adjoints">Row t times weight t is the derivative of the loss by theta after step t, [K, N]; it is held fixed.</param>
+/// <param name="Adjoints">Row t times weight t is the derivative of the loss by theta after step t, [K, N]; it is held
+/// fixed.</param>
 /// <param name="Weights">[K].</param>
 /// <param name="Theta">theta before the first step, N elements; when it is forced, before every step, [K, N].</param>
 /// <param name="StartState">The rule's state before the first step.</param>
 /// <param name="Forced">
-/// theta did not follow the updates but was given at every step (teacher forcing; Williams and Zipser, 1989): update t counts in row t alone.
-/// Otherwise it counts in all rows from t on.
+/// theta did not follow the updates but was given at every step (teacher forcing; Williams and Zipser, 1989): update t counts in
+/// row t alone. Otherwise it counts in all rows from t on.
 /// </param>
 public readonly record struct Unrolled<T>(
     Tensor<T> Gradients, Tensor<T> Adjoints, Tensor<T> Weights, Tensor<T> Theta, Tensor<T> StartState, bool Forced = false)
@@ -26,6 +27,7 @@ public readonly record struct Unrolled<T>(
     public static Unrolled<T> Of(Tensor<T> gradients, Tensor<T> weights, Tensor<T> theta, Tensor<T> startState)
     {
         var (steps, coordinates) = (weights.Count, gradients.Shape.D1);
-        return new(gradients, gradients.Range(coordinates, steps * coordinates).As(new Shape(steps, coordinates)), weights, theta, startState);
+        return new(gradients, gradients.Range(coordinates, steps * coordinates).As(new Shape(steps, coordinates)), weights, theta,
+            startState);
     }
 }

@@ -57,7 +57,8 @@ public readonly struct V512 : IVectorOps<Vector512<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector512<float> Sigmoid(Vector512<float> x) => VectorMaths<Vector512<float>, V512>.Sigmoid(x);
     [MethodImpl(Inline)]
-    public static Vector512<float> OnePlusPowerOfTwo(Vector512<float> x) => VectorMaths<Vector512<float>, V512>.OnePlusPowerOfTwo(x);
+    public static Vector512<float> OnePlusPowerOfTwo(Vector512<float> x) =>
+        VectorMaths<Vector512<float>, V512>.OnePlusPowerOfTwo(x);
     [MethodImpl(Inline)]
     public static Vector512<float> TanhFraction(Vector512<float> x, out Vector512<float> denominator) =>
         VectorMaths<Vector512<float>, V512>.TanhFraction(x, out denominator);
@@ -145,7 +146,8 @@ public readonly struct V256 : IVectorOps<Vector256<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector256<float> Sigmoid(Vector256<float> x) => VectorMaths<Vector256<float>, V256>.Sigmoid(x);
     [MethodImpl(Inline)]
-    public static Vector256<float> OnePlusPowerOfTwo(Vector256<float> x) => VectorMaths<Vector256<float>, V256>.OnePlusPowerOfTwo(x);
+    public static Vector256<float> OnePlusPowerOfTwo(Vector256<float> x) =>
+        VectorMaths<Vector256<float>, V256>.OnePlusPowerOfTwo(x);
     [MethodImpl(Inline)]
     public static Vector256<float> TanhFraction(Vector256<float> x, out Vector256<float> denominator) =>
         VectorMaths<Vector256<float>, V256>.TanhFraction(x, out denominator);
@@ -233,7 +235,8 @@ public readonly struct V128 : IVectorOps<Vector128<float>, float>, IFloatBits<Ve
     [MethodImpl(Inline)]
     public static Vector128<float> Sigmoid(Vector128<float> x) => VectorMaths<Vector128<float>, V128>.Sigmoid(x);
     [MethodImpl(Inline)]
-    public static Vector128<float> OnePlusPowerOfTwo(Vector128<float> x) => VectorMaths<Vector128<float>, V128>.OnePlusPowerOfTwo(x);
+    public static Vector128<float> OnePlusPowerOfTwo(Vector128<float> x) =>
+        VectorMaths<Vector128<float>, V128>.OnePlusPowerOfTwo(x);
     [MethodImpl(Inline)]
     public static Vector128<float> TanhFraction(Vector128<float> x, out Vector128<float> denominator) =>
         VectorMaths<Vector128<float>, V128>.TanhFraction(x, out denominator);

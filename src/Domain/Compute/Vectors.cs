@@ -7,7 +7,8 @@ namespace MetaOpt.Compute;
 /// runs at every width. All operations are exact IEEE operations or the polynomials of <see cref="VectorMaths{V, O}"/>, so a
 /// lane's result depends on that lane's inputs only.
 /// </summary>
-/// <typeparam name="V">The register: a <c>Vector512/256/128&lt;float&gt;</c>, or a plain <c>float</c> or <c>double</c>.</typeparam>
+/// <typeparam name="V">The register: a <c>Vector512/256/128&lt;float&gt;</c>, or a plain <c>float</c> or
+/// <c>double</c>.</typeparam>
 /// <typeparam name="E">Its element.</typeparam>
 public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
 {
@@ -57,9 +58,13 @@ public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
     static abstract V Tanh(V x);
     /// <summary>1 / (1 + e^-x), without overflow; relative error below 4e-7 in float.</summary>
     static abstract V Sigmoid(V x);
-    /// <summary>1 + 2^x, with x held within -62..62 so that a product of two is finite; relative error below 3e-7 in float.</summary>
+    /// <summary>
+    /// 1 + 2^x, with x held within -62..62 so that a product of two is finite; relative error below 3e-7 in float.
+    /// </summary>
     static abstract V OnePlusPowerOfTwo(V x);
-    /// <summary>tanh x as a quotient that is still to be divided; the denominator lies in 1..500. Relative error below 4e-7 in float.</summary>
+    /// <summary>
+    /// tanh x as a quotient that is still to be divided; the denominator lies in 1..500. Relative error below 4e-7 in float.
+    /// </summary>
     static abstract V TanhFraction(V x, out V denominator);
     /// <summary>The lanes added in a fixed order: the upper half to the lower one, and so on.</summary>
     static abstract E Sum(V x);
@@ -68,7 +73,10 @@ public unsafe interface IVectorOps<V, E> where V : struct where E : unmanaged
 /// <summary>The two operations on a float's bits that the polynomials need.</summary>
 public interface IFloatBits<V> where V : struct
 {
-    /// <summary>value 2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -150 &lt;= n &lt;= 129; rounds to subnormals and infinity.</summary>
+    /// <summary>
+    /// value 2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -150 &lt;= n &lt;= 129; rounds to subnormals
+    /// and infinity.
+    /// </summary>
     static abstract V ScaleByPowerOfTwo(V value, V shifted);
     /// <summary>2^n, where <paramref name="shifted"/> is 1.5 2^23 + n as a float and -126 &lt;= n &lt;= 127.</summary>
     static abstract V PowerOfTwo(V shifted);
@@ -76,7 +84,9 @@ public interface IFloatBits<V> where V : struct
     static abstract V SplitMantissa(V x, out V exponent);
 }
 
-/// <summary>Elementary functions in float by range reduction and minimax polynomials (coefficients of e^x and ln x: Cephes, Moshier 1989).</summary>
+/// <summary>
+/// Elementary functions in float by range reduction and minimax polynomials (coefficients of e^x and ln x: Cephes, Moshier 1989).
+/// </summary>
 public static class VectorMaths<V, O> where V : struct where O : IVectorOps<V, float>, IFloatBits<V>
 {
     /// <summary>e^x = 2^n e^r with |r| at most ln(2) / 2.</summary>

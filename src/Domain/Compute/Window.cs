@@ -39,7 +39,7 @@ public readonly record struct Window(int Rows, int Columns, int Stride, int Top,
     }
 
     /// <summary>[R, places, pixels x C] for images [R, H, W, C].</summary>
-    public Shape PatchesOf(Shape images) => new(images.D0, Places, Rows * Columns * images.D3);
+    public Shape Im2ColOf(Shape images) => new(images.D0, Places, Rows * Columns * images.D3);
 
     /// <summary>Whether each place has at least one pixel of <paramref name="images"/> [R, H, W, C].</summary>
     public bool Fits(Shape images) => images.Rank == 4 && Stride > 0 && Down > 0 && Across > 0

@@ -140,7 +140,9 @@ sealed unsafe class WorkerPool : IDisposable
         if (count > 0) _wake.Release(count);
     }
 
-    /// <summary>Takes up to <paramref name="most"/> threads off the count of sleepers: whoever does owes each of them a wake-up.</summary>
+    /// <summary>
+    /// Takes up to <paramref name="most"/> threads off the count of sleepers: whoever does owes each of them a wake-up.
+    /// </summary>
     int ClaimSleepers(int most)
     {
         while (true)

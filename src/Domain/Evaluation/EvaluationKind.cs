@@ -22,15 +22,16 @@ public static class EvaluationKind
     {
         View = Name,
         Makes = [new("thetas", Artifacts.Thetas)],
-        Headline = result => result.Contestants?.Where(c => c is { Name: not null, FinalMean: not null }).MinBy(c => c!.FinalMean) is { } best
+        Headline = result =>
+            result.Contestants?.Where(c => c is { Name: not null, FinalMean: not null }).MinBy(c => c!.FinalMean) is { } best
             ? new(best.Name!, best.FinalMean!.Value) : null,
         Measure = Measure,
-        Portrait = Plan,
+        UpdateResponse = Plan,
     };
 
     /// <summary>
-    /// The specification is read field by field, since rows of other versions lie beside each other: whatever a contestant's fields are called, what
-    /// it is does not depend on its name.
+    /// The specification is read field by field, since rows of other versions lie beside each other: whatever a contestant's
+    /// fields are called, what it is does not depend on its name.
     /// </summary>
     static (Measurement? Found, string Reason) Measure(JsonElement stored, EvaluationResult? result)
     {
@@ -41,13 +42,17 @@ public static class EvaluationKind
         const string incomplete = "its result does not have one measurement for each contestant";
         if (result?.Contestants is not { } measured || measured.Count != asked.Count) return (null, incomplete);
         var standings = asked.Zip(measured, Stand).OfType<Standing>().ToList();
-        return standings.Count == asked.Count ? (new(task, horizon, instances, result.Notes ?? [], standings), "") : (null, incomplete);
+        return standings.Count == asked.Count
+            ? (new(task, horizon, instances, result.Notes ?? [], standings), "")
+            : (null, incomplete);
     }
 
     static Standing? Stand(JsonNode? asked, ContestantResult? measured)
     {
         if (asked is not JsonObject contestant || measured is not { Name: not null }) return null;
-        var identity = string.Join(' ', contestant.Where(field => field.Key != "name" && field.Value is not null).Select(field => field.Value!.ToJsonString()));
+        var identity = string.Join(' ',
+            contestant.Where(field => field.Key != "name" && field.Value is not null)
+                .Select(field => field.Value!.ToJsonString()));
         Guid? learner = contestant["run"] is JsonValue id && id.TryGetValue(out Guid found) ? found : null;
         return identity.Length == 0 ? null : new(measured, identity, learner);
     }
@@ -56,16 +61,22 @@ public static class EvaluationKind
 
     static PortraitPlan? Plan(EvaluationSpec spec, EvaluationResult result)
     {
-        if (result.Contestants is not { } measured || measured.Count != spec.Contestants.Count || measured.Any(c => c?.Name is null)) return null;
+        if (result.Contestants is not { } measured || measured.Count != spec.Contestants.Count
+            || measured.Any(c => c?.Name is null))
+            return null;
         var inputs = spec.FindInputs().ToDictionary(i => i.Pointer);
-        return new(spec.Horizon, spec.Instances, [.. spec.Contestants.Select(Sitter)], rules => new Portrait(spec, rules));
+        return new(spec.Horizon, spec.Instances, [.. spec.Contestants.Select(Sitter)], rules => new UpdateResponse(spec, rules));
 
         PlannedSitter Sitter(ContestantSpec contestant, int index)
         {
-            var input = inputs.GetValueOrDefault($"/contestants/{index}/checkpoint") ?? inputs.GetValueOrDefault($"/contestants/{index}/run");
+            var input = inputs.GetValueOrDefault($"/contestants/{index}/checkpoint")
+                ?? inputs.GetValueOrDefault($"/contestants/{index}/run");
             var rate = measured[index]!.LearningRate;
-            var missing = contestant.Optimizer is { LearningRate: null } && rate is null ? "The result has no learning rate for it." : null;
-            return new(measured[index]!.Name!, input, missing, bytes => Portrait.Rule(contestant, rate, bytes, spec.Horizon));
+            var missing = contestant.Optimizer is { LearningRate: null } && rate is null
+                ? "The result has no learning rate for it."
+                : null;
+            return new(measured[index]!.Name!, input, missing,
+                bytes => UpdateResponse.Rule(contestant, rate, bytes, spec.Horizon));
         }
     }
 }

@@ -3,7 +3,10 @@ using MetaOpt.Runs;
 
 namespace MetaOpt.Evaluation;
 
-/// <summary>What an evaluation measured. An interval is [low, high], empty where there is none; null stands for a number that is not finite.</summary>
+/// <summary>
+/// The result of an evaluation. An interval is [low, high], empty where there is none; null stands for a number that is not
+/// finite.
+/// </summary>
 public sealed record EvaluationResult : RunResult
 {
     /// <inheritdoc/>
@@ -24,12 +27,12 @@ public sealed record EvaluationResult : RunResult
     /// <summary>Every learned contestant against every hand-designed one, and against the learned ones after it.</summary>
     public IReadOnlyList<ComparisonResult>? Comparisons { get; init; }
 
-    /// <summary>What a reader must know to compare the numbers with others; left out when there is nothing.</summary>
+    /// <summary>Notes without which the numbers cannot be compared with others; left out when there are none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Notes { get; init; }
 }
 
-/// <summary>What an evaluation measured of one optimizer.</summary>
+/// <summary>The result of one optimizer in an evaluation.</summary>
 public sealed record ContestantResult
 {
     /// <summary>Name in the report, unique in it.</summary>
@@ -73,7 +76,8 @@ public sealed record ContestantResult
 }
 
 /// <summary>A search for a learning rate.</summary>
-public sealed record TuningResult(string? Criterion, int Instances, int Rungs, int Refinements, long InnerRuns, IReadOnlyList<TriedRate>? Grid);
+public sealed record TuningResult(string? Criterion, int Instances, int Rungs, int Refinements, long InnerRuns,
+    IReadOnlyList<TriedRate>? Grid);
 
 /// <summary>A learning rate that was tried, and its score.</summary>
 public sealed record TriedRate(double LearningRate, double? Score, int Instances, int Diverged);
@@ -81,10 +85,15 @@ public sealed record TriedRate(double LearningRate, double? Score, int Instances
 /// <summary>The <paramref name="Q"/> quantile.</summary>
 public sealed record QuantileResult(double Q, double? Value);
 
-/// <summary>The first step whose mean loss is at most <paramref name="Loss"/>, and the time to it; null when there is none.</summary>
+/// <summary>
+/// The first step whose mean loss is at most <paramref name="Loss"/>, and the time to it; null when there is none.
+/// </summary>
 public sealed record TargetResult(double Loss, int? Step, double? Seconds);
 
-/// <summary>Two contestants on the same instances: ratios of their mean losses, signed-rank tests, and the share of instances that <paramref name="A"/> won.</summary>
+/// <summary>
+/// Two contestants on the same instances: ratios of their mean losses, signed-rank tests, and the share of instances that
+/// <paramref name="A"/> won.
+/// </summary>
 public sealed record ComparisonResult(
     string? A, string? B, double? FinalRatio, IReadOnlyList<double?>? FinalRatioCi95, double? FinalP, double? FinalPHolm,
     double? AverageRatio, IReadOnlyList<double?>? AverageRatioCi95, double? AverageP, double? AveragePHolm, double? WinRate);

@@ -16,11 +16,14 @@ public sealed record EvaluationSpec : OptimizeeSpec, IChecked
     [Bounds(2, 100_000)]
     public int Instances { get; init; } = 2000;
 
-    /// <summary>Of so many test instances, the first ones, each contestant's theta at the horizon is stored, as the checkpoint <c>thetas</c>.</summary>
+    /// <summary>
+    /// Of so many test instances, the first ones, each contestant's theta at the horizon is stored, as the checkpoint
+    /// <c>thetas</c>.
+    /// </summary>
     [Bounds(0, 64)]
     public int KeptInstances { get; init; }
 
-    /// <summary>Who takes part.</summary>
+    /// <summary>The optimizers that take part.</summary>
     [Length(1, 32)]
     public required IReadOnlyList<ContestantSpec> Contestants { get; init; }
 
@@ -43,11 +46,14 @@ public sealed record EvaluationSpec : OptimizeeSpec, IChecked
     {
         const long mostKept = 1 << 22;
         var coordinates = Task.PredictCost().Coordinates;
-        if (KeptInstances > Instances) yield return new("/keptInstances", $"must not exceed the {Instances} instances, got {KeptInstances}.");
+        if (KeptInstances > Instances)
+            yield return new("/keptInstances", $"must not exceed the {Instances} instances, got {KeptInstances}.");
         if ((long)KeptInstances * coordinates * Contestants.Count > mostKept)
         {
             var most = mostKept / coordinates / Contestants.Count;
-            yield return new("/keptInstances", $"{KeptInstances} instances of {coordinates} coordinates and {Contestants.Count} contestants are too much; at most {most} here.");
+            yield return new("/keptInstances",
+                $"{KeptInstances} instances of {coordinates} coordinates and {Contestants.Count} contestants are too much; at "
+                + $"most {most} here.");
         }
         for (var i = 0; i < Contestants.Count; i++)
         {
@@ -55,14 +61,15 @@ public sealed record EvaluationSpec : OptimizeeSpec, IChecked
             var name = Catalog.Optimizers.Of(rule).Name;
             yield return new(
                 $"/contestants/{i}/optimizer/type",
-                $"\"{name}\" is made for at most {rule.MostCoordinates} coordinates; the task has {coordinates}. Choose another or a smaller task.");
+                $"\"{name}\" is made for at most {rule.MostCoordinates} coordinates; the "
+                + $"task has {coordinates}. Choose another or a smaller task.");
         }
     }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Bytes: every contestant's losses, what is kept, and one portion of instances. Seconds: evaluations of the task at a measured rate, a
-    /// learned contestant counted as a two-layer LSTM of 20 units; and the bootstrap's additions.
+    /// Bytes: every contestant's losses, what is kept, and one portion of instances. Seconds: evaluations of the task at a
+    /// measured rate, a learned contestant counted as a two-layer LSTM of 20 units; and the bootstrap's additions.
     /// </remarks>
     public override CostPrediction PredictCost()
     {
@@ -77,10 +84,12 @@ public sealed record EvaluationSpec : OptimizeeSpec, IChecked
             + (double)Horizon * (tuned * search / Tuning.Instances + Contestants.Count) * secondsPerStep
             + 2e-9 * BootstrapResamples * Instances * 2 * Contestants.Count;
         var runs = Math.Max(Instances, tuned == 0 ? 0 : Tuning.Instances);
-        var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances) + 8L * BootstrapResamples * 2 * Contestants.Count
+        var bytes = 4L * (Horizon + 1) * Instances + 32L * Contestants.Count * (Horizon + Instances)
+            + 8L * BootstrapResamples * 2 * Contestants.Count
             + 12L * KeptInstances * task.Coordinates * Contestants.Count
             + Contestants.Max(c => InnerRuns.PortionBytes(task.BytesPerInstance + BytesOf(c, task.Coordinates), runs));
-        return new(bytes + CostPrediction.ProcessBytes, 1 + seconds, ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
+        return new(bytes + CostPrediction.ProcessBytes, 1 + seconds,
+            ["/instances", "/horizon", "/tuning/instances", "/contestants", "/task"]);
     }
 
     /// <summary>A contestant's state of one instance.</summary>
@@ -91,7 +100,7 @@ public sealed record EvaluationSpec : OptimizeeSpec, IChecked
     /// <inheritdoc/>
     public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)
     {
-        using var contest = new Contest(this, inputs);
+        using var contest = new Benchmark(this, inputs);
         foreach (var runEvent in contest.Run(cancel)) yield return runEvent;
     }
 }
@@ -118,13 +127,15 @@ public sealed record ContestantSpec : IChecked
     public IEnumerable<SpecError> Check()
     {
         if (new object?[] { Optimizer, Checkpoint, Run }.Count(given => given is not null) != 1)
-            yield return new("", "give exactly one of \"optimizer\" (hand-designed), \"checkpoint\" (learned) and \"run\" (what it will have learned).");
+            yield return new("",
+                "give exactly one of \"optimizer\" (hand-designed), \"checkpoint\" (learned) and \"run\" (what it will have "
+                + "learned).");
     }
 }
 
 /// <summary>
-/// Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior, then finer
-/// around it.
+/// Search over learning rates on the <c>Tune</c> split: a quarter-decade grid, extended until the best rate is interior, then
+/// finer around it.
 /// </summary>
 public sealed record TuningOptions : IChecked
 {
@@ -136,7 +147,7 @@ public sealed record TuningOptions : IChecked
     [Bounds(1, 100_000)]
     public int Instances { get; init; } = 1000;
 
-    /// <summary>What is minimised.</summary>
+    /// <summary>The task whose functions are minimised.</summary>
     public Criterion Criterion { get; init; } = Criterion.Final;
 
     /// <summary>Smallest rate of the first grid, as a power of ten.</summary>
@@ -161,6 +172,7 @@ public sealed record TuningOptions : IChecked
     /// <inheritdoc/>
     public IEnumerable<SpecError> Check()
     {
-        if (FromExponent > ToExponent) yield return new("/fromExponent", $"must not exceed toExponent {ToExponent}, got {FromExponent}.");
+        if (FromExponent > ToExponent)
+            yield return new("/fromExponent", $"must not exceed toExponent {ToExponent}, got {FromExponent}.");
     }
 }

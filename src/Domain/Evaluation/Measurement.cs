@@ -4,13 +4,14 @@ using MetaOpt.Runs;
 
 namespace MetaOpt.Evaluation;
 
-/// <summary>What a run measured of optimizers, for leaderboards. Losses of other tasks and horizons cannot be compared.</summary>
+/// <summary>A run's measurement of optimizers, for leaderboards. Losses of other tasks and horizons cannot be compared.</summary>
 /// <param name="Task">The task as it is stored.</param>
 /// <param name="Horizon">Inner steps.</param>
 /// <param name="Instances">Functions that were measured on.</param>
 /// <param name="Notes">What a reader must know to compare the numbers with others.</param>
 /// <param name="Standings">One for each optimizer.</param>
-public sealed record Measurement(JsonObject Task, int Horizon, int Instances, IReadOnlyList<string> Notes, IReadOnlyList<Standing> Standings);
+public sealed record Measurement(JsonObject Task, int Horizon, int Instances, IReadOnlyList<string> Notes,
+    IReadOnlyList<Standing> Standings);
 
 /// <summary>One optimizer that was measured.</summary>
 /// <param name="Measured">The numbers.</param>
@@ -24,7 +25,8 @@ public sealed record Standing(ContestantResult Measured, string Identity, Guid? 
 /// <param name="Optimizers">The optimizers; what they are made of may be gone.</param>
 /// <param name="Create">Makes the drawing of those that are there; null rates and bytes mean what their plan says.</param>
 public sealed record PortraitPlan(
-    int Horizon, int Instances, IReadOnlyList<PlannedSitter> Optimizers, Func<IReadOnlyList<(string Name, IOptimizer Rule)>, Portrait> Create);
+    int Horizon, int Instances, IReadOnlyList<PlannedSitter> Optimizers,
+    Func<IReadOnlyList<(string Name, IOptimizer Rule)>, UpdateResponse> Create);
 
 /// <summary>One optimizer to draw.</summary>
 /// <param name="Name">As the result calls it.</param>

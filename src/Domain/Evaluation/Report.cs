@@ -6,8 +6,9 @@ namespace MetaOpt.Evaluation;
 /// <summary>The result document of an evaluation.</summary>
 /// <param name="spec">What was asked for.</param>
 /// <param name="trials">What was measured.</param>
-/// <param name="notes">What a reader must know to compare the numbers with others; the document has the field only when there is one.</param>
-sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials, IReadOnlyList<string> notes)
+/// <param name="notes">What a reader must know to compare the numbers with others; the document has the field only when there is
+/// one.</param>
+sealed class Report(EvaluationSpec spec, IReadOnlyList<ContestantLosses> trials, IReadOnlyList<string> notes)
 {
     static readonly double[] s_quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
 
@@ -48,12 +49,16 @@ sealed class Report(EvaluationSpec spec, IReadOnlyList<Trial> trials, IReadOnlyL
         };
     }
 
-    TuningResult? Search(Trial trial) => trial.Grid is not { } grid ? null : new(
-        spec.Tuning.Criterion == Criterion.Final ? "final" : "average", spec.Tuning.Instances, spec.Tuning.Rungs, spec.Tuning.Refinements,
-        grid.Sum(g => (long)g.Instances), [.. grid.Select(g => new TriedRate(g.LearningRate, Number(g.Score), g.Instances, g.Diverged))]);
+    TuningResult? Search(ContestantLosses trial) => trial.Grid is not { } grid ? null : new(
+        spec.Tuning.Criterion == Criterion.Final ? "final" : "average", spec.Tuning.Instances, spec.Tuning.Rungs,
+        spec.Tuning.Refinements,
+        grid.Sum(g => (long)g.Instances),
+        [.. grid.Select(g => new TriedRate(g.LearningRate, Number(g.Score), g.Instances, g.Diverged))]);
 
-    /// <summary>The first step whose mean over the instances is at most the target, and the time to it; null when there is none.</summary>
-    IReadOnlyList<TargetResult> Targets(Trial trial)
+    /// <summary>
+    /// The first step whose mean over the instances is at most the target, and the time to it; null when there is none.
+    /// </summary>
+    IReadOnlyList<TargetResult> Targets(ContestantLosses trial)
     {
         var best = trials.Where(t => !t.Learned).Select(t => Statistics.Mean(t.Final)).DefaultIfEmpty(double.NaN).Min();
         double[] targets = spec.Targets.Count > 0 ? [.. spec.Targets] : double.IsFinite(best) ? [best] : [];

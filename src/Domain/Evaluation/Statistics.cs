@@ -5,17 +5,20 @@ namespace MetaOpt.Evaluation;
 /// <summary>Quantiles, means, the paired bootstrap and paired tests.</summary>
 public static class Statistics
 {
-    /// <summary>The <paramref name="q"/> quantile of sorted values, linear between neighbours (R's type 7). NaN if one is NaN.</summary>
+    /// <summary>
+    /// The <paramref name="q"/> quantile of sorted values, linear between neighbours (R's type 7). NaN if one is NaN.
+    /// </summary>
     public static double Quantile(ReadOnlySpan<double> sorted, double q)
     {
         if (sorted.IsEmpty || double.IsNaN(sorted[0])) return double.NaN; // NaN sorts first
         var position = q * (sorted.Length - 1);
         var below = (int)position;
-        if (below + 1 >= sorted.Length || position == below || sorted[below] == sorted[below + 1]) return sorted[below]; // infinity too
+        if (below + 1 >= sorted.Length || position == below || sorted[below] == sorted[below + 1])
+            return sorted[below]; // infinity too
         return sorted[below] + (position - below) * (sorted[below + 1] - sorted[below]);
     }
 
-    /// <summary>What is no number counts as infinitely bad: it loses every comparison and sorts last.</summary>
+    /// <summary>Replaces a value that is not a number by infinity: it loses every comparison and sorts last.</summary>
     public static double Score(double loss) => double.IsFinite(loss) ? loss : double.PositiveInfinity;
 
     /// <summary>The arithmetic mean, summed in order.</summary>
@@ -66,8 +69,9 @@ public static class Statistics
     }
 
     /// <summary>
-    /// Two-sided p of the signed-rank test that paired x and y differ in neither direction (Wilcoxon, 1945): exact up to 30 pairs,
-    /// beyond that by the normal distribution with corrections for ties and continuity. Equal pairs say nothing and are left out.
+    /// Two-sided p of the signed-rank test that paired x and y differ in neither direction (Wilcoxon, 1945): exact up to 30
+    /// pairs, beyond that by the normal distribution with corrections for ties and continuity. Equal pairs say nothing and are
+    /// left out.
     /// </summary>
     public static double SignedRank(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
     {
@@ -110,14 +114,17 @@ public static class Statistics
     static double Erfc(double x)
     {
         var t = 1 / (1 + 0.5 * Math.Abs(x));
-        ReadOnlySpan<double> c = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277];
+        ReadOnlySpan<double> c = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398,
+            1.48851587, -0.82215223, 0.17087277];
         var sum = 0.0;
         for (var i = c.Length - 1; i >= 0; i--) sum = sum * t + c[i];
         var result = t * Math.Exp(sum - x * x);
         return x >= 0 ? result : 2 - result;
     }
 
-    /// <summary>The same p-values made safe for having looked at all of them (Holm, 1979): the chance of any false alarm is bounded.</summary>
+    /// <summary>
+    /// The same p-values made safe for having looked at all of them (Holm, 1979): the chance of any false alarm is bounded.
+    /// </summary>
     public static double[] Holm(IReadOnlyList<double> p)
     {
         var adjusted = new double[p.Count];

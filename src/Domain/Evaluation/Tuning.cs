@@ -27,10 +27,10 @@ sealed record TunedRate(double LearningRate, double Score, int Instances, int Di
 }
 
 /// <summary>
-/// Search for a baseline's learning rate on instances of the Tune split: a grid in quarter decades, extended until the best rate lies
-/// inside it; then the best quarter of the rates on four times as many instances, rung by rung (successive halving, Jamieson and
-/// Talwalkar, 2016, arXiv:1502.07943, with a factor of four); then, on the last rung, rates half as far apart around the best one, and
-/// again. The rates tried so far are its whole state.
+/// Search for a baseline's learning rate on instances of the Tune split: a grid in quarter decades, extended until the best rate
+/// lies inside it; then the best quarter of the rates on four times as many instances, rung by rung (successive halving, Jamieson
+/// and Talwalkar, 2016, arXiv:1502.07943, with a factor of four); then, on the last rung, rates half as far apart around the best
+/// one, and again. The rates tried so far are its whole state.
 /// </summary>
 sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
 {
@@ -46,7 +46,9 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     /// <summary>Of the rates of a rung one in so many goes on, with so many times the instances.</summary>
     public const int Cut = 4;
 
-    /// <summary>An instance has diverged when its loss is not finite or has grown to this many times its size at theta_0.</summary>
+    /// <summary>
+    /// An instance has diverged when its loss is not finite or has grown to this many times its size at theta_0.
+    /// </summary>
     public const double DivergenceFactor = 1e6;
 
     readonly SortedDictionary<(int Rung, int Notch), TunedRate> _tried = [];
@@ -56,7 +58,7 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
 
     int Last => _options.Rungs - 1;
 
-    /// <summary>What was tried, rung by rung, the rates ascending.</summary>
+    /// <summary>The rates that were tried, rung by rung, ascending.</summary>
     public IReadOnlyList<TunedRate> Grid => [.. _tried.Values];
 
     /// <summary>The rate with the lowest score on the last rung; of equals, the smallest.</summary>
@@ -68,12 +70,14 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     /// <summary>Inner runs that a search takes at least.</summary>
     public static long PlannedRuns(TuningOptions options) => PlannedRuns(options, GridSize(options));
 
-    static int GridSize(TuningOptions options) => (int)Math.Round(options.ToExponent * 4) - (int)Math.Round(options.FromExponent * 4) + 1;
+    static int GridSize(TuningOptions options) =>
+        (int)Math.Round(options.ToExponent * 4) - (int)Math.Round(options.FromExponent * 4) + 1;
 
     static long PlannedRuns(TuningOptions options, int rates)
     {
         var total = 2L * options.Refinements * options.Instances;
-        for (var rung = 0; rung < options.Rungs; rung++, rates = Survivors(rates)) total += (long)rates * InstancesOf(options, rung);
+        for (var rung = 0; rung < options.Rungs; rung++, rates = Survivors(rates))
+            total += (long)rates * InstancesOf(options, rung);
         return total;
     }
 
@@ -87,7 +91,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
 
     static int Survivors(int rates) => Math.Max(2, (rates + Cut - 1) / Cut);
 
-    static int InstancesOf(TuningOptions options, int rung) => (int)Math.Ceiling(options.Instances / Math.Pow(Cut, options.Rungs - 1 - rung));
+    static int InstancesOf(TuningOptions options, int rung) =>
+        (int)Math.Ceiling(options.Instances / Math.Pow(Cut, options.Rungs - 1 - rung));
 
     /// <summary>The next rate to try; null when the search is over.</summary>
     public Search? Next()
@@ -99,7 +104,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
         if (best == last && best < HighestNotch) return new(0, best + Quarter);
         for (var rung = 1; rung < _options.Rungs; rung++)
         {
-            var rates = _tried.Where(t => t.Key.Rung == rung - 1).OrderBy(t => t.Value.Score).ThenBy(t => t.Key.Notch).Select(t => t.Key.Notch).ToList();
+            var rates = _tried.Where(t => t.Key.Rung == rung - 1).OrderBy(t => t.Value.Score).ThenBy(t => t.Key.Notch)
+                .Select(t => t.Key.Notch).ToList();
             foreach (var notch in rates.Take(Survivors(rates.Count)))
                 if (!_tried.ContainsKey((rung, notch))) return new(rung, notch);
         }
@@ -115,7 +121,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     static bool IsOnGrid((int Rung, int Notch) tried) => tried.Rung == 0 && tried.Notch % Quarter == 0;
 
     /// <summary>The best of a rung's rates that lie whole multiples of <paramref name="apart"/> from 1.</summary>
-    (int Rung, int Notch) BestOf(int rung, int apart = 1) => _tried.Where(t => t.Key.Rung == rung && t.Key.Notch % apart == 0).MinBy(t => t.Value.Score).Key;
+    (int Rung, int Notch) BestOf(int rung, int apart = 1) =>
+        _tried.Where(t => t.Key.Rung == rung && t.Key.Notch % apart == 0).MinBy(t => t.Value.Score).Key;
 
     /// <summary>Scores a rate; yields how many instances are done.</summary>
     public IEnumerable<int> Try(OptimizerOptions optimizer, Search search, CancellationToken cancel)
@@ -132,7 +139,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
                 if (_options.Criterion == Criterion.Final ? step == horizon : step > 0) sum += losses[i];
             }
         }
-        foreach (var done in runs.Portions((optimizer with { LearningRate = rate }).Create(horizon), (ulong)spec.Seed, Split.Tune, count, horizon, Visit, cancel))
+        foreach (var done in runs.Portions((optimizer with { LearningRate = rate }).Create(horizon), (ulong)spec.Seed, Split.Tune,
+            count, horizon, Visit, cancel))
             yield return done;
         var lost = diverged.Count(d => d);
         var score = lost > 0 ? double.PositiveInfinity : sum / count / (_options.Criterion == Criterion.Final ? 1 : horizon);
@@ -140,7 +148,8 @@ sealed class Tuning(EvaluationSpec spec, InnerRuns runs)
     }
 
     /// <summary>Whether an instance that began at <paramref name="initial"/> is lost.</summary>
-    public static bool HasDiverged(float loss, float initial) => !(loss <= DivergenceFactor * Math.Max(Math.Abs(initial), 1e-30)) || float.IsInfinity(loss);
+    public static bool HasDiverged(float loss, float initial) =>
+        !(loss <= DivergenceFactor * Math.Max(Math.Abs(initial), 1e-30)) || float.IsInfinity(loss);
 
     static double Rate(int notch) => Math.Pow(10, notch / (double)NotchesPerDecade);
 

@@ -6,10 +6,11 @@ namespace MetaOpt.Learned;
 
 /// <summary>
 /// A tiny network on features of several time scales (Metz et al., 2022, with the features of AdafacMLPLOpt in
-/// google/learned_optimization): theta, gradient, momenta, mean square, the factored second moments of Adafactor (Shazeer and Stern,
-/// 2018) and their products, each divided by its root mean square over the tensor; an embedding of the step; two hidden layers. Two
-/// outputs make the update -direction exp(0.001 magnitude) 0.001. Decays are learned as log(1 - decay) / 10. Tensors of more than
-/// two axes are factored as [all but the last, last]; the source takes the two longest axes.
+/// google/learned_optimization): theta, gradient, momenta, mean square, the factored second moments of Adafactor (Shazeer and
+/// Stern,
+/// 2018) and their products, each divided by its root mean square over the tensor; an embedding of the step; two hidden layers.
+/// Two outputs make the update -direction exp(0.001 magnitude) 0.001. Decays are learned as log(1 - decay) / 10. Tensors of more
+/// than two axes are factored as [all but the last, last]; the source takes the two longest axes.
 /// </summary>
 public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimizer
 {
@@ -22,7 +23,8 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<LearnedOptimizerOptions> Entry = Entry<LearnedOptimizerOptions>.Of<Options>(
         "adafactor-mlp",
-        "A small MLP on momenta, second moments and Adafactor's factored ones: g_t = -0.001 * direction * exp(0.001 * magnitude).",
+        "A small MLP on momenta, second moments and Adafactor's factored ones: g_t = -0.001 * direction * exp(0.001 * "
+        + "magnitude).",
         "Metz et al. 2022, arXiv:2203.11860; google/learned_optimization, AdafacMLPLOpt");
 
     /// <summary>Sizes and the step's scale.</summary>
@@ -64,7 +66,9 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
     /// <inheritdoc/>
     public bool IsCoordinatewise => false;
 
-    /// <summary>The step; of each tensor momenta, mean square, and the factored ones: rows and columns, or all of a vector's.</summary>
+    /// <summary>
+    /// The step; of each tensor momenta, mean square, and the factored ones: rows and columns, or all of a vector's.
+    /// </summary>
     public IReadOnlyList<Shape> State(Layout layout) =>
         [new(1, 1), .. layout.Tensors.SelectMany(tensor => StateOf(layout.Batch, tensor.Shape))];
 
@@ -90,7 +94,8 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
     }
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var (batch, all) = (input.Layout.Batch, input.Layout.PerInstance);
         var gradients = tape.Reshape(input.Gradient, new Shape(batch, all));
@@ -106,7 +111,7 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
             var theta = tape.Reshape(tape.Slice(thetas, 1, first, shape.Count), row);
             var features = new Features<T>(tape, input.Phi, batch, Matrix(shape));
             features.Add(gradient, theta, state.Slice(at, 4));
-            var update = Network(tape, input.Phi, tape.Add(features.Sum, tape.Expand(stepTerm, 1, row.D1)));
+            var update = Network(tape, input.Phi, tape.Add(features.Sum, tape.Broadcast(stepTerm, 1, row.D1)));
             var padded = tape.Pad(tape.Reshape(update, new Shape(batch, shape.Count)), 1, first, all);
             updates = first == 0 ? padded : tape.Add(updates, padded);
             (first, at) = (first + shape.Count, at + 4);
@@ -114,8 +119,9 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
         return tape.Reshape(updates, input.Gradient.Shape);
     }
 
-    /// <summary>What tanh(t / scale - 1) adds to the first layer, and its bias: [units, 1].</summary>
-    static Tensor<T> StepTerm<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> step) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>The first layer's bias and the contribution of tanh(t / scale - 1) to it: [units, 1].</summary>
+    static Tensor<T> StepTerm<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> step)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var rates = tape.Scratch(new Shape(s_timeScales.Length, 1));
         using (var perStep = rates.Write())
@@ -126,16 +132,18 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
     }
 
     /// <summary>The layers after the first one's sums: the update of one tensor, [1, n].</summary>
-    Tensor<T> Network<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    Tensor<T> Network<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, Tensor<T> x)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (var layer = FirstWeight + 2; layer < phi.Length; layer += 2) x = Layers.Dense(tape, phi[layer], phi[layer + 1], tape.Relu(x));
+        for (var layer = FirstWeight + 2; layer < phi.Length; layer += 2)
+            x = Layers.Dense(tape, phi[layer], phi[layer + 1], tape.Relu(x));
         var magnitude = tape.Exp(tape.Scale(tape.Slice(x, 0, 1, 1), T.CreateTruncating(options.MagnitudeScale)));
         return tape.Scale(tape.Multiply(tape.Slice(x, 0, 0, 1), magnitude), T.CreateTruncating(-options.StepScale));
     }
 
     /// <summary>
-    /// The features of one tensor in all instances, [k, B size], and the first layer's weighted sum of them: features are never put
-    /// together, each is multiplied with its own columns of the weights.
+    /// The features of one tensor in all instances, [k, B size], and the first layer's weighted sum of them: features are never
+    /// put together, each is multiplied with its own columns of the weights.
     /// </summary>
     ref struct Features<T>(Tape<T> tape, ReadOnlySpan<Tensor<T>> phi, int batch, (int Rows, int Columns) matrix)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -180,7 +188,9 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
             return tape.Multiply(rowFactor, InverseRoot(columns, 1e-9));
         }
 
-        /// <summary>Divides x [k, B size] by its root mean square over the tensor, and adds its part of the first layer.</summary>
+        /// <summary>
+        /// Divides x [k, B size] by its root mean square over the tensor, and adds its part of the first layer.
+        /// </summary>
         void Add(Tensor<T> x)
         {
             var (k, size) = (x.Shape.D0, matrix.Rows * matrix.Columns);
@@ -199,7 +209,7 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
         }
 
         /// <summary>A row for each time scale.</summary>
-        readonly Tensor<T> Repeat(Tensor<T> row) => tape.Expand(row, 0, Scales);
+        readonly Tensor<T> Repeat(Tensor<T> row) => tape.Broadcast(row, 0, Scales);
 
         /// <summary>decay x' + (1 - decay) x with a learned decay for each row, 1 - decay = e^(10 phi).</summary>
         readonly Tensor<T> Average(Tensor<T> average, Tensor<T> x, Tensor<T> decays)
@@ -208,11 +218,14 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
             return tape.Add(average, Layers.MultiplyRows(tape, tape.Subtract(x, average), take));
         }
 
-        /// <summary>The mean of each row of every matrix (over its columns), or of each column: [1, B rows] or [1, B columns].</summary>
+        /// <summary>
+        /// The mean of each row of every matrix (over its columns), or of each column: [1, B rows] or [1, B columns].
+        /// </summary>
         readonly Tensor<T> Mean(Tensor<T> x, bool ofRows)
         {
             var sum = tape.SumAxis(tape.Reshape(x, new Shape(batch, matrix.Rows, matrix.Columns)), ofRows ? 2 : 1);
-            return tape.Scale(tape.Reshape(sum, new Shape(1, sum.Count)), T.One / T.CreateTruncating(ofRows ? matrix.Columns : matrix.Rows));
+            return tape.Scale(tape.Reshape(sum, new Shape(1, sum.Count)),
+                T.One / T.CreateTruncating(ofRows ? matrix.Columns : matrix.Rows));
         }
 
         /// <summary>Back to [k, B size]: each element gets its row's value, or its column's.</summary>
@@ -220,7 +233,7 @@ public sealed class AdafactorMlp(AdafactorMlp.Options options) : ILearnedOptimiz
         {
             var k = x.Shape.D0;
             var shape = rows ? new Shape(k * batch, matrix.Rows, 1) : new Shape(k * batch, 1, matrix.Columns);
-            var spread = tape.Expand(tape.Reshape(x, shape), rows ? 2 : 1, rows ? matrix.Columns : matrix.Rows);
+            var spread = tape.Broadcast(tape.Reshape(x, shape), rows ? 2 : 1, rows ? matrix.Columns : matrix.Rows);
             return tape.Reshape(spread, new Shape(k, batch * matrix.Rows * matrix.Columns));
         }
     }

@@ -4,7 +4,7 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
 
-/// <summary>What the network sees of a gradient coordinate.</summary>
+/// <summary>Features of a gradient's coordinate.</summary>
 public enum Preprocessing
 {
     /// <summary>The gradient itself.</summary>
@@ -32,7 +32,7 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         [Length(0, 3), Bounds(1, 64)]
         public IReadOnlyList<int> Layers { get; init; } = [20, 20];
 
-        /// <summary>What the network sees of a gradient.</summary>
+        /// <summary>Features of a gradient.</summary>
         public Preprocessing Preprocessing { get; init; } = Preprocessing.LogAndSign;
 
         /// <summary>p of appendix A: gradients below e^-p are passed on linearly.</summary>
@@ -44,13 +44,14 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
         public double OutputScale { get; init; } = 0.1;
 
         /// <summary>
-        /// Gers' cells, c' = f c + i g. Without: the cells of Hochreiter and Schmidhuber (1997), c' = c + i g, as in Hochreiter et al. (2001).
+        /// Gers' cells, c' = f c + i g. Without: the cells of Hochreiter and Schmidhuber (1997), c' = c + i g, as in Hochreiter
+        /// et al. (2001).
         /// </summary>
         public bool ForgetGates { get; init; } = true;
 
         /// <summary>
-        /// Initial weights of the output layer are zero, so that meta-training starts from an optimizer that does nothing. With random
-        /// ones some seeds walk every network into saturation before they learn anything (measured on MNIST).
+        /// Initial weights of the output layer are zero, so that meta-training starts from an optimizer that does nothing. With
+        /// random ones some seeds walk every network into saturation before they learn anything (measured on MNIST).
         /// </summary>
         public bool ZeroOutput { get; init; } = true;
 
@@ -92,10 +93,12 @@ public sealed class CoordinatewiseLstm(CoordinatewiseLstm.Options options) : ILe
 
     /// <summary>Weights N(0, 1 / columns), biases zero but the forget gates' 1.</summary>
     public void Initialise(ulong seed, Span<float> phi) => Layers.Initialise(
-        MetaParameters, seed, phi, name => options.ZeroOutput && name.StartsWith("output", StringComparison.Ordinal) ? 0 : 1, options.ForgetGates);
+        MetaParameters, seed, phi, name => options.ZeroOutput && name.StartsWith("output", StringComparison.Ordinal) ? 0 : 1,
+        options.ForgetGates);
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var phi = input.Phi;
         var x = Layers.Features(tape, input.Gradient, options.Preprocessing, options.PreprocessingExponent);

@@ -11,7 +11,8 @@ namespace MetaOpt.Learned;
 public sealed class FrozenOptimizer(ILearnedOptimizer rule, ReadOnlyMemory<float> phi) : IOptimizer
 {
     /// <inheritdoc/>
-    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => Start(kernels, Layout.Flat(batch, coordinates));
+    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) =>
+        Start(kernels, Layout.Flat(batch, coordinates));
 
     /// <inheritdoc/>
     public IOptimizerState Start(IKernels<float> kernels, Layout layout)

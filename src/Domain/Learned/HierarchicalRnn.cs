@@ -5,12 +5,13 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Learned;
 
 /// <summary>
-/// Three levels of recurrent networks (Wichrowska et al., 2017): a small GRU for each coordinate, one for each tensor that sees the
-/// mean of its coordinates' states, one for the instance that sees the mean of its tensors'; the upper ones bias the lower ones. Inputs are
-/// scaled to size one: averaged gradients of several time scales divided by their root mean square, the logarithms of these relative to
-/// their mean, and the log step sizes relative to theirs. The output is scaled too: a direction of mean square 1 in each tensor, times a step
-/// size that the network changes by its own output. As in the published code, the scaled gradients also have a direct way to the direction.
-/// Simplified: decays and the rate's momentum are fixed, and gradients are taken at theta alone (no attention).
+/// Three levels of recurrent networks (Wichrowska et al., 2017): a small GRU for each coordinate, one for each tensor that sees
+/// the mean of its coordinates' states, one for the instance that sees the mean of its tensors'; the upper ones bias the lower
+/// ones. Inputs are scaled to size one: averaged gradients of several time scales divided by their root mean square, the
+/// logarithms of these relative to their mean, and the log step sizes relative to theirs. The output is scaled too: a direction
+/// of mean square 1 in each tensor, times a step size that the network changes by its own output. As in the published code, the
+/// scaled gradients also have a direct way to the direction. Simplified: decays and the rate's momentum are fixed, and gradients
+/// are taken at theta alone (no attention).
 /// </summary>
 public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedOptimizer
 {
@@ -21,7 +22,8 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<LearnedOptimizerOptions> Entry = Entry<LearnedOptimizerOptions>.Of<Options>(
         "hierarchical-rnn",
-        "GRUs for each coordinate, tensor and instance on scaled averaged gradients: g_t = exp(rate) * direction / rms(direction).",
+        "GRUs for each coordinate, tensor and instance on scaled averaged gradients: g_t = exp(rate) * direction / "
+        + "rms(direction).",
         "Wichrowska et al. 2017, arXiv:1703.04813");
 
     /// <summary>Sizes and time scales.</summary>
@@ -39,7 +41,9 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         [Bounds(1, 64)]
         public int GlobalUnits { get; init; } = 20;
 
-        /// <summary>Time scales of averaged gradients; scale s = 0, 1, .. has the decay 0.9 to the power 2^-s, so windows double.</summary>
+        /// <summary>
+        /// Time scales of averaged gradients; scale s = 0, 1, .. has the decay 0.9 to the power 2^-s, so windows double.
+        /// </summary>
         [Bounds(1, 8)]
         public int Scales { get; init; } = 4;
 
@@ -74,16 +78,20 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
     public bool IsCoordinatewise => false;
 
     /// <summary>
-    /// Averages of gradients and of their squares, the weights of both (1 - decay^t), log step size relative to the initial one and its running
-    /// mean, states of the coordinates', tensors' and instances' GRUs.
+    /// Averages of gradients and of their squares, the weights of both (1 - decay^t), log step size relative to the initial one
+    /// and its running mean, states of the coordinates', tensors' and instances' GRUs.
     /// </summary>
     public IReadOnlyList<Shape> State(Layout layout) =>
     [
-        new(options.Scales, layout.Count), new(options.Scales, layout.Count), new(options.Scales, 1), new(1, layout.Count), new(1, layout.Count),
-        new(options.Units, layout.Count), new(options.TensorUnits, layout.Batch * layout.Tensors.Count), new(options.GlobalUnits, layout.Batch),
+        new(options.Scales, layout.Count), new(options.Scales, layout.Count), new(options.Scales, 1), new(1, layout.Count),
+        new(1, layout.Count),
+        new(options.Units, layout.Count), new(options.TensorUnits, layout.Batch * layout.Tensors.Count),
+        new(options.GlobalUnits, layout.Batch),
     ];
 
-    /// <summary>The direct way starts as the mean over the scales, downhill; the networks' outputs start at a tenth of the usual size.</summary>
+    /// <summary>
+    /// The direct way starts as the mean over the scales, downhill; the networks' outputs start at a tenth of the usual size.
+    /// </summary>
     public void Initialise(ulong seed, Span<float> phi)
     {
         Layers.Initialise(MetaParameters, seed, phi, name => name == "output.weight" ? 0.1 : 1);
@@ -92,7 +100,8 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
     }
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var phi = input.Phi;
         var tensors = new ByTensor<T>(tape, input.Layout);
@@ -108,14 +117,17 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         var direction = tape.Add(tape.Slice(output, 0, 0, 1), tape.MatMul(phi[^2], scaled));
         var size = tape.Sqrt(tape.AddScalar(tensors.Mean(tape.Square(direction)), T.CreateTruncating(Epsilon)));
         direction = tape.Divide(direction, tensors.Spread(size));
-        var change = tape.Clamp(tape.Slice(output, 0, 1, 1), T.CreateTruncating(-MostRateChange), T.CreateTruncating(MostRateChange));
+        var change = tape.Clamp(tape.Slice(output, 0, 1, 1), T.CreateTruncating(-MostRateChange),
+            T.CreateTruncating(MostRateChange));
         state[3] = tape.Add(state[4], change);
         state[4] = Layers.Average(tape, state[4], state[3], RateMomentum);
-        var rate = tape.Exp(tape.Add(state[3], tape.Expand(phi[^1], 1, state[3].Shape.D1)));
+        var rate = tape.Exp(tape.Add(state[3], tape.Broadcast(phi[^1], 1, state[3].Shape.D1)));
         return tape.Multiply(rate, direction);
     }
 
-    /// <summary>m_s / sqrt(v_s), and log v_s relative to its mean over the time scales, [Scales, N] each; advances the averages.</summary>
+    /// <summary>
+    /// m_s / sqrt(v_s), and log v_s relative to its mean over the time scales, [Scales, N] each; advances the averages.
+    /// </summary>
     (Tensor<T> Scaled, Tensor<T> Magnitudes) Scaled<T>(Tape<T> tape, Tensor<T> gradient, Span<Tensor<T>> state)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
@@ -123,7 +135,7 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         var take = tape.Scratch(new Shape(scales, 1));
         using (var shares = take.Write())
             for (var s = 0; s < scales; s++) shares.Span[s] = T.CreateTruncating(1 - Math.Pow(0.9, Math.Pow(0.5, s)));
-        var gradients = tape.Expand(gradient, 0, scales);
+        var gradients = tape.Broadcast(gradient, 0, scales);
         state[0] = Towards(state[0], gradients);
         state[1] = Towards(state[1], tape.Square(gradients));
         state[2] = tape.Add(state[2], tape.Multiply(tape.AddScalar(tape.Negate(state[2]), T.One), take));
@@ -131,9 +143,10 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         var scaled = tape.Divide(Layers.DivideRows(tape, state[0], state[2]), tape.Sqrt(square));
         var logarithm = tape.Log(square);
         var mean = tape.Scale(tape.SumAxis(logarithm, 0), T.One / T.CreateTruncating(scales));
-        return (scaled, tape.Subtract(logarithm, tape.Expand(mean, 0, scales)));
+        return (scaled, tape.Subtract(logarithm, tape.Broadcast(mean, 0, scales)));
 
-        Tensor<T> Towards(Tensor<T> average, Tensor<T> x) => tape.Add(average, Layers.MultiplyRows(tape, tape.Subtract(x, average), take));
+        Tensor<T> Towards(Tensor<T> average, Tensor<T> x) =>
+            tape.Add(average, Layers.MultiplyRows(tape, tape.Subtract(x, average), take));
     }
 
     /// <summary>A GRU layer (Cho et al., 2014); phi begins with its weights. x [inputs, n], hidden [units, n].</summary>
@@ -147,7 +160,9 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         return tape.Add(hidden, tape.Multiply(tape.Slice(gates, 0, 0, units), tape.Subtract(candidate, hidden)));
     }
 
-    /// <summary>Between coordinates [k, B P], tensors [k, B tensors] and instances [k, B]: products with matrices of zeros and ones.</summary>
+    /// <summary>
+    /// Between coordinates [k, B P], tensors [k, B tensors] and instances [k, B]: products with matrices of zeros and ones.
+    /// </summary>
     readonly ref struct ByTensor<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         readonly Tape<T> _tape;
@@ -178,20 +193,22 @@ public sealed class HierarchicalRnn(HierarchicalRnn.Options options) : ILearnedO
         public Tensor<T> MeanOfTensors(Tensor<T> x)
         {
             var sum = _tape.SumAxis(_tape.Reshape(x, new Shape(x.Shape.D0 * _layout.Batch, _layout.Tensors.Count)), 1);
-            return _tape.Scale(_tape.Reshape(sum, new Shape(x.Shape.D0, _layout.Batch)), T.One / T.CreateTruncating(_layout.Tensors.Count));
+            return _tape.Scale(_tape.Reshape(sum, new Shape(x.Shape.D0, _layout.Batch)),
+                T.One / T.CreateTruncating(_layout.Tensors.Count));
         }
 
         public Tensor<T> SpreadGlobal(Tensor<T> x)
         {
             var (k, count) = (x.Shape.D0, _layout.Tensors.Count);
-            var spread = _tape.Expand(_tape.Reshape(x, new Shape(x.Count, 1)), 1, count);
+            var spread = _tape.Broadcast(_tape.Reshape(x, new Shape(x.Count, 1)), 1, count);
             return _tape.Reshape(spread, new Shape(k, _layout.Batch * count));
         }
 
         Tensor<T> Product(Tensor<T> x, int from, Tensor<T> matrix, bool transpose, int to)
         {
             var byInstance = _tape.Reshape(x, new Shape(x.Shape.D0 * _layout.Batch, from));
-            return _tape.Reshape(_tape.MatMul(byInstance, matrix, transposeY: transpose), new Shape(x.Shape.D0, _layout.Batch * to));
+            return _tape.Reshape(_tape.MatMul(byInstance, matrix, transposeY: transpose),
+                new Shape(x.Shape.D0, _layout.Batch * to));
         }
     }
 }

@@ -4,10 +4,12 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
 
-/// <summary>What rules are made of, on the tape. Columns are coordinates: x is [rows, N].</summary>
+/// <summary>Building blocks of rules, on the tape. Columns are coordinates: x is [rows, N].</summary>
 static class Layers
 {
-    /// <summary>Below this a root's derivative is taken for 0: it keeps a gradient of exactly zero from giving 0 times infinity.</summary>
+    /// <summary>
+    /// Below this a root's derivative is taken for 0: it keeps a gradient of exactly zero from giving 0 times infinity.
+    /// </summary>
     public const double SmallestSquare = 1e-30;
 
     /// <summary>
@@ -32,10 +34,14 @@ static class Layers
     /// <summary>weight x + bias for every column: weight [outputs, inputs], bias [outputs], x [inputs, N].</summary>
     public static Tensor<T> Dense<T>(Tape<T> tape, Tensor<T> weight, Tensor<T> bias, Tensor<T> x)
         where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        tape.Add(tape.MatMul(weight, x), tape.Expand(tape.Reshape(bias, new Shape(bias.Count, 1)), 1, x.Shape.D1));
+        tape.Add(tape.MatMul(weight, x), tape.Broadcast(tape.Reshape(bias, new Shape(bias.Count, 1)), 1, x.Shape.D1));
 
-    /// <summary>(log|g| / p, sign g), appendix A of Andrychowicz et al., with clamps: the same values, differentiable where the formula is.</summary>
-    public static Tensor<T> LogAndSign<T>(Tape<T> tape, Tensor<T> gradient, double exponent) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>
+    /// (log|g| / p, sign g), appendix A of Andrychowicz et al., with clamps: the same values, differentiable where the formula
+    /// is.
+    /// </summary>
+    public static Tensor<T> LogAndSign<T>(Tape<T> tape, Tensor<T> gradient, double exponent)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var p = T.CreateTruncating(exponent);
         var size = tape.Scale(tape.Log(tape.Maximum(tape.Abs(gradient), T.Exp(-p))), T.One / p);
@@ -43,7 +49,7 @@ static class Layers
         return tape.Concat(size, sign, 0);
     }
 
-    /// <summary>What a network sees of the gradient [1, N], [<see cref="FeatureCount"/>, N].</summary>
+    /// <summary>Features of the gradient [1, N]: [<see cref="FeatureCount"/>, N].</summary>
     public static Tensor<T> Features<T>(Tape<T> tape, Tensor<T> gradient, Preprocessing preprocessing, double exponent)
         where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         preprocessing == Preprocessing.LogAndSign ? LogAndSign(tape, gradient, exponent) : gradient;
@@ -61,19 +67,22 @@ static class Layers
         tape.Add(tape.Scale(average, T.CreateTruncating(decay)), tape.Scale(x, T.CreateTruncating(1 - decay)));
 
     /// <summary>
-    /// 1 - decay^t for a fixed decay, from the same at t - 1: the running average of ones. Dividing by it takes the bias of the zero
-    /// start out of an average (Kingma and Ba, 2015, section 3).
+    /// 1 - decay^t for a fixed decay, from the same at t - 1: the running average of ones. Dividing by it takes the bias of the
+    /// zero start out of an average (Kingma and Ba, 2015, section 3).
     /// </summary>
-    public static Tensor<T> Weight<T>(Tape<T> tape, Tensor<T> weight, double decay) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+    public static Tensor<T> Weight<T>(Tape<T> tape, Tensor<T> weight, double decay)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         tape.AddScalar(tape.Scale(weight, T.CreateTruncating(decay)), T.CreateTruncating(1 - decay));
 
     /// <summary>x [rows, N] divided by <paramref name="divisor"/> [1, 1] or [rows, 1].</summary>
-    public static Tensor<T> DivideRows<T>(Tape<T> tape, Tensor<T> x, Tensor<T> divisor) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        tape.Divide(x, tape.Expand(divisor, 1, x.Shape.D1));
+    public static Tensor<T> DivideRows<T>(Tape<T> tape, Tensor<T> x, Tensor<T> divisor)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        tape.Divide(x, tape.Broadcast(divisor, 1, x.Shape.D1));
 
     /// <summary>x [rows, N] times <paramref name="factor"/> [1, 1] or [rows, 1].</summary>
-    public static Tensor<T> MultiplyRows<T>(Tape<T> tape, Tensor<T> x, Tensor<T> factor) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        tape.Multiply(x, tape.Expand(factor, 1, x.Shape.D1));
+    public static Tensor<T> MultiplyRows<T>(Tape<T> tape, Tensor<T> x, Tensor<T> factor)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        tape.Multiply(x, tape.Broadcast(factor, 1, x.Shape.D1));
 
     /// <summary>The parts of phi that layers of LSTM cells take, and the state of each: cell, output.</summary>
     public static IEnumerable<ParameterTensor> LstmTensors(int inputs, IEnumerable<int> layers, int gates = 4)
@@ -92,8 +101,8 @@ static class Layers
         layers.SelectMany(units => new[] { new Shape(units, layout.Count), new Shape(units, layout.Count) });
 
     /// <summary>
-    /// Initial values: matrices N(0, 1 / columns) times what <paramref name="scale"/> says of their name, vectors zero but the forget
-    /// gates' part of an LSTM's bias, 1.
+    /// Initial values: matrices N(0, 1 / columns) times what <paramref name="scale"/> says of their name, vectors zero but the
+    /// forget gates' part of an LSTM's bias, 1.
     /// </summary>
     public static void Initialise(
         IReadOnlyList<ParameterTensor> tensors, ulong seed, Span<float> phi, Func<string, double> scale, bool forgetGates = true)
@@ -105,7 +114,8 @@ static class Layers
             phi = phi[shape.Count..];
             values.Clear();
             if (shape.Rank == 2 && scale(name) is > 0 and var factor)
-                new RandomStream(seed, Split.Train, Purpose.MetaParameters, (uint)i).FillNormal(values, factor / Math.Sqrt(shape.D1));
+                new RandomStream(seed, Split.Train, Purpose.MetaParameters, (uint)i)
+                    .FillNormal(values, factor / Math.Sqrt(shape.D1));
             else if (shape.Rank == 1 && forgetGates && name.StartsWith("lstm", StringComparison.Ordinal))
                 values.Slice(shape.Count / 4, shape.Count / 4).Fill(1);
         }

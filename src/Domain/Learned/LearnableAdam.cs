@@ -5,8 +5,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Learned;
 
 /// <summary>
-/// Adam whose four hyper-parameters are learned: the logarithms of step size and epsilon, and the logits of both decays, so none can leave its range. With
-/// phi at its start it is Adam. A gradient that was always zero gives an update of zero.
+/// Adam whose four hyper-parameters are learned: the logarithms of step size and epsilon, and the logits of both decays, so none
+/// can leave its range. With phi at its start it is Adam. A gradient that was always zero gives an update of zero.
 /// </summary>
 public sealed class LearnableAdam(LearnableAdam.Options options) : ILearnedOptimizer
 {
@@ -63,7 +63,8 @@ public sealed class LearnableAdam(LearnableAdam.Options options) : ILearnedOptim
     }
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         // 1 - sigmoid(x) = sigmoid(-x), without the digits that a beta next to 1 loses.
         var (keep1, keep2) = (tape.Sigmoid(input.Phi[1]), tape.Sigmoid(input.Phi[2]));
@@ -73,7 +74,7 @@ public sealed class LearnableAdam(LearnableAdam.Options options) : ILearnedOptim
         state[2] = tape.Add(tape.Multiply(keep1, state[2]), take1);
         state[3] = tape.Add(tape.Multiply(keep2, state[3]), take2);
         var root = Layers.Root(tape, Layers.DivideRows(tape, state[1], state[3]));
-        var divisor = tape.Add(root, tape.Expand(tape.Exp(input.Phi[3]), 1, root.Shape.D1));
+        var divisor = tape.Add(root, tape.Broadcast(tape.Exp(input.Phi[3]), 1, root.Shape.D1));
         var rate = tape.Divide(tape.Exp(input.Phi[0]), state[2]);
         return tape.Negate(Layers.MultiplyRows(tape, tape.Divide(state[0], divisor), rate));
 

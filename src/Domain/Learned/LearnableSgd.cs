@@ -4,12 +4,15 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Learned;
 
-/// <summary>Gradient descent whose one meta-parameter is the logarithm of the step size: the smallest learned optimizer.</summary>
+/// <summary>
+/// Gradient descent whose one meta-parameter is the logarithm of the step size: the smallest learned optimizer.
+/// </summary>
 public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimizer
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<LearnedOptimizerOptions> Entry = Entry<LearnedOptimizerOptions>.Of<Options>(
-        "learnable-sgd", "g_t = -exp(phi) * grad_t: a learned step size.", "Bengio 2000, Neural Computation 12(8), gradient-based optimization of hyper-parameters");
+        "learnable-sgd", "g_t = -exp(phi) * grad_t: a learned step size.",
+        "Bengio 2000, Neural Computation 12(8), gradient-based optimization of hyper-parameters");
 
     /// <summary>Where the step size starts.</summary>
     public sealed record Options : LearnedOptimizerOptions
@@ -38,14 +41,16 @@ public sealed class LearnableSgd(LearnableSgd.Options options) : ILearnedOptimiz
     public void Initialise(ulong seed, Span<float> phi) => phi[0] = (float)Math.Log(options.InitialLearningRate);
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var rate = tape.Expand(tape.Reshape(tape.Exp(input.Phi[0]), new Shape(1, 1)), 1, input.Gradient.Shape.D1);
+        var rate = tape.Broadcast(tape.Reshape(tape.Exp(input.Phi[0]), new Shape(1, 1)), 1, input.Gradient.Shape.D1);
         return tape.Negate(tape.Multiply(rate, input.Gradient));
     }
 
     /// <inheritdoc/>
-    public ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Loops<T>();
+    public ILearnedState<T> Start<T>(IKernels<T> kernels, Layout layout) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new Loops<T>();
 
     sealed unsafe class Loops<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {

@@ -15,7 +15,9 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
     /// <summary>The rule with phi fixed.</summary>
     public FrozenOptimizer Freeze() => new(Options.Create(), Phi);
 
-    /// <summary>Its phi for <paramref name="optimizer"/>, of the specification that names the checkpoint at <paramref name="pointer"/>.</summary>
+    /// <summary>
+    /// Its phi for <paramref name="optimizer"/>, of the specification that names the checkpoint at <paramref name="pointer"/>.
+    /// </summary>
     /// <exception cref="SpecException">That is another rule, or has other tensors.</exception>
     public float[] PhiFor(LearnedOptimizerOptions optimizer, string pointer)
     {
@@ -79,7 +81,8 @@ public sealed record LearnedOptimizerCheckpoint(string Name, LearnedOptimizerOpt
         {
             var values = file[tensor.Name];
             if (values.Length != tensor.Shape.Count)
-                throw new FormatException($"Tensor '{tensor.Name}' has {values.Length} values, the specification asks for {tensor.Shape}.");
+                throw new FormatException(
+                    $"Tensor '{tensor.Name}' has {values.Length} values, the specification asks for {tensor.Shape}.");
             phi.AddRange(values);
         }
         return new(Catalog.LearnedOptimizers.Of(spec.Optimizer).Name, spec.Optimizer, [.. phi]);

@@ -5,8 +5,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Learned;
 
 /// <summary>
-/// The coordinatewise LSTM whose coordinates may agree on something: the outputs of some units of each layer, the global averaging
-/// cells, are replaced by their mean over all coordinates of the instance before they are passed on and fed back
+/// The coordinatewise LSTM whose coordinates may agree on something: the outputs of some units of each layer, the global
+/// averaging cells, are replaced by their mean over all coordinates of the instance before they are passed on and fed back
 /// (Andrychowicz et al., 2016, "Information sharing between coordinates").
 /// </summary>
 public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
@@ -28,7 +28,7 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
         [Bounds(0, 64)]
         public int AveragedUnits { get; init; } = 5;
 
-        /// <summary>What the network sees of a gradient.</summary>
+        /// <summary>Features of a gradient.</summary>
         public Preprocessing Preprocessing { get; init; } = Preprocessing.LogAndSign;
 
         /// <summary>p of appendix A: gradients below e^-p are passed on linearly.</summary>
@@ -39,7 +39,9 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
         [Bounds(1e-6, 10)]
         public double OutputScale { get; init; } = 0.1;
 
-        /// <summary>Initial weights of the output layer are zero: meta-training starts from an optimizer that does nothing.</summary>
+        /// <summary>
+        /// Initial weights of the output layer are zero: meta-training starts from an optimizer that does nothing.
+        /// </summary>
         public bool ZeroOutput { get; init; } = true;
 
         /// <inheritdoc/>
@@ -65,7 +67,8 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
         Layers.Initialise(MetaParameters, seed, phi, name => options.ZeroOutput && name == "output.weight" ? 0 : 1);
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var x = Layers.Features(tape, input.Gradient, options.Preprocessing, options.PreprocessingExponent);
         x = Controller(tape, input.Layout, input.Phi, x, state, options.AveragedUnits);
@@ -73,7 +76,8 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
     }
 
     /// <summary>
-    /// Layers of LSTM cells, the first <paramref name="averaged"/> units of each averaged; phi begins with their weights and biases,
+    /// Layers of LSTM cells, the first <paramref name="averaged"/> units of each averaged; phi begins with their weights and
+    /// biases,
     /// <paramref name="state"/> holds their cells and outputs. Returns the last layer's output.
     /// </summary>
     internal static Tensor<T> Controller<T>(
@@ -89,12 +93,13 @@ public sealed class LstmGac(LstmGac.Options options) : ILearnedOptimizer
     }
 
     /// <summary>The first rows of x [units, B P] become their means over each instance's P coordinates.</summary>
-    static Tensor<T> Average<T>(Tape<T> tape, Layout layout, Tensor<T> x, int rows) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    static Tensor<T> Average<T>(Tape<T> tape, Layout layout, Tensor<T> x, int rows)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         if (rows == 0) return x;
         var byInstance = tape.Reshape(tape.Slice(x, 0, 0, rows), new Shape(rows * layout.Batch, layout.PerInstance));
         var mean = tape.Scale(tape.SumAxis(byInstance, 1), T.One / T.CreateTruncating(layout.PerInstance));
-        var same = tape.Reshape(tape.Expand(mean, 1, layout.PerInstance), new Shape(rows, layout.Count));
+        var same = tape.Reshape(tape.Broadcast(mean, 1, layout.PerInstance), new Shape(rows, layout.Count));
         return rows == x.Shape.D0 ? same : tape.Concat(same, tape.Slice(x, 0, rows, x.Shape.D0 - rows), 0);
     }
 }

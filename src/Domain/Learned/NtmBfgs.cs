@@ -6,17 +6,20 @@ namespace MetaOpt.Learned;
 
 /// <summary>
 /// A learned quasi-Newton method: each instance has a memory matrix M [P, P], zero at first, that the network writes by low-rank
-/// updates only, as BFGS writes its inverse Hessian (Andrychowicz et al., 2016, "Information sharing between coordinates", NTM-BFGS; no
-/// code of it was published). The controller is an LSTM with global averaging cells that sees the gradient and what it read last.
-/// Each coordinate's heads emit a read key r and three pairs a, b: read i = M r, then M += sum of a_h b_h^T; three pairs are what one
-/// BFGS update needs. The update is scale * (w . h + bias + i).
+/// updates only, as BFGS writes its inverse Hessian (Andrychowicz et al., 2016, "Information sharing between coordinates",
+/// NTM-BFGS; no code of it was published). The controller is an LSTM with global averaging cells that sees the gradient and what
+/// it read last. Each coordinate's heads emit a read key r and three pairs a, b: read i = M r, then M += sum of a_h b_h^T; three
+/// pairs are what one BFGS update needs. The update is scale * (w . h + bias + i).
 /// </summary>
 public sealed class NtmBfgs(NtmBfgs.Options options) : ILearnedOptimizer
 {
     const int Limit = 100;
     const int Writes = 3;
 
-    /// <summary>Three small numbers are multiplied until a write reaches an update: the first reads are to be small, not zero, where nothing is learned.</summary>
+    /// <summary>
+    /// Three small numbers are multiplied until a write reaches an update: the first reads are to be small, not zero, where
+    /// nothing is learned.
+    /// </summary>
     const double InitialHeads = 0.1;
 
     /// <summary>The catalogue's entry.</summary>
@@ -69,7 +72,9 @@ public sealed class NtmBfgs(NtmBfgs.Options options) : ILearnedOptimizer
     public IReadOnlyList<Shape> State(Layout layout)
     {
         var p = layout.PerInstance;
-        if (p > Limit) throw new SpecException("/task", $"ntm-bfgs keeps a matrix of {p} x {p}; it is made for at most {Limit} coordinates.");
+        if (p > Limit)
+            throw new SpecException("/task",
+                $"ntm-bfgs keeps a matrix of {p} x {p}; it is made for at most {Limit} coordinates.");
         return [new(layout.Batch, p, p), new(1, layout.Count), .. Layers.LstmState(options.Layers, layout)];
     }
 
@@ -78,7 +83,8 @@ public sealed class NtmBfgs(NtmBfgs.Options options) : ILearnedOptimizer
         MetaParameters, seed, phi, name => name switch { "output.weight" => 0, "heads.weight" => InitialHeads, _ => 1 });
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var (batch, phi) = (input.Layout.Batch, options.Layers.Count * 2);
         var x = tape.Concat(
@@ -95,14 +101,17 @@ public sealed class NtmBfgs(NtmBfgs.Options options) : ILearnedOptimizer
     }
 
     /// <summary>Row <paramref name="head"/> of heads [7, B P] as a column for each instance, [B, P, 1].</summary>
-    static Tensor<T> Column<T>(Tape<T> tape, Tensor<T> heads, int head, int batch) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+    static Tensor<T> Column<T>(Tape<T> tape, Tensor<T> heads, int head, int batch)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         tape.Reshape(tape.Slice(heads, 0, head, 1), new Shape(batch, heads.Shape.D1 / batch, 1));
 
     /// <summary>M r [B, P, 1] of memory M [B, P, P] and key r [B, P, 1].</summary>
-    public static Tensor<T> Read<T>(Tape<T> tape, Tensor<T> memory, Tensor<T> key) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+    public static Tensor<T> Read<T>(Tape<T> tape, Tensor<T> memory, Tensor<T> key)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         tape.MatMul(memory, key);
 
     /// <summary>M + a b^T, a and b [B, P, 1].</summary>
-    public static Tensor<T> Write<T>(Tape<T> tape, Tensor<T> memory, Tensor<T> a, Tensor<T> b) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+    public static Tensor<T> Write<T>(Tape<T> tape, Tensor<T> memory, Tensor<T> a, Tensor<T> b)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         tape.Add(memory, tape.MatMul(a, b, transposeY: true));
 }

@@ -6,8 +6,8 @@ namespace MetaOpt.Learned;
 
 /// <summary>
 /// RNNprop: the network sees the gradient and its mean divided by their root mean square, so their scale does not matter, and its
-/// update is bounded: delta = -scale tanh(.) (Lv, Jiang and Li, 2017, section 4.2). Dense + ELU, two LSTM layers, dense. A gradient that was always zero gives
-/// features of zero.
+/// update is bounded: delta = -scale tanh(.) (Lv, Jiang and Li, 2017, section 4.2). Dense + ELU, two LSTM layers, dense. A
+/// gradient that was always zero gives features of zero.
 /// </summary>
 public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
 {
@@ -42,7 +42,9 @@ public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
         [Bounds(1e-6, 10)]
         public double OutputScale { get; init; } = 0.1;
 
-        /// <summary>Initial weights of the output layer are zero: meta-training starts from an optimizer that does nothing.</summary>
+        /// <summary>
+        /// Initial weights of the output layer are zero: meta-training starts from an optimizer that does nothing.
+        /// </summary>
         public bool ZeroOutput { get; init; } = true;
 
         /// <inheritdoc/>
@@ -81,7 +83,8 @@ public sealed class RnnProp(RnnProp.Options options) : ILearnedOptimizer
         MetaParameters, seed, phi, name => options.ZeroOutput && name == "output.weight" ? 0 : 1);
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var gradient = input.Gradient;
         var phi = input.Phi;

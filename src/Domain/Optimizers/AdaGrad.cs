@@ -7,7 +7,8 @@ public static class AdaGrad
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<OptimizerOptions> Entry = Entry<OptimizerOptions>.Of<Options>(
-        "adagrad", "s += g^2; theta -= rate * g / (sqrt(s) + epsilon).", "Duchi et al. 2011, JMLR 12; form of Torch optim.adagrad");
+        "adagrad", "s += g^2; theta -= rate * g / (sqrt(s) + epsilon).",
+        "Duchi et al. 2011, JMLR 12; form of Torch optim.adagrad");
 
     /// <summary>Options of <c>adagrad</c>.</summary>
     public sealed record Options : OptimizerOptions

@@ -7,7 +7,8 @@ public static class Adam
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<OptimizerOptions> Entry = Entry<OptimizerOptions>.Of<Options>(
-        "adam", "m, v = running means of g and g^2, bias-corrected; theta -= rate * m / (sqrt(v) + epsilon).", "Kingma and Ba 2015, arXiv:1412.6980");
+        "adam", "m, v = running means of g and g^2, bias-corrected; theta -= rate * m / (sqrt(v) + epsilon).",
+        "Kingma and Ba 2015, arXiv:1412.6980");
 
     /// <summary>Options of <c>adam</c>.</summary>
     public sealed record Options : OptimizerOptions
@@ -25,7 +26,8 @@ public static class Adam
         public double Epsilon { get; init; } = 1e-8;
 
         /// <inheritdoc/>
-        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0, Beta1, Beta2, Epsilon, 1), sizes);
+        protected override IOptimizer Create(StepSizes sizes) =>
+            new ElementwiseOptimizer<Rule>(new Rule(0, Beta1, Beta2, Epsilon, 1), sizes);
     }
 
     /// <summary>The bias corrections are worked out in double, once a step.</summary>
@@ -41,7 +43,8 @@ public static class Adam
         public V Update<V, O>(V theta, V gradient, ref V mean, ref V square) where V : struct where O : IVectorOps<V, float>
         {
             mean = O.FusedMultiplyAdd(O.Constant(beta1), mean, O.Multiply(O.Constant(1 - beta1), gradient));
-            square = O.FusedMultiplyAdd(O.Constant(beta2), square, O.Multiply(O.Constant(1 - beta2), O.Multiply(gradient, gradient)));
+            square = O.FusedMultiplyAdd(O.Constant(beta2), square,
+                O.Multiply(O.Constant(1 - beta2), O.Multiply(gradient, gradient)));
             var size = O.FusedMultiplyAdd(O.Sqrt(square), O.Constant(_correction), O.Constant(epsilon));
             return O.FusedMultiplyAdd(O.Constant(-_rate), O.Divide(mean, size), theta);
         }

@@ -7,7 +7,8 @@ public static class AdamW
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<OptimizerOptions> Entry = Entry<OptimizerOptions>.Of<Options>(
-        "adamw", "theta -= rate * decay * theta, then Adam's step.", "Loshchilov and Hutter 2019, arXiv:1711.05101; form of PyTorch optim.AdamW");
+        "adamw", "theta -= rate * decay * theta, then Adam's step.",
+        "Loshchilov and Hutter 2019, arXiv:1711.05101; form of PyTorch optim.AdamW");
 
     /// <summary>Options of <c>adamw</c>.</summary>
     public sealed record Options : OptimizerOptions

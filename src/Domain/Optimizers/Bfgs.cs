@@ -5,8 +5,8 @@ namespace MetaOpt.Optimizers;
 
 /// <summary>
 /// BFGS with its dense matrix H, one an instance, used as <see cref="LBfgs"/> is: no line search, pairs with s'y not above 0 are
-/// skipped, and until there is one the step is along -g and at most the learning rate long in the 1-norm. H starts as (s'y / y'y) I of
-/// the first pair (Nocedal and Wright, 2006, equation 6.20).
+/// skipped, and until there is one the step is along -g and at most the learning rate long in the 1-norm. H starts as (s'y / y'y)
+/// I of the first pair (Nocedal and Wright, 2006, equation 6.20).
 /// </summary>
 public static class Bfgs
 {
@@ -30,7 +30,8 @@ public static class Bfgs
     {
         public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => coordinates <= most
             ? new State(sizes, kernels, batch, coordinates)
-            : throw new ArgumentException($"bfgs holds a matrix of coordinates squared and takes {most} of them at most, not {coordinates}; use l-bfgs.");
+            : throw new ArgumentException(
+                $"bfgs holds a matrix of coordinates squared and takes {most} of them at most, not {coordinates}; use l-bfgs.");
 
         public long BytesPerInstance(int coordinates) => 4L * coordinates * (coordinates + 5);
     }
@@ -77,7 +78,8 @@ public static class Bfgs
     /// <summary>H, the last theta and gradient, and room to work in, of B instances with P coordinates.</summary>
     readonly struct Memory(Arena<float> arena, int batch, int coordinates)
     {
-        public readonly Tensor<float> Theta = arena.Zeros(new Shape(batch, coordinates)), Gradient = arena.Zeros(new Shape(batch, coordinates));
+        public readonly Tensor<float> Theta = arena.Zeros(new Shape(batch, coordinates)),
+            Gradient = arena.Zeros(new Shape(batch, coordinates));
         public readonly Tensor<float> H = arena.Zeros(new Shape(batch, coordinates, coordinates));
         public readonly Tensor<float> Updated = arena.Zeros(new Shape(batch)); // 1 from the first pair on
         public readonly Tensor<float> Work = arena.Zeros(new Shape(batch, 3, coordinates)); // s, y, H y
@@ -94,7 +96,8 @@ public static class Bfgs
             if (!first) Learn(row, h, at, slope);
             new ReadOnlySpan<float>(at, count).CopyTo(new Span<float>(memory.Theta.Data + offset, count));
             new ReadOnlySpan<float>(slope, count).CopyTo(new Span<float>(memory.Gradient.Data + offset, count));
-            if (memory.Updated.Data[row] == 0) Row.AddScaled(at, -rate * Math.Min(1, 1 / Row.SumOfSizes(slope, count)), slope, count);
+            if (memory.Updated.Data[row] == 0)
+                Row.AddScaled(at, -rate * Math.Min(1, 1 / Row.SumOfSizes(slope, count)), slope, count);
             else
                 for (var i = 0; i < count; i++) at[i] = (float)(at[i] - rate * Row.Dot(h + (long)i * count, slope, count));
         }

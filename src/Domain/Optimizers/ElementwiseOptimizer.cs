@@ -13,7 +13,9 @@ public interface IElementwiseRule<TSelf> where TSelf : struct, IElementwiseRule<
     /// <summary>Numbers of state per coordinate: 0, 1 or 2; they start at zero.</summary>
     static abstract int Slots { get; }
 
-    /// <summary>The rule at step <paramref name="step"/> = 1, 2, .. with its learning rate: what depends on the step alone worked out.</summary>
+    /// <summary>
+    /// The rule at step <paramref name="step"/> = 1, 2, .. with its learning rate: what depends on the step alone worked out.
+    /// </summary>
     TSelf At(long step, double rate);
 
     /// <summary>The new theta; <paramref name="first"/> and <paramref name="second"/> are the state and advance.</summary>
@@ -21,10 +23,12 @@ public interface IElementwiseRule<TSelf> where TSelf : struct, IElementwiseRule<
 }
 
 /// <summary>An optimizer made of an <see cref="IElementwiseRule{TSelf}"/>.</summary>
-public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : IOptimizer where TRule : struct, IElementwiseRule<TRule>
+public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : IOptimizer
+    where TRule : struct, IElementwiseRule<TRule>
 {
     /// <inheritdoc/>
-    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => new State(rule, sizes, kernels, batch * coordinates);
+    public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) =>
+        new State(rule, sizes, kernels, batch * coordinates);
 
     sealed class State : IOptimizerState
     {
@@ -78,7 +82,8 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : I
 
         public void Dispose() => _arena.Dispose();
 
-        readonly unsafe struct Job<V, O>(TRule rule, Tensor<float> theta, Tensor<float> gradient, Tensor<float> first, Tensor<float> second) : IChunkJob
+        readonly unsafe struct Job<V, O>(TRule rule, Tensor<float> theta, Tensor<float> gradient, Tensor<float> first,
+            Tensor<float> second) : IChunkJob
             where V : struct
             where O : IVectorOps<V, float>
         {
@@ -91,7 +96,8 @@ public sealed class ElementwiseOptimizer<TRule>(TRule rule, StepSizes sizes) : I
 
             void Element<W, P>(int at) where W : struct where P : IVectorOps<W, float>
             {
-                var (a, b) = (TRule.Slots > 0 ? P.Load(first.Data + at) : P.Zero, TRule.Slots > 1 ? P.Load(second.Data + at) : P.Zero);
+                var (a, b) = (TRule.Slots > 0 ? P.Load(first.Data + at) : P.Zero,
+                    TRule.Slots > 1 ? P.Load(second.Data + at) : P.Zero);
                 P.Store(theta.Data + at, rule.Update<W, P>(P.Load(theta.Data + at), P.Load(gradient.Data + at), ref a, ref b));
                 if (TRule.Slots > 0) P.Store(first.Data + at, a);
                 if (TRule.Slots > 1) P.Store(second.Data + at, b);

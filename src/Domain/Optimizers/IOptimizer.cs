@@ -17,12 +17,16 @@ public abstract record OptimizerOptions
     /// <summary>The most coordinates it can work on: a rule that holds a matrix has a bound.</summary>
     public virtual int MostCoordinates => int.MaxValue;
 
-    /// <summary>The rule with <see cref="LearningRate"/>, which must be set by now, for inner runs of <paramref name="horizon"/> steps.</summary>
+    /// <summary>
+    /// The rule with <see cref="LearningRate"/>, which must be set by now, for inner runs of <paramref name="horizon"/> steps.
+    /// </summary>
     /// <param name="horizon">May be left out where the schedule is constant.</param>
     public IOptimizer Create(int? horizon = null) => Create(new StepSizes(
         LearningRate ?? throw new InvalidOperationException("The learning rate is still open: tune it first."),
         Schedule,
-        horizon ?? (Schedule is ConstantSchedule.Options ? 1 : throw new InvalidOperationException("The schedule needs the horizon."))));
+        horizon ?? (Schedule is ConstantSchedule.Options
+            ? 1
+            : throw new InvalidOperationException("The schedule needs the horizon."))));
 
     /// <summary>The rule with its step sizes.</summary>
     protected abstract IOptimizer Create(StepSizes sizes);
@@ -36,7 +40,9 @@ public interface IOptimizer
     /// <summary>Fresh state for theta [batch, P].</summary>
     IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates);
 
-    /// <summary>Memory that one instance of P coordinates takes beside its task; more than any rule that keeps a few numbers for each.</summary>
+    /// <summary>
+    /// Memory that one instance of P coordinates takes beside its task; more than any rule that keeps a few numbers for each.
+    /// </summary>
     long BytesPerInstance(int coordinates) => 400L * coordinates;
 
     /// <summary>The same for an optimizer that asks which coordinates belong together; most do not.</summary>
@@ -53,7 +59,7 @@ public interface IOptimizerState : IUpdate<float>, IDisposable
     void Keep(Snapshot snapshot);
 }
 
-/// <summary>What states of optimizers have in common.</summary>
+/// <summary>The contract that states of optimizers share.</summary>
 static class OptimizerStates
 {
     /// <summary>Refuses what is not of the state's size.</summary>

@@ -3,7 +3,7 @@ using MetaOpt.Compute;
 
 namespace MetaOpt.Optimizers;
 
-/// <summary>What moves theta: an optimizer in the course of an inner run, with its state.</summary>
+/// <summary>The mover of theta: an optimizer in the course of an inner run, with its state.</summary>
 public interface IUpdate<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>

@@ -4,16 +4,18 @@ using MetaOpt.Runs;
 namespace MetaOpt.Optimizers;
 
 /// <summary>
-/// Limited-memory BFGS, used as a stochastic optimizer is: no line search, the step is the tuned learning rate times the quasi-Newton
-/// direction. Each instance has its own memory. A pair (s, y) with s'y not above 0 is skipped (a cautious update, after Li and Fukushima, 2001), so the direction
-/// always descends. Until there is a pair the step is along -g and at most the learning rate long in the 1-norm, as in PyTorch.
+/// Limited-memory BFGS, used as a stochastic optimizer is: no line search, the step is the tuned learning rate times the
+/// quasi-Newton direction. Each instance has its own memory. A pair (s, y) with s'y not above 0 is skipped (a cautious update,
+/// after Li and Fukushima, 2001), so the direction always descends. Until there is a pair the step is along -g and at most the
+/// learning rate long in the 1-norm, as in PyTorch.
 /// </summary>
 public static class LBfgs
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<OptimizerOptions> Entry = Entry<OptimizerOptions>.Of<Options>(
         "l-bfgs",
-        "theta -= rate * H g, H from the last pairs s = change of theta, y = change of g by the two-loop recursion; no line search.",
+        "theta -= rate * H g, H from the last pairs s = change of theta, y = change of g by the two-loop recursion; no line "
+        + "search.",
         "Liu and Nocedal 1989, doi:10.1007/BF01589116; first step of PyTorch optim.LBFGS");
 
     /// <summary>Options of <c>l-bfgs</c>.</summary>
@@ -31,7 +33,8 @@ public static class LBfgs
 
     sealed class Optimizer(int memory, StepSizes sizes) : IOptimizer
     {
-        public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) => new State(memory, sizes, kernels, batch, coordinates);
+        public IOptimizerState Start(IKernels<float> kernels, int batch, int coordinates) =>
+            new State(memory, sizes, kernels, batch, coordinates);
 
         public long BytesPerInstance(int coordinates) => 4L * coordinates * (2 * (memory + 1) + 3);
     }
@@ -78,13 +81,15 @@ public static class LBfgs
     }
 
     /// <summary>
-    /// What is remembered of B instances with P coordinates. One slot is spare: a new pair is worked out there before it is known
+    /// The history of B instances with P coordinates. One slot is spare: a new pair is worked out there before it is known
     /// whether it counts. Marks of an instance: pairs held, the spare slot, and gamma, the scale of H before the pairs.
     /// </summary>
     readonly struct History(Arena<float> arena, int batch, int coordinates, int slots)
     {
-        public readonly Tensor<float> Theta = arena.Zeros(new Shape(batch, coordinates)), Gradient = arena.Zeros(new Shape(batch, coordinates));
-        public readonly Tensor<float> S = arena.Zeros(new Shape(batch, slots, coordinates)), Y = arena.Zeros(new Shape(batch, slots, coordinates));
+        public readonly Tensor<float> Theta = arena.Zeros(new Shape(batch, coordinates)),
+            Gradient = arena.Zeros(new Shape(batch, coordinates));
+        public readonly Tensor<float> S = arena.Zeros(new Shape(batch, slots, coordinates)),
+            Y = arena.Zeros(new Shape(batch, slots, coordinates));
         public readonly Tensor<float> Inverse = arena.Zeros(new Shape(batch, slots)); // 1 / s'y
         public readonly Tensor<float> Marks = arena.Zeros(new Shape(batch, 3));
         public readonly Tensor<float> Direction = arena.Zeros(new Shape(batch, coordinates));
@@ -152,7 +157,8 @@ public static class LBfgs
             }
         }
 
-        float* Slot(Tensor<float> pairs, int row, int slot) => pairs.Data + ((long)row * history.Slots + slot) * history.Coordinates;
+        float* Slot(Tensor<float> pairs, int row, int slot) =>
+            pairs.Data + ((long)row * history.Slots + slot) * history.Coordinates;
 
         static void Difference(float* x, float* y, float* z, int count)
         {

@@ -27,7 +27,8 @@ public static class Lion
         public double WeightDecay { get; init; }
 
         /// <inheritdoc/>
-        protected override IOptimizer Create(StepSizes sizes) => new ElementwiseOptimizer<Rule>(new Rule(0, Beta1, Beta2, WeightDecay), sizes);
+        protected override IOptimizer Create(StepSizes sizes) =>
+            new ElementwiseOptimizer<Rule>(new Rule(0, Beta1, Beta2, WeightDecay), sizes);
     }
 
     readonly struct Rule(double rate, double beta1, double beta2, double decay) : IElementwiseRule<Rule>

@@ -7,7 +7,8 @@ public static class Nag
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<OptimizerOptions> Entry = Entry<OptimizerOptions>.Of<Options>(
-        "nag", "v = mu v + g; theta -= rate * (g + mu v).", "Nesterov 1983; form of Sutskever et al. 2013 and Torch optim.sgd with nesterov");
+        "nag", "v = mu v + g; theta -= rate * (g + mu v).",
+        "Nesterov 1983; form of Sutskever et al. 2013 and Torch optim.sgd with nesterov");
 
     /// <summary>Options of <c>nag</c>.</summary>
     public sealed record Options : OptimizerOptions

@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics;
 namespace MetaOpt.Optimizers;
 
 /// <summary>
-/// Arithmetic on one row of coordinates. Sums are eight partial ones in double, added in a fixed order: the result is the same at every vector
-/// width and for any number of threads.
+/// Arithmetic on one row of coordinates. Sums are eight partial ones in double, added in a fixed order: the result is the same at
+/// every vector width and for any number of threads.
 /// </summary>
 static unsafe class Row
 {

@@ -1,9 +1,14 @@
 namespace MetaOpt.Optimizers;
 
-/// <summary>Base of every learning-rate schedule's options: a factor on the learning rate that depends on how much of the inner run is done.</summary>
+/// <summary>
+/// Base of every learning-rate schedule's options: a factor on the learning rate that depends on how much of the inner run is
+/// done.
+/// </summary>
 public abstract record ScheduleOptions
 {
-    /// <summary>The factor after the share <paramref name="done"/> of the horizon's steps: 0 at the first step, 1 after the last.</summary>
+    /// <summary>
+    /// The factor after the share <paramref name="done"/> of the horizon's steps: 0 at the first step, 1 after the last.
+    /// </summary>
     public abstract double Factor(double done);
 }
 
@@ -65,7 +70,7 @@ public static class StepSchedule
     /// <summary>Options of <c>step</c>.</summary>
     public sealed record Options : ScheduleOptions
     {
-        /// <summary>What the rate is multiplied by at each milestone.</summary>
+        /// <summary>The factor of the rate at each milestone.</summary>
         [Bounds(0, 1)]
         public double Decay { get; init; } = 0.1;
 

@@ -6,7 +6,7 @@ namespace MetaOpt.Presets;
 /// <summary>Hand-designed contestants that presets share; every learning rate is tuned.</summary>
 static class Baselines
 {
-    /// <summary>Those of Andrychowicz et al., 2016.</summary>
+    /// <summary>The baselines of Andrychowicz et al., 2016.</summary>
     public static readonly IReadOnlyList<string> Paper = ["sgd", "nag", "rmsprop", "adam"];
 
     /// <summary>With heavy-ball momentum, which the paper left out and which a fine grid of rates makes strong.</summary>
@@ -23,5 +23,7 @@ static class Baselines
         [.. names.Select(name => new ContestantSpec { Optimizer = (OptimizerOptions)Activator.CreateInstance(Find(name))! })];
 
     static Type Find(string name) =>
-        Catalog.Optimizers.TryFind(name, out var entry) ? entry.Options : throw new InvalidOperationException($"There is no optimizer {name}.");
+        Catalog.Optimizers.TryFind(name, out var entry)
+            ? entry.Options
+            : throw new InvalidOperationException($"There is no optimizer {name}.");
 }

@@ -3,7 +3,10 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Presets;
 
-/// <summary>What truncation does to a meta-gradient, and what it costs to do without (Vicol, Metz and Sohl-Dickstein, 2021, section 5).</summary>
+/// <summary>
+/// The bias that truncation brings to a meta-gradient, and the cost of doing without (Vicol, Metz and Sohl-Dickstein, 2021,
+/// section 5).
+/// </summary>
 public static class EstimatorsPreset
 {
     /// <summary>The catalogue's entry.</summary>
@@ -32,7 +35,8 @@ public static class EstimatorsPreset
         return new()
         {
             Minutes = quick ? 3 : 200,
-            Notes = "full-bptt drops the path through the gradients of f, as the paper does; what that alone makes of the gradient is its row. "
+            Notes = "full-bptt drops the path through the gradients of f, as the paper does; what that alone makes of the "
+                + "gradient is its row. "
                 + "With the logarithmic preprocessing the exact gradient explodes within 100 steps, as Metz et al. describe: "
                 + "there, only the smoothed loss of the strategies has a gradient worth the name.",
             Trainings =

@@ -4,7 +4,9 @@ using MetaOpt.Training;
 
 namespace MetaOpt.Presets;
 
-/// <summary>Learned optimizers that came later and look at more than one coordinate, where the paper's four baselines are known.</summary>
+/// <summary>
+/// Learned optimizers that came later and look at more than one coordinate, where the paper's four baselines are known.
+/// </summary>
 public static class LaterMethodsPreset
 {
     const string Functions = "quadratics";
@@ -33,8 +35,10 @@ public static class LaterMethodsPreset
         return new()
         {
             Minutes = quick ? 2 : 40,
-            Notes = "Both papers train on many tasks for long; here each learns one distribution for minutes, as the paper's LSTM does. "
-                + "Their steps are small by design: what they are compared with is the tuned baseline that their inputs are made of.",
+            Notes = "Both papers train on many tasks for long; here each learns one distribution for minutes, as the paper's "
+                + "LSTM does. "
+                + "Their steps are small by design: what they are compared with is the tuned baseline that their inputs are "
+                + "made of.",
             Trainings =
             [
                 new("hierarchical-rnn", Train(new HierarchicalRnn.Options(), 400, 3e-4), seeds),

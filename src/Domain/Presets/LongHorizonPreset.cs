@@ -6,8 +6,8 @@ using MetaOpt.Training;
 namespace MetaOpt.Presets;
 
 /// <summary>
-/// A hundred times longer than it was trained for: where the paper's LSTM runs away, and what a curriculum over horizons and the imitation of
-/// Adam change (Chen et al., 2020, figure 2).
+/// A hundred times longer than it was trained for: where the paper's LSTM runs away, and what a curriculum over horizons and the
+/// imitation of Adam change (Chen et al., 2020, figure 2).
 /// </summary>
 public static class LongHorizonPreset
 {
@@ -40,8 +40,10 @@ public static class LongHorizonPreset
         return new()
         {
             Minutes = quick ? 8 : 300,
-            Notes = "The plain ones are trained for 100 steps. The paper's LSTM is the network of Chen et al.'s \"L2O-DM\"; their best is RNNprop trained "
-                + "as it is here, with a curriculum and with imitation of Adam (whose rate is about the tuned one) in 50, 30 and 10 % of the inner runs of its stages.",
+            Notes = "The plain ones are trained for 100 steps. The paper's LSTM is the network of Chen et al.'s \"L2O-DM\"; "
+                + "their best is RNNprop trained "
+                + "as it is here, with a curriculum and with imitation of Adam (whose rate is about the tuned one) in 50, 30 and "
+                + "10 % of the inner runs of its stages.",
             Trainings =
             [
                 new("lstm", Plain(new CoordinatewiseLstm.Options(), 0.003), seeds),
@@ -54,7 +56,11 @@ public static class LongHorizonPreset
                         MetaBatch = quick ? 2 : 4,
                         MetaEpochs = quick ? 75 : 400,
                         Curriculum = new() { Horizons = quick ? [100, 400] : [100, 200, 500, 1000] },
-                        Imitation = new() { Teacher = new Adam.Options { LearningRate = quick ? 0.025 : 0.01 }, Shares = [0.5, 0.3, 0.1] },
+                        Imitation = new()
+                        {
+                            Teacher = new Adam.Options { LearningRate = quick ? 0.025 : 0.01 },
+                            Shares = [0.5, 0.3, 0.1]
+                        },
                         Validation = new() { Every = 10, Instances = 6 },
                     },
                 }, seeds),

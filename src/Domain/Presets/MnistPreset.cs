@@ -5,8 +5,8 @@ using MetaOpt.Training;
 namespace MetaOpt.Presets;
 
 /// <summary>
-/// The MNIST networks of Andrychowicz et al., 2016, section 3.2: one optimizer, learned on 784-20-10 with sigmoids over 100 steps, on
-/// that network (figure 4, right), for 200 steps, with 40 units, with two layers and with ReLU (figure 5).
+/// The MNIST networks of Andrychowicz et al., 2016, section 3.2: one optimizer, learned on 784-20-10 with sigmoids over 100
+/// steps, on that network (figure 4, right), for 200 steps, with 40 units, with two layers and with ReLU (figure 5).
 /// </summary>
 public static class MnistPreset
 {
@@ -38,7 +38,8 @@ public static class MnistPreset
         },
         quick ? [1, 2, 3] : [1, 2, 3, 4, 5]);
 
-    static PlannedEvaluation Measure(bool quick, string name, string title, TaskOptions task, int instances, int horizon = 100) => new(
+    static PlannedEvaluation Measure(bool quick, string name, string title, TaskOptions task, int instances, int horizon = 100) =>
+        new(
         name,
         title,
         new()
@@ -68,7 +69,8 @@ public static class MnistPreset
                        quick, $"{depth}x{width}", $"MNIST, {depth} x {width} sigmoid units",
                        s_network with { Hidden = [.. Enumerable.Repeat(width, depth)] }, instances: 8),
             ],
-            Claims = [.. units.Select(width => new Claim($"1x{width}", ["lstm"], Baselines.WithHeavyBall, null, Seeds.Mean, 1.0))],
+            Claims = [.. units.Select(width =>
+                new Claim($"1x{width}", ["lstm"], Baselines.WithHeavyBall, null, Seeds.Mean, 1.0))],
         };
     }
 
@@ -106,9 +108,11 @@ public static class MnistPreset
         };
     }
 
-    static IEnumerable<Published> Row(string evaluation, int step, double lstm, double adam, double rmsprop, double sgd, double nag) =>
+    static IEnumerable<Published> Row(string evaluation, int step, double lstm, double adam, double rmsprop, double sgd,
+        double nag) =>
     [
-        new(evaluation, "lstm", step, lstm, null), new(evaluation, "adam", step, adam, null), new(evaluation, "rmsprop", step, rmsprop, null),
+        new(evaluation, "lstm", step, lstm, null), new(evaluation, "adam", step, adam, null),
+        new(evaluation, "rmsprop", step, rmsprop, null),
         new(evaluation, "sgd", step, sgd, null), new(evaluation, "nag", step, nag, null),
     ];
 }

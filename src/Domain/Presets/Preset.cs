@@ -7,8 +7,8 @@ using MetaOpt.Training;
 namespace MetaOpt.Presets;
 
 /// <summary>
-/// A figure or table of a paper as runs: meta-trainings on several seeds, evaluations of what they learn against tuned baselines, what
-/// must come out, and what was published.
+/// A figure or table of a paper as runs: meta-trainings on several seeds, evaluations of what they learn against tuned baselines,
+/// what must come out, and what was published.
 /// </summary>
 /// <param name="Name">Its name in commands and addresses.</param>
 /// <param name="Title">What it shows.</param>
@@ -95,10 +95,10 @@ public sealed record PresetPlan
     /// <summary>How long all of it takes on two cores: measured for the quick size, estimated from it for the full one.</summary>
     public required double Minutes { get; init; }
 
-    /// <summary>What differs from the paper, and why.</summary>
+    /// <summary>Differences from the paper, with the reasons.</summary>
     public string Notes { get; init; } = "";
 
-    /// <summary>What is learned.</summary>
+    /// <summary>The trainings.</summary>
     public required IReadOnlyList<PlannedTraining> Trainings { get; init; }
 
     /// <summary>Where it is measured.</summary>
@@ -110,13 +110,13 @@ public sealed record PresetPlan
     /// <summary>All of its runs.</summary>
     public IEnumerable<PlannedRun> Runs => [.. Trainings, .. Evaluations, .. Diagnoses];
 
-    /// <summary>What must come out of evaluations.</summary>
+    /// <summary>Claims about evaluations.</summary>
     public IReadOnlyList<Claim> Claims { get; init; } = [];
 
-    /// <summary>What must come out of diagnoses.</summary>
+    /// <summary>Claims about diagnoses.</summary>
     public IReadOnlyList<BiasClaim> BiasClaims { get; init; } = [];
 
-    /// <summary>What was published.</summary>
+    /// <summary>The published numbers.</summary>
     public IReadOnlyList<Published> Published { get; init; } = [];
 }
 
@@ -124,10 +124,12 @@ public sealed record PresetPlan
 /// <param name="Name">Unique among the runs of its kind.</param>
 public abstract record PlannedRun(string Name)
 {
-    /// <summary>What it computes.</summary>
+    /// <summary>Its specification.</summary>
     public abstract RunSpec Spec { get; }
 
-    /// <summary>The specification as it is submitted, but for ids that only runs of <paramref name="plan"/> bring about.</summary>
+    /// <summary>
+    /// The specification as it is submitted, but for ids that only runs of <paramref name="plan"/> bring about.
+    /// </summary>
     public virtual JsonObject Submitted(PresetPlan plan) => SpecReader.Write(Spec);
 
     /// <summary>Whether the id at a pointer of <paramref name="submitted"/> is such a one.</summary>
@@ -137,7 +139,7 @@ public abstract record PlannedRun(string Name)
 /// <summary>Meta-trainings that differ in their seeds alone.</summary>
 public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyList<long> Seeds) : PlannedRun(Name)
 {
-    /// <summary>What it computes.</summary>
+    /// <summary>Its specification.</summary>
     public override TrainingSpec Spec { get; } = Spec;
 }
 
@@ -145,9 +147,10 @@ public sealed record PlannedTraining(string Name, TrainingSpec Spec, IReadOnlyLi
 /// An evaluation. Its contestants are <paramref name="Spec"/>'s, the baselines, and for every training named in
 /// <paramref name="Learned"/> each seed's final checkpoint, under the name "training/seed".
 /// </summary>
-public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned) : PlannedRun(Name)
+public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec Spec, IReadOnlyList<string> Learned)
+    : PlannedRun(Name)
 {
-    /// <summary>What it computes.</summary>
+    /// <summary>Its specification.</summary>
     public override EvaluationSpec Spec { get; } = Spec;
 
     /// <inheritdoc/>
@@ -164,16 +167,19 @@ public sealed record PlannedEvaluation(string Name, string Title, EvaluationSpec
     }
 
     /// <inheritdoc/>
-    public override bool LeavesOpen(JsonObject submitted, string pointer) => pointer.Split('/') is ["", "contestants", var at, "checkpoint" or "run"]
-        && submitted["contestants"]![int.Parse(at, CultureInfo.InvariantCulture)] is { } contestant && contestant["optimizer"] is null;
+    public override bool LeavesOpen(JsonObject submitted, string pointer) =>
+        pointer.Split('/') is ["", "contestants", var at, "checkpoint" or "run"]
+        && submitted["contestants"]![int.Parse(at, CultureInfo.InvariantCulture)] is { } contestant
+        && contestant["optimizer"] is null;
 }
 
 /// <summary>
-/// A diagnosis of meta-gradients, once for each seed of the training named <paramref name="Training"/>: with that seed, at its final checkpoint.
+/// A diagnosis of meta-gradients, once for each seed of the training named <paramref name="Training"/>: with that seed, at its
+/// final checkpoint.
 /// </summary>
 public sealed record PlannedDiagnosis(string Name, string Title, DiagnosisSpec Spec, string Training) : PlannedRun(Name)
 {
-    /// <summary>What it computes.</summary>
+    /// <summary>Its specification.</summary>
     public override DiagnosisSpec Spec { get; } = Spec;
 
     /// <inheritdoc/>
@@ -181,8 +187,8 @@ public sealed record PlannedDiagnosis(string Name, string Title, DiagnosisSpec S
 }
 
 /// <summary>
-/// "The bias of <paramref name="Estimator"/> is at most <paramref name="AtMost"/> times as long as that of <paramref name="Than"/>"; each
-/// against its own reference, see <see cref="DiagnosisSpec"/>. The mean of the seeds counts.
+/// "The bias of <paramref name="Estimator"/> is at most <paramref name="AtMost"/> times as long as that of
+/// <paramref name="Than"/>"; each against its own reference, see <see cref="DiagnosisSpec"/>. The mean of the seeds counts.
 /// </summary>
 /// <param name="Diagnosis">Where.</param>
 /// <param name="Estimator">A row of the diagnosis.</param>
@@ -200,7 +206,8 @@ public sealed record BiasClaim(string Diagnosis, string Estimator, string Than, 
 /// <param name="Step">The loss at this step; null: its average over all steps.</param>
 /// <param name="Seeds">How the seeds' ratios become one.</param>
 /// <param name="AtMost">The bound.</param>
-public sealed record Claim(string Evaluation, IReadOnlyList<string> Learned, IReadOnlyList<string> Against, int? Step, Seeds Seeds, double AtMost);
+public sealed record Claim(string Evaluation, IReadOnlyList<string> Learned, IReadOnlyList<string> Against, int? Step,
+    Seeds Seeds, double AtMost);
 
 /// <summary>How several seeds' ratios become one.</summary>
 public enum Seeds

@@ -5,8 +5,8 @@ using MetaOpt.Training;
 namespace MetaOpt.Presets;
 
 /// <summary>
-/// The quadratics of the code that was published with the paper: entries uniform in [0, 1], and gradients divided by the 128 functions
-/// of a batch, so that their scale is another one.
+/// The quadratics of the code that was published with the paper: entries uniform in [0, 1], and gradients divided by the 128
+/// functions of a batch, so that their scale is another one.
 /// </summary>
 public static class PublishedQuadraticsPreset
 {
@@ -39,10 +39,12 @@ public static class PublishedQuadraticsPreset
         return new()
         {
             Minutes = quick ? 3 : 10,
-            Notes = "lstm-plain is the published code's network: no preprocessing, no scale on the update. It sees gradients a hundred times smaller.",
+            Notes = "lstm-plain is the published code's network: no preprocessing, no scale on the update. It sees gradients a "
+                + "hundred times smaller.",
             Trainings =
             [
-                new("lstm-plain", Train(new CoordinatewiseLstm.Options { Preprocessing = Preprocessing.None, OutputScale = 1 }), seeds),
+                new("lstm-plain", Train(new CoordinatewiseLstm.Options { Preprocessing = Preprocessing.None, OutputScale = 1 }),
+                    seeds),
                 new("lstm", Train(new CoordinatewiseLstm.Options()), seeds),
                 new("rnnprop", Train(new RnnProp.Options()), seeds),
             ],
@@ -52,12 +54,19 @@ public static class PublishedQuadraticsPreset
                 {
                     Task = task,
                     Instances = 2000,
-                    Tuning = new() { Instances = quick ? 4000 : 20_000, Rungs = quick ? 3 : 1, FromExponent = -1, ToExponent = 1 },
+                    Tuning = new()
+                    {
+                        Instances = quick ? 4000 : 20_000,
+                        Rungs = quick ? 3 : 1,
+                        FromExponent = -1,
+                        ToExponent = 1
+                    },
                     Contestants = Baselines.Contestants(Baselines.WithHeavyBall),
                 }, learned),
             ],
             Claims = [new(Functions, learned, Baselines.WithHeavyBall, 100, Seeds.Median, 1.0)],
-            Published = [new(Functions, "lstm-plain", 100, null, 0.083, 1 / Batch), new(Functions, "adam", 100, null, 0.87, 1 / Batch)],
+            Published = [new(Functions, "lstm-plain", 100, null, 0.083, 1 / Batch),
+                new(Functions, "adam", 100, null, 0.87, 1 / Batch)],
         };
     }
 }

@@ -17,23 +17,25 @@ public static class QuadraticsPreset
     static PresetPlan Plan(PresetSize size)
     {
         var quick = size == PresetSize.Quick;
-        TrainingSpec Train(LearnedOptimizerOptions optimizer, int epochs = 1000, int validated = 512, double? clip = null) => new()
-        {
-            Task = new QuadraticTask.Options(),
-            Optimizer = optimizer,
-            Training = new()
+        TrainingSpec Train(LearnedOptimizerOptions optimizer, int epochs = 1000, int validated = 512, double? clip = null) =>
+            new()
             {
-                MetaEpochs = quick ? epochs : 10 * epochs,
-                MetaOptimizer = new() { LearningRate = 0.003, ClipNorm = clip },
-                Validation = new() { Every = 25, Instances = quick ? validated : 4000 },
-            },
-        };
+                Task = new QuadraticTask.Options(),
+                Optimizer = optimizer,
+                Training = new()
+                {
+                    MetaEpochs = quick ? epochs : 10 * epochs,
+                    MetaOptimizer = new() { LearningRate = 0.003, ClipNorm = clip },
+                    Validation = new() { Every = 25, Instances = quick ? validated : 4000 },
+                },
+            };
         IReadOnlyList<long> seeds = quick ? [1, 2, 3] : [1, 2, 3, 4, 5];
         string[] learned = ["lstm", "lstm-gac", "rnnprop"];
         return new()
         {
             Minutes = quick ? 6 : 100,
-            Notes = "The learned optimizers see the preprocessed gradient (appendix A) and scale their update by 0.1; the paper used neither here. "
+            Notes = "The learned optimizers see the preprocessed gradient (appendix A) and scale their update by 0.1; the paper "
+                + "used neither here. "
                 + "L-BFGS, which never saw these functions, is far ahead of everybody: without noise, curvature is all.",
             Trainings =
             [
@@ -50,7 +52,8 @@ public static class QuadraticsPreset
                     Task = new QuadraticTask.Options(),
                     Instances = quick ? 2000 : 10_000,
                     Tuning = new() { Instances = 20_000, Rungs = quick ? 3 : 1 },
-                    Contestants = Baselines.Contestants(quick ? [.. Baselines.WithHeavyBall, "l-bfgs", "bfgs"] : Baselines.WithQuasiNewton),
+                    Contestants =
+                        Baselines.Contestants(quick ? [.. Baselines.WithHeavyBall, "l-bfgs", "bfgs"] : Baselines.WithQuasiNewton),
                 }, [.. learned, "ntm-bfgs"]),
             ],
             Claims =

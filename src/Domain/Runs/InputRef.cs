@@ -10,7 +10,9 @@ namespace MetaOpt.Runs;
 /// <param name="Source">Whose id it is.</param>
 public sealed record InputRef(string Pointer, Guid Id, string Artifact, InputSource Source)
 {
-    /// <summary>Finds every field marked with <see cref="InputAttribute"/> that has a value, in the order of the fields.</summary>
+    /// <summary>
+    /// Finds every field marked with <see cref="InputAttribute"/> that has a value, in the order of the fields.
+    /// </summary>
     internal static IEnumerable<InputRef> Of(object record, string pointer = "")
     {
         foreach (var (name, field) in SpecTypes.Fields(record.GetType()))

@@ -2,15 +2,20 @@ using System.Text.Json.Nodes;
 
 namespace MetaOpt.Runs;
 
-/// <summary>What an executing run tells the outside, in order. Its only output.</summary>
+/// <summary>An event of an executing run. Events in order are its only output.</summary>
 public abstract record RunEvent
 {
     RunEvent() { }
 
-    /// <summary>One point of a named trajectory. Steps of one series strictly increase over the whole run, resumes included.</summary>
+    /// <summary>
+    /// One point of a named trajectory. Steps of one series strictly increase over the whole run, resumes included.
+    /// </summary>
     public sealed record Point(string Series, long Step, double Value) : RunEvent;
 
-    /// <summary><paramref name="Done"/> of <paramref name="Total"/> units of work (meta-steps in training); <paramref name="Phase"/> says which.</summary>
+    /// <summary>
+    /// <paramref name="Done"/> of <paramref name="Total"/> units of work (meta-steps in training); <paramref name="Phase"/> says
+    /// which.
+    /// </summary>
     public sealed record Progress(string Phase, long Done, long Total) : RunEvent;
 
     /// <summary>

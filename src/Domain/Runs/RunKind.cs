@@ -4,8 +4,9 @@ using MetaOpt.Evaluation;
 namespace MetaOpt.Runs;
 
 /// <summary>
-/// The catalogue's entry of a kind of run: all that the service, the command line and the dashboard know of it. A kind's name stands in its own
-/// folder and nowhere else. What a single run needs of a worker, what it reads and what it costs, its specification says.
+/// The catalogue's entry of a kind of run: all that the service, the command line and the dashboard know of it. A kind's name
+/// stands in its own folder and nowhere else. What a single run needs of a worker, what it reads and what it costs, its
+/// specification says.
 /// </summary>
 /// <param name="Name">Lower case, words joined by hyphens: <c>kind</c> of a submission.</param>
 /// <param name="Summary">One sentence for people.</param>
@@ -35,7 +36,9 @@ public abstract record RunKind(string Name, string Summary, Type Spec, Type Resu
     /// <summary>Sums a stored result up in one number, for lists; null where it has none.</summary>
     public abstract Headline? HeadlineOf(JsonElement? result);
 
-    /// <summary>Reads what a run measured of optimizers; null where the rows cannot be read, and <paramref name="reason"/> then says why.</summary>
+    /// <summary>
+    /// Reads what a run measured of optimizers; null where the rows cannot be read, and <paramref name="reason"/> then says why.
+    /// </summary>
     public abstract Measurement? TryMeasure(JsonElement spec, JsonElement? result, out string reason);
 
     /// <summary>Prepares a drawing of a run's optimizers; null where the result cannot be read.</summary>
@@ -51,17 +54,19 @@ public sealed record RunKind<TSpec, TResult>(string Name, string Summary, RunExa
     /// <summary>Sums a result up in one number, for lists.</summary>
     public Func<TResult, Headline?> Headline { get; init; } = _ => null;
 
-    /// <summary>Reads what was measured, from the specification as it is stored and the result; null: the kind ranks nothing.</summary>
+    /// <summary>
+    /// Reads what was measured, from the specification as it is stored and the result; null: the kind ranks nothing.
+    /// </summary>
     public Func<JsonElement, TResult?, (Measurement? Found, string Reason)>? Measure { get; init; }
 
     /// <summary>Prepares a drawing of the run's optimizers; null: the kind has none.</summary>
-    public Func<TSpec, TResult, PortraitPlan?>? Portrait { get; init; }
+    public Func<TSpec, TResult, PortraitPlan?>? UpdateResponse { get; init; }
 
     /// <inheritdoc/>
     public override bool IsRanked => Measure is not null;
 
     /// <inheritdoc/>
-    public override bool HasPortrait => Portrait is not null;
+    public override bool HasPortrait => UpdateResponse is not null;
 
     /// <inheritdoc/>
     public override Headline? HeadlineOf(JsonElement? result) => Read(result) is { } read ? Headline(read) : null;
@@ -69,13 +74,15 @@ public sealed record RunKind<TSpec, TResult>(string Name, string Summary, RunExa
     /// <inheritdoc/>
     public override Measurement? TryMeasure(JsonElement spec, JsonElement? result, out string reason)
     {
-        (var found, reason) = Measure is { } measure ? measure(spec, Read(result)) : (null, $"runs of the kind {Name} rank nothing");
+        (var found, reason) = Measure is { } measure
+            ? measure(spec, Read(result))
+            : (null, $"runs of the kind {Name} rank nothing");
         return found;
     }
 
     /// <inheritdoc/>
     public override PortraitPlan? PlanPortrait(RunSpec spec, JsonElement? result) =>
-        Portrait is { } portrait && Read(result) is { } read ? portrait((TSpec)spec, read) : null;
+        UpdateResponse is { } portrait && Read(result) is { } read ? portrait((TSpec)spec, read) : null;
 
     static TResult? Read(JsonElement? result) => (TResult?)RunResult.TryRead(typeof(TResult), result);
 }

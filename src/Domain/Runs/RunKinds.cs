@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace MetaOpt.Runs;
 
-/// <summary>The kinds of runs that a process knows, in the order of registration. It never changes: a process is given its list when it starts.</summary>
+/// <summary>
+/// The kinds of runs that a process knows, in the order of registration. It never changes: a process is given its list when it
+/// starts.
+/// </summary>
 public sealed class RunKinds(params IReadOnlyList<RunKind> entries)
 {
     /// <summary>The entries.</summary>
@@ -19,7 +22,8 @@ public sealed class RunKinds(params IReadOnlyList<RunKind> entries)
 
     /// <summary>Finds the entry of a specification.</summary>
     public RunKind Of(RunSpec spec) => entries.FirstOrDefault(k => k.Spec == spec.GetType())
-        ?? throw new InvalidOperationException($"{spec.GetType()} is not registered as a kind of run; add its entry to Catalog.cs.");
+        ?? throw new InvalidOperationException(
+            $"{spec.GetType()} is not registered as a kind of run; add its entry to Catalog.cs.");
 
     /// <summary>The kinds whose runs store an artifact that other runs read from them.</summary>
     public IEnumerable<RunKind> MakersOf(string artifact) => entries.Where(k => k.Makes.Any(m => m.Artifact == artifact));

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace MetaOpt.Runs;
 
-/// <summary>What came out of a run, as it is stored. A property is a field of the JSON document, in camelCase.</summary>
+/// <summary>The result of a run, as it is stored. A property is a field of the JSON document, in camelCase.</summary>
 public abstract record RunResult
 {
     static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web);
@@ -17,8 +17,8 @@ public abstract record RunResult
     public JsonObject ToJson() => (JsonObject)JsonSerializer.SerializeToNode(this, GetType(), s_json)!;
 
     /// <summary>
-    /// Reads a stored document; null where it does not fit <paramref name="type"/>, as a row of another version may. Fields that it lacks have their
-    /// defaults.
+    /// Reads a stored document; null where it does not fit <paramref name="type"/>, as a row of another version may. Fields that
+    /// it lacks have their defaults.
     /// </summary>
     internal static RunResult? TryRead(Type type, JsonElement? document)
     {

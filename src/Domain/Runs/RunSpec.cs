@@ -4,7 +4,9 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Runs;
 
-/// <summary>A closed and bounded description of what a run computes. Each kind of run has a record of its own, see <see cref="RunKind"/>.</summary>
+/// <summary>
+/// A closed and bounded description of what a run computes. Each kind of run has a record of its own, see <see cref="RunKind"/>.
+/// </summary>
 public abstract record RunSpec
 {
     /// <summary>Every random number of the run is a function of it.</summary>
@@ -12,14 +14,14 @@ public abstract record RunSpec
     public long Seed { get; init; }
 
     /// <summary>
-    /// Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>, or <c>torch-cpu</c> or <c>torch-cuda</c>, for which the run
-    /// waits for a worker that has it.
+    /// Kernel set: <c>auto</c> (the worker's best), <c>simd</c> or <c>scalar</c>, or <c>torch-cpu</c> or <c>torch-cuda</c>, for
+    /// which the run waits for a worker that has it.
     /// </summary>
     public KernelChoice Kernels { get; init; } = KernelChoice.Auto;
 
     /// <summary>
-    /// Numbers in which the optimizee's products are multiplied; bfloat16 needs a kernel set that has it (torch-cpu, torch-cuda). The task
-    /// torchscript computes in those that its module's file has.
+    /// Numbers in which the optimizee's products are multiplied; bfloat16 needs a kernel set that has it (torch-cpu, torch-cuda).
+    /// The task torchscript computes in those that its module's file has.
     /// </summary>
     public Precision Precision { get; init; } = Precision.Float32;
 
@@ -27,23 +29,26 @@ public abstract record RunSpec
     public abstract CostPrediction PredictCost();
 
     /// <summary>
-    /// Data that a worker must have for it, by the name that the worker lists it under: a dataset, or a network beside a dataset. Null: none. The
-    /// kernel set that it needs is <see cref="Kernels"/>.
+    /// Data that a worker must have for it, by the name that the worker lists it under: a dataset, or a network beside a dataset.
+    /// Null: none. The kernel set that it needs is <see cref="Kernels"/>.
     /// </summary>
     public virtual string? RequiredData => null;
 
-    /// <summary>Finds the artifacts that the run reads: the fields marked with <see cref="InputAttribute"/> that have a value.</summary>
+    /// <summary>
+    /// Finds the artifacts that the run reads: the fields marked with <see cref="InputAttribute"/> that have a value.
+    /// </summary>
     public IEnumerable<InputRef> FindInputs() => InputRef.Of(this);
 
     /// <summary>
     /// Executes lazily: work is done while the events are enumerated. Pure: same inputs and kernel set, same events.
-    /// Stops at the next step boundary when <paramref name="cancel"/> fires, after yielding a last <see cref="RunEvent.ResumePoint"/>.
+    /// Stops at the next step boundary when <paramref name="cancel"/> fires, after yielding a last
+    /// <see cref="RunEvent.ResumePoint"/>.
     /// </summary>
     /// <exception cref="SpecException">The specification asks for something impossible.</exception>
     public abstract IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel);
 }
 
-/// <summary>What an execution is given besides its specification.</summary>
+/// <summary>Inputs of an execution besides its specification.</summary>
 /// <param name="Kernels">The kernel set to compute with.</param>
 /// <param name="Datasets">Finds a dataset by name.</param>
 /// <param name="Checkpoints">
@@ -68,11 +73,12 @@ public sealed record RunInputs(
         }
         catch (Exception damaged) when (damaged is not (SpecException or OutOfMemoryException))
         {
-            throw new SpecException("/resumePoint", $"is damaged and cannot be continued from: {damaged.Message} Fork the run to begin anew.");
+            throw new SpecException("/resumePoint",
+                $"is damaged and cannot be continued from: {damaged.Message} Fork the run to begin anew.");
         }
     }
 
-    /// <summary>What every execution of <paramref name="spec"/> on <paramref name="task"/> says of itself first.</summary>
+    /// <summary>The first event of every execution of <paramref name="spec"/> on <paramref name="task"/>: its metadata.</summary>
     internal JsonObject Facts(RunSpec spec, ITask task)
     {
         var facts = new JsonObject
@@ -118,6 +124,8 @@ public enum Precision
 /// <param name="Reducible">Pointers of the fields to lower, the most effective first.</param>
 public sealed record CostPrediction(long Bytes, double Seconds, IReadOnlyList<string> Reducible)
 {
-    /// <summary>Bytes of a process that computes next to nothing: the runtime, compiled code, a few arenas. Part of every prediction.</summary>
+    /// <summary>
+    /// Bytes of a process that computes next to nothing: the runtime, compiled code, a few arenas. Part of every prediction.
+    /// </summary>
     public const long ProcessBytes = 100L << 20;
 }

@@ -3,9 +3,13 @@ namespace MetaOpt.Runs;
 /// <summary>Where a run stands; see docs/run-states.md.</summary>
 public enum RunState
 {
-    /// <summary>Waits to be claimed: freshly submitted, handed back by a worker, or taken from a dead one by the reaper.</summary>
+    /// <summary>
+    /// Waits to be claimed: freshly submitted, handed back by a worker, or taken from a dead one by the reaper.
+    /// </summary>
     Queued,
-    /// <summary>A worker holds its lease. Holds exactly while a lease is held; a crash leaves it so until the lease expires.</summary>
+    /// <summary>
+    /// A worker holds its lease. Holds exactly while a lease is held; a crash leaves it so until the lease expires.
+    /// </summary>
     Running,
     /// <summary>The worker finished it. Final.</summary>
     Succeeded,

@@ -4,9 +4,9 @@ using MetaOpt.Compute;
 namespace MetaOpt.Runs;
 
 /// <summary>
-/// The state of a computation at a resume point: named whole numbers, numbers and tensors in one safetensors file, whose layout is
-/// in docs/checkpoint-format.md. What has a state says once what belongs to it, in a method that calls <c>Keep</c> for each field; the
-/// snapshot is either being written, and takes the fields' values, or was read, and gives them theirs.
+/// The state of a computation at a resume point: named whole numbers, numbers and tensors in one safetensors file, whose layout
+/// is in docs/checkpoint-format.md. What has a state says once what belongs to it, in a method that calls <c>Keep</c> for each
+/// field; the snapshot is either being written, and takes the fields' values, or was read, and gives them theirs.
 /// </summary>
 public sealed class Snapshot
 {

@@ -9,7 +9,9 @@ namespace MetaOpt.Tasks;
 /// </summary>
 public sealed class AckleyTask(AckleyTask.Options options) : ITask
 {
-    /// <summary>Below the root, so that its derivative at the minimum is 0 and not 0 / 0; far too small to change a value.</summary>
+    /// <summary>
+    /// Below the root, so that its derivative at the minimum is 0 and not 0 / 0; far too small to change a value.
+    /// </summary>
     const double Tiny = 1e-30;
 
     /// <summary>For the catalogue.</summary>

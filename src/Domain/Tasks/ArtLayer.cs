@@ -34,7 +34,8 @@ public sealed record ArtLayer(
         for (var scale = 0; scale < scales; scale++)
         {
             var weights = new float[kernel * kernel * 3 * filters];
-            new RandomStream(BankSeed, Split.Train, Purpose.Instance, (uint)scale).FillNormal(weights.AsSpan(), Math.Sqrt(2.0 / (3 * kernel * kernel)));
+            new RandomStream(BankSeed, Split.Train, Purpose.Instance, (uint)scale)
+                .FillNormal(weights.AsSpan(), Math.Sqrt(2.0 / (3 * kernel * kernel)));
             layers[scale] = new(kernel, 3, filters, weights, null, scale > 0, true, true, scale == Math.Min(1, scales - 1));
         }
         return layers;
@@ -59,10 +60,13 @@ public sealed record ArtLayer(
             (block, inBlock) = halved ? (block + 1, 1) : (block, inBlock + 1);
             var (filters, biases) = (weights[$"features.{place}.weight"], weights[$"features.{place}.bias"]);
             if (biases.Length is < 1 or > MostOutputs)
-                throw new FormatException($"Tensor 'features.{place}.bias' has {biases.Length} values; 1 to {MostOutputs} are allowed.");
+                throw new FormatException(
+                    $"Tensor 'features.{place}.bias' has {biases.Length} values; 1 to {MostOutputs} are allowed.");
             if (filters.Length != 9L * inputs * biases.Length)
-                throw new FormatException($"Tensor 'features.{place}.weight' has {filters.Length} values, not {biases.Length} x {inputs} x 3 x 3.");
-            var layer = new ArtLayer(3, inputs, biases.Length, Turned(filters, inputs, biases.Length), biases, halved, false, inBlock == 1, block == 4 && inBlock == 2);
+                throw new FormatException(
+                    $"Tensor 'features.{place}.weight' has {filters.Length} values, not {biases.Length} x {inputs} x 3 x 3.");
+            var layer = new ArtLayer(3, inputs, biases.Length, Turned(filters, inputs, biases.Length), biases, halved, false,
+                inBlock == 1, block == 4 && inBlock == 2);
             layers.Add(layers.Count == 0 ? layer.OnTheta() : layer);
             inputs = biases.Length;
         }
@@ -80,7 +84,8 @@ public sealed record ArtLayer(
     }
 
     /// <summary>
-    /// The same function of theta = pixel - 1/2: the normalisation of pixels becomes part of the filters. Around the image is grey.
+    /// The same function of theta = pixel - 1/2: the normalisation of pixels becomes part of the filters. Around the image is
+    /// grey.
     /// </summary>
     ArtLayer OnTheta()
     {

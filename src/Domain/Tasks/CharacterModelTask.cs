@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = mean cross-entropy, in nats a character, with which a small recurrent network predicts the next character, on a random
-/// mini-batch of pieces of a text. The state is zero where a piece begins. Instances differ in theta_0 and mini-batches.
+/// f(theta) = mean cross-entropy, in nats a character, with which a small recurrent network predicts the next character, on a
+/// random mini-batch of pieces of a text. The state is zero where a piece begins. Instances differ in theta_0 and mini-batches.
 /// </summary>
 public sealed class CharacterModelTask(CharacterModelTask.Options options, Dataset text) : ITask
 {
@@ -18,7 +18,7 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
     /// <summary>Options of <c>character-model</c>.</summary>
     public sealed record Options : TaskOptions
     {
-        /// <summary>What is read.</summary>
+        /// <summary>The text that is read.</summary>
         public TextDataset Dataset { get; init; } = TextDataset.Grammar;
 
         /// <summary>The recurrent layer.</summary>
@@ -49,7 +49,8 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
         {
             var (gates, characters) = (GatesOf(Cell) * Units, CharacterText.Characters);
             var parameters = gates * (characters + Units + 1) + characters * (Units + 1);
-            return new(parameters, 4L * (4L * parameters + 8L * Batch * Length * (gates + 2 * characters)), 6.0 * Batch * Length * parameters);
+            return new(parameters, 4L * (4L * parameters + 8L * Batch * Length * (gates + 2 * characters)),
+                6.0 * Batch * Length * parameters);
         }
 
         /// <inheritdoc/>
@@ -95,7 +96,8 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
         {
             var (units, characters, width) = (options.Units, text.Classes, GatesOf(options.Cell) * options.Units);
             var parameters = new ThetaReader<T>(tape, theta);
-            var (input, recurrent, bias) = (parameters.Next(characters, width), parameters.Next(units, width), parameters.Next(1, width));
+            var (input, recurrent, bias) = (parameters.Next(characters, width), parameters.Next(units, width),
+                parameters.Next(1, width));
             var (output, outputBias) = (parameters.Next(units, characters), parameters.Next(1, characters));
             var labels = Draw(tape, step);
             var h = tape.Zeros(new Shape(count, options.Batch, units));
@@ -118,7 +120,9 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
 
         public void Dispose() { }
 
-        /// <summary>Characters' numbers [L + 1, B batch] of inner step <paramref name="step"/>; only the test split reads the test part.</summary>
+        /// <summary>
+        /// Characters' numbers [L + 1, B batch] of inner step <paramref name="step"/>; only the test split reads the test part.
+        /// </summary>
         Tensor<T> Draw(Tape<T> tape, int step)
         {
             var source = _address.Split == Split.Test ? text.Test : text.Train;
@@ -128,12 +132,15 @@ public sealed class CharacterModelTask(CharacterModelTask.Options options, Datas
             {
                 var stream = _address.Stream(Purpose.MiniBatch, row / options.Batch, step);
                 var start = stream.Index((uint)(row % options.Batch), source.Count - options.Length);
-                for (var t = 0; t <= options.Length; t++) characters.Span[t * _rows + row] = T.CreateTruncating(source.Labels[start + t]);
+                for (var t = 0; t <= options.Length; t++)
+                    characters.Span[t * _rows + row] = T.CreateTruncating(source.Labels[start + t]);
             }
             return labels;
         }
 
-        /// <summary>The new h [B, batch, H] for gates [B, batch, 4 H] before their nonlinearities; c is the cells' state.</summary>
+        /// <summary>
+        /// The new h [B, batch, H] for gates [B, batch, 4 H] before their nonlinearities; c is the cells' state.
+        /// </summary>
         Tensor<T> Lstm(Tape<T> tape, Tensor<T> gates, ref Tensor<T> c)
         {
             var (input, forget) = (tape.Sigmoid(Gate(0)), tape.Sigmoid(Gate(1)));

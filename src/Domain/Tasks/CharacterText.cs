@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// Text for <see cref="CharacterModelTask"/>, as numbers of characters in a small alphabet. It comes as a <see cref="Dataset"/> of
-/// 1 x 1 images: label i is the number of character i, pixel i its ASCII code.
+/// Text for <see cref="CharacterModelTask"/>, as numbers of characters in a small alphabet. It comes as a <see cref="Dataset"/>
+/// of 1 x 1 images: label i is the number of character i, pixel i its ASCII code.
 /// </summary>
 public static class CharacterText
 {
@@ -14,7 +14,8 @@ public static class CharacterText
 
     const string Alphabet = " abcdefghijklmnopqrstuvwxyz.,'0*";
     const int GrammarTrain = 200_000, GrammarTest = 40_000;
-    static readonly Lazy<Dataset> s_grammar = new(() => Dataset("grammar", Generate(0, GrammarTrain), Generate(1, GrammarTest), "generated"));
+    static readonly Lazy<Dataset> s_grammar =
+        new(() => Dataset("grammar", Generate(0, GrammarTrain), Generate(1, GrammarTest), "generated"));
 
     /// <summary>V, the size of the alphabet.</summary>
     public static int Characters => Alphabet.Length;
@@ -50,9 +51,11 @@ public static class CharacterText
         static char Known(int value) => value < 128 && Alphabet.Contains((char)value) ? (char)value : '*';
     }
 
-    static Dataset Dataset(string name, string train, string test, string sha256) => new(name, 1, 1, Characters, Part(train), Part(test), sha256);
+    static Dataset Dataset(string name, string train, string test, string sha256) =>
+        new(name, 1, 1, Characters, Part(train), Part(test), sha256);
 
-    static LabelledImages Part(string text) => new(Encoding.ASCII.GetBytes(text), [.. text.Select(c => (byte)Alphabet.IndexOf(c))]);
+    static LabelledImages Part(string text) =>
+        new(Encoding.ASCII.GetBytes(text), [.. text.Select(c => (byte)Alphabet.IndexOf(c))]);
 
     static string Generate(uint part, int length)
     {
@@ -66,7 +69,8 @@ public static class CharacterText
     {
         const int Deepest = 2;
 
-        static readonly string[] s_nouns = ["cat", "dog", "farmer", "teacher", "river", "garden", "ship", "child", "stone", "letter", "song", "house"];
+        static readonly string[] s_nouns = ["cat", "dog", "farmer", "teacher", "river", "garden", "ship", "child", "stone",
+            "letter", "song", "house"];
         static readonly string[] s_adjectives = ["old", "small", "green", "quiet", "strange", "happy", "cold", "bright"];
         static readonly string[] s_transitive = ["see", "follow", "like", "find", "forget", "paint", "know", "hear"];
         static readonly string[] s_intransitive = ["sleep", "sing", "wait", "fall", "run", "dream"];

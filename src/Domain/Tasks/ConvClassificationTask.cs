@@ -94,7 +94,8 @@ public sealed class ConvClassificationTask : ITask
     {
         public IReadOnlyList<ParameterTensor> Parameters =>
         [
-            new($"{Name}/weights", new Shape(Inputs, Outputs)) { Group = Convolution is null ? ParameterGroup.Other : ParameterGroup.Convolution },
+            new($"{Name}/weights",
+                new Shape(Inputs, Outputs)) { Group = Convolution is null ? ParameterGroup.Other : ParameterGroup.Convolution },
             .. Normalised ? new[] { new ParameterTensor(Name + GammaSuffix, new Shape(Outputs)) } : [],
             new(Normalised ? $"{Name}/beta" : $"{Name}/biases", new Shape(Outputs)),
         ];
@@ -106,8 +107,8 @@ public sealed class ConvClassificationTask : ITask
     readonly Sizes[] _layers;
 
     /// <summary>
-    /// The task on <paramref name="dataset"/>; theta is, layer by layer, weights [rows x columns x channels, filters] or [inputs, units],
-    /// then gamma and beta of the normalisation, or biases.
+    /// The task on <paramref name="dataset"/>; theta is, layer by layer, weights [rows x columns x channels, filters] or [inputs,
+    /// units], then gamma and beta of the normalisation, or biases.
     /// </summary>
     public ConvClassificationTask(Options options, Dataset dataset)
     {

@@ -10,7 +10,8 @@ namespace MetaOpt.Tasks;
 /// <param name="Train">Meta-training, validation and tuning batches come from here.</param>
 /// <param name="Test">Batches of the final report come from here.</param>
 /// <param name="Sha256">Hash over the files it was read from, lower-case hex: part of a run's metadata.</param>
-public sealed record Dataset(string Name, int Rows, int Columns, int Classes, LabelledImages Train, LabelledImages Test, string Sha256)
+public sealed record Dataset(string Name, int Rows, int Columns, int Classes, LabelledImages Train, LabelledImages Test,
+    string Sha256)
 {
     /// <summary>1: grey; 3: red, green and blue, which lie side by side for each pixel.</summary>
     public int Channels { get; init; } = 1;
@@ -18,10 +19,14 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     /// <summary>Bytes of one image: rows x columns x channels.</summary>
     public int ImageElements => Rows * Columns * Channels;
 
-    /// <summary>Pictures with names, [rows, columns, channels] each, that are in neither part: see <see cref="NeuralArtTask"/>.</summary>
+    /// <summary>
+    /// Pictures with names, [rows, columns, channels] each, that are in neither part: see <see cref="NeuralArtTask"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, byte[]> Styles { get; init; } = ReadOnlyDictionary<string, byte[]>.Empty;
 
-    /// <summary>How it differs from the published dataset of its name, for people; null: it does not, or none is published.</summary>
+    /// <summary>
+    /// How it differs from the published dataset of its name, for people; null: it does not, or none is published.
+    /// </summary>
     public string? Difference { get; init; }
 
     /// <summary>Weights of a network that came with the images, or null.</summary>
@@ -31,7 +36,8 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     public INetwork? Network { get; init; }
 
     /// <summary>
-    /// The images whose label is one of <paramref name="labels"/>, relabelled 0, 1, .. in that order; an empty list: all as they are.
+    /// The images whose label is one of <paramref name="labels"/>, relabelled 0, 1, .. in that order; an empty list: all as they
+    /// are.
     /// </summary>
     /// <exception cref="SpecException">One of the two parts has no such image.</exception>
     public Dataset Only(IReadOnlyList<int> labels) => labels.Count == 0
@@ -42,15 +48,16 @@ public sealed record Dataset(string Name, int Rows, int Columns, int Classes, La
     {
         var (places, size) = (labels.ToArray(), ImageElements);
         int[] rows = [.. Enumerable.Range(0, images.Count).Where(row => Array.IndexOf(places, images.Labels[row]) >= 0)];
-        if (rows.Length == 0) throw new SpecException("/task/labels", $"{Name} has no {part} image labelled {string.Join(", ", labels)}.");
+        if (rows.Length == 0)
+            throw new SpecException("/task/labels", $"{Name} has no {part} image labelled {string.Join(", ", labels)}.");
         var pixels = new byte[rows.Length * size];
         for (var i = 0; i < rows.Length; i++) images.Pixels.AsSpan(rows[i] * size, size).CopyTo(pixels.AsSpan(i * size));
         return new(pixels, [.. rows.Select(row => (byte)Array.IndexOf(places, images.Labels[row]))]);
     }
 
     /// <summary>
-    /// Each image averaged, channel by channel, over squares of <paramref name="size"/> x <paramref name="size"/> pixels, rounded to the nearest byte;
-    /// what is left over at the right and the bottom is cut off.
+    /// Each image averaged, channel by channel, over squares of <paramref name="size"/> x <paramref name="size"/> pixels, rounded
+    /// to the nearest byte; what is left over at the right and the bottom is cut off.
     /// </summary>
     public Dataset Pooled(int size) => size == 1
         ? this

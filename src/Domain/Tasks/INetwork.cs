@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// A network from a file, whose parameters are given anew with each evaluation: what <see cref="TorchScriptTask"/> optimises. Workers built
-/// with libtorch can read one.
+/// A network from a file, whose parameters are given anew with each evaluation: what <see cref="TorchScriptTask"/> optimises.
+/// Workers built with libtorch can read one.
 /// </summary>
 public interface INetwork
 {
@@ -27,7 +27,8 @@ public interface INetwork
     /// <param name="seeds">[B], for what each instance's network draws itself, for example dropout's masks.</param>
     /// <param name="losses">Overwritten: each instance's mean softmax cross-entropy, [B].</param>
     /// <param name="gradients">Overwritten: that loss's derivative by the instance's row of theta, [B, P].</param>
-    /// <exception cref="SpecException">The network takes no such images, or gives something else than logits [batch, classes].</exception>
+    /// <exception cref="SpecException">The network takes no such images, or gives something else than logits [batch,
+    /// classes].</exception>
     void Evaluate<T>(
         IKernels<T> kernels, Tensor<T> theta, Tensor<T> images, Tensor<T> labels, int classes, ReadOnlySpan<long> seeds,
         Tensor<T> losses, Tensor<T> gradients)

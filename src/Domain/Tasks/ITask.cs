@@ -23,7 +23,7 @@ public abstract record TaskOptions
     public abstract ITask Create(Func<string, Dataset> datasets);
 }
 
-/// <summary>What one instance of a task costs.</summary>
+/// <summary>The cost of one instance of a task.</summary>
 /// <param name="Coordinates">P.</param>
 /// <param name="BytesPerInstance">Memory of an instance while its loss and gradient are computed.</param>
 /// <param name="FlopsPerEvaluation">Floating-point operations of one loss with its gradient.</param>
@@ -36,7 +36,7 @@ public sealed record ParameterTensor(string Name, Shape Shape)
     public ParameterGroup Group { get; init; }
 }
 
-/// <summary>What a tensor of theta is, see <see cref="Learned.PerGroup"/>.</summary>
+/// <summary>The role of a tensor of theta, see <see cref="Learned.Partitioned"/>.</summary>
 public enum ParameterGroup
 {
     /// <summary>Nothing in particular.</summary>
@@ -54,12 +54,12 @@ public interface ITask
     /// <summary>P, the number of coordinates of theta.</summary>
     int Coordinates => Parameters.Sum(p => p.Shape.Count);
 
-    /// <summary>What a reader of results must know and the options do not say, by name; becomes part of a run's metadata.</summary>
+    /// <summary>Facts that the options do not tell, by name; becomes part of a run's metadata.</summary>
     IReadOnlyDictionary<string, string> Facts => ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>
-    /// Points of theta's space to look at beside the results on the first <paramref name="instances"/> test instances, by name; for neural art the
-    /// style and the content pictures.
+    /// Points of theta's space to look at beside the results on the first <paramref name="instances"/> test instances, by name;
+    /// for neural art the style and the content pictures.
     /// </summary>
     IReadOnlyList<(string Name, float[] Theta)> Landmarks(int instances) => [];
 
@@ -76,7 +76,9 @@ public interface ITaskInstances<T> : IDisposable where T : unmanaged, IBinaryFlo
     /// <summary>B.</summary>
     int Count { get; }
 
-    /// <summary>Draws instances first .. first + B - 1 of <paramref name="split"/>. The same address gives the same instance always.</summary>
+    /// <summary>
+    /// Draws instances first .. first + B - 1 of <paramref name="split"/>. The same address gives the same instance always.
+    /// </summary>
     void Draw(ulong seed, Split split, int first);
 
     /// <summary>Overwrites <paramref name="theta"/> [B, P] with each instance's theta_0.</summary>
@@ -89,14 +91,15 @@ public interface ITaskInstances<T> : IDisposable where T : unmanaged, IBinaryFlo
     Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step);
 }
 
-/// <summary>What everybody asks of instances.</summary>
+/// <summary>The part of instances that does not depend on the number type.</summary>
 public static class TaskInstances
 {
     /// <summary>
-    /// f(theta) of each instance, [B], and each one's own gradient, [B, P], of inner step <paramref name="step"/>. Both live on the tape, which is
-    /// reset before, until it is reset again.
+    /// f(theta) of each instance, [B], and each one's own gradient, [B, P], of inner step <paramref name="step"/>. Both live on
+    /// the tape, which is reset before, until it is reset again.
     /// </summary>
-    public static (Tensor<T> Losses, Tensor<T> Gradient) LossAndGradient<T>(this ITaskInstances<T> instances, Tape<T> tape, Tensor<T> theta, int step)
+    public static (Tensor<T> Losses, Tensor<T> Gradient) LossAndGradient<T>(this ITaskInstances<T> instances, Tape<T> tape,
+        Tensor<T> theta, int step)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         tape.Reset();
@@ -108,21 +111,28 @@ public static class TaskInstances
     }
 }
 
-/// <summary>Where the drawn instances' random numbers come from: instance b of a batch is number first + b of its split.</summary>
+/// <summary>
+/// Where the drawn instances' random numbers come from: instance b of a batch is number first + b of its split.
+/// </summary>
 readonly record struct InstanceAddress(ulong Seed, Split Split, int First)
 {
     /// <summary>The stream of instance <paramref name="b"/> for <paramref name="purpose"/>.</summary>
     public RandomStream Stream(Purpose purpose, int b, int step = 0) => new(Seed, Split, purpose, (uint)(First + b), (uint)step);
 
-    /// <summary>Overwrites row b of <paramref name="rows"/>, whose first axis counts instances, with instance b's numbers from N(0, deviation squared).</summary>
-    public void FillNormal<T>(Purpose purpose, Tensor<T> rows, double deviation, int step = 0) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    /// <summary>
+    /// Overwrites row b of <paramref name="rows"/>, whose first axis counts instances, with instance b's numbers from N(0,
+    /// deviation squared).
+    /// </summary>
+    public void FillNormal<T>(Purpose purpose, Tensor<T> rows, double deviation, int step = 0)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         using var values = rows.Write();
         for (var b = 0; b < rows.Shape.D0; b++) Stream(purpose, b, step).FillNormal(values.Row(b), deviation);
     }
 
     /// <summary>The same with numbers from U[low, high).</summary>
-    public void FillUniform<T>(Purpose purpose, Tensor<T> rows, double low, double high, int step = 0) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public void FillUniform<T>(Purpose purpose, Tensor<T> rows, double low, double high, int step = 0)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         using var values = rows.Write();
         for (var b = 0; b < rows.Shape.D0; b++) Stream(purpose, b, step).FillUniform(values.Row(b), low, high);

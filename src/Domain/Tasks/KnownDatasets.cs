@@ -25,7 +25,9 @@ public sealed record KnownDataset(string Name, int Rows, int Columns, int Classe
 /// <summary>The datasets that a specification may name.</summary>
 public static class KnownDatasets
 {
-    /// <summary>The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998): images and labels to train and to test.</summary>
+    /// <summary>
+    /// The MNIST database of handwritten digits (LeCun, Cortes and Burges, 1998): images and labels to train and to test.
+    /// </summary>
     public static readonly KnownDataset Mnist = new("mnist", 28, 28, 10)
     {
         Files =
@@ -37,7 +39,9 @@ public static class KnownDatasets
         ],
     };
 
-    /// <summary>Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), in MNIST's form; the hashes are those of the content of Debian's package.</summary>
+    /// <summary>
+    /// Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), in MNIST's form; the hashes are those of the content of Debian's package.
+    /// </summary>
     public static readonly KnownDataset FashionMnist = new("fashion-mnist", 28, 28, 10)
     {
         Files =

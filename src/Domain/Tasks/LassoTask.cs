@@ -4,9 +4,9 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = 1/2 |W theta - y|^2 + penalty |theta|_1 with random W [rows, dimensions] and y [rows] (Tibshirani, 1996). The defaults
-/// are those of Open-L2O's <c>lasso</c> (Chen et al., 2022): 10 by 10, elements from U(0, 1), penalty 0.005, theta_0 from
-/// N(0, 0.01^2). Where a coordinate is 0 the subgradient of its |theta_i| is taken as 0.
+/// f(theta) = 1/2 |W theta - y|^2 + penalty |theta|_1 with random W [rows, dimensions] and y [rows] (Tibshirani, 1996). The
+/// defaults are those of Open-L2O's <c>lasso</c> (Chen et al., 2022): 10 by 10, elements from U(0, 1), penalty 0.005, theta_0
+/// from N(0, 0.01^2). Where a coordinate is 0 the subgradient of its |theta_i| is taken as 0.
 /// </summary>
 public sealed class LassoTask(LassoTask.Options options) : ITask
 {
@@ -31,7 +31,7 @@ public sealed class LassoTask(LassoTask.Options options) : ITask
         [Bounds(0, 1000)]
         public double Penalty { get; init; } = 0.005;
 
-        /// <summary>What the elements of W and y are drawn from.</summary>
+        /// <summary>The distribution of the elements of W and y.</summary>
         public QuadraticDistribution Distribution { get; init; } = QuadraticDistribution.Uniform;
 
         /// <summary>theta_0 is drawn from N(0, this squared).</summary>
@@ -39,7 +39,8 @@ public sealed class LassoTask(LassoTask.Options options) : ITask
         public double InitialDeviation { get; init; } = 0.01;
 
         /// <inheritdoc/>
-        public override TaskCost PredictCost() => new(Dimensions, 4L * (Rows * (Dimensions + 8L) + 8L * Dimensions), 4.0 * Rows * Dimensions);
+        public override TaskCost PredictCost() =>
+            new(Dimensions, 4L * (Rows * (Dimensions + 8L) + 8L * Dimensions), 4.0 * Rows * Dimensions);
 
         /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new LassoTask(this);

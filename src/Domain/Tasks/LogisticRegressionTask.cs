@@ -4,10 +4,10 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(w, c) = mean over the examples of ln(1 + e^(-s (w'x + c))) + penalty/2 |w|^2: logistic regression between two clouds of points,
-/// s = -1 and s = +1, half the examples each. A cloud is a Gaussian with a random mean, from N(0, 1), and a random covariance A A',
-/// A's elements from N(0, 1 / dimensions), of the instance's own. After Li and Malik, 2017, where the means and covariances are
-/// "random" and the penalty is 0.0005.
+/// f(w, c) = mean over the examples of ln(1 + e^(-s (w'x + c))) + penalty/2 |w|^2: logistic regression between two clouds of
+/// points, s = -1 and s = +1, half the examples each. A cloud is a Gaussian with a random mean, from N(0, 1), and a random
+/// covariance A A', A's elements from N(0, 1 / dimensions), of the instance's own. After Li and Malik, 2017, where the means and
+/// covariances are "random" and the penalty is 0.0005.
 /// </summary>
 public sealed class LogisticRegressionTask(LogisticRegressionTask.Options options) : ITask
 {
@@ -38,14 +38,16 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
 
         /// <inheritdoc/>
         public override TaskCost PredictCost() =>
-            new(Dimensions + 1, 4L * (Examples * (Dimensions + 12L) + 2L * Dimensions * (Dimensions + 8)), Examples * (4.0 * Dimensions + 40));
+            new(Dimensions + 1, 4L * (Examples * (Dimensions + 12L) + 2L * Dimensions * (Dimensions + 8)),
+                Examples * (4.0 * Dimensions + 40));
 
         /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new LogisticRegressionTask(this);
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("weights", new Shape(options.Dimensions)), new("constant", new Shape(1))];
+    public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("weights", new Shape(options.Dimensions)),
+        new("constant", new Shape(1))];
 
     /// <inheritdoc/>
     public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
@@ -92,9 +94,11 @@ public sealed class LogisticRegressionTask(LogisticRegressionTask.Options option
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
             var rows = Count * _options.Examples;
-            var margins = tape.Reshape(tape.MatMul(_points, tape.Reshape(theta, new Shape(Count, _options.Dimensions + 1, 1))), new Shape(rows, 1));
+            var margins = tape.Reshape(tape.MatMul(_points, tape.Reshape(theta, new Shape(Count, _options.Dimensions + 1, 1))),
+                new Shape(rows, 1));
             // ln(1 + e^-m) is the cross-entropy of the logits (m, 0) at the first: stable for every m.
-            var errors = tape.Reshape(tape.SoftmaxCrossEntropy(tape.Pad(margins, 1, 0, 2), _first), new Shape(Count, _options.Examples));
+            var errors = tape.Reshape(tape.SoftmaxCrossEntropy(tape.Pad(margins, 1, 0, 2), _first),
+                new Shape(Count, _options.Examples));
             var mean = tape.Scale(tape.SumAxis(errors, 1), T.One / T.CreateTruncating(_options.Examples));
             var size = tape.SumAxis(tape.Square(tape.Slice(theta, 1, 0, _options.Dimensions)), 1);
             return tape.Reshape(tape.Add(mean, tape.Scale(size, T.CreateTruncating(_options.Penalty / 2))), new Shape(Count));

@@ -22,7 +22,7 @@ public sealed class MlpClassificationTask : ITask
         [Bounds(1, 4096), Length(0, 8)]
         public IReadOnlyList<int> Hidden { get; init; } = [20];
 
-        /// <summary>What follows each hidden layer.</summary>
+        /// <summary>The activation behind each hidden layer.</summary>
         public Activation Activation { get; init; } = Activation.Sigmoid;
 
         /// <summary>theta_0, weights and biases, is drawn from N(0, this squared).</summary>
@@ -82,7 +82,8 @@ public sealed class MlpClassificationTask : ITask
 
         public void Draw(ulong seed, Split split, int first) => _address = new(seed, split, first);
 
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, task._options.InitialDeviation);
+        public void InitialTheta(Tensor<T> theta) =>
+            _address.FillNormal(Purpose.InitialTheta, theta, task._options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {

@@ -5,16 +5,18 @@ namespace MetaOpt.Tasks;
 
 /// <summary>
 /// f(theta) = content weight L_content + style weight L_style + smoothness weight L_tv of the picture theta (Andrychowicz et al.,
-/// 2016, section 3.4; the losses of Gatys, Ecker and Bethge, 2016): with F_l [M, N] the activations of a fixed network at M places,
-/// L_content = 1/2 |F - F_content|^2, L_style = mean over layers of |F'F - S'S|^2 / (4 N^2 M^2), S the style's activations, and
-/// L_tv the sum of squared differences of neighbouring pixels. An instance is a content picture with noise to start from.
+/// 2016, section 3.4; the losses of Gatys, Ecker and Bethge, 2016): with F_l [M, N] the activations of a fixed network at M
+/// places, L_content = 1/2 |F - F_content|^2, L_style = mean over layers of |F'F - S'S|^2 / (4 N^2 M^2), S the style's
+/// activations, and L_tv the sum of squared differences of neighbouring pixels. An instance is a content picture with noise to
+/// start from.
 /// </summary>
 public sealed class NeuralArtTask : ITask
 {
     /// <summary>For the catalogue.</summary>
     public static readonly Entry<TaskOptions> Entry = Entry<TaskOptions>.Of<Options>(
         "neural-art",
-        "f(theta) = how far the picture theta is from a content picture's activations and a style picture's Gram matrices, and how rough.",
+        "f(theta) = how far the picture theta is from a content picture's activations and a style picture's Gram matrices, and "
+        + "how rough.",
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.4; Gatys et al., 2016, arXiv:1508.06576");
 
     /// <summary>Options of <c>neural-art</c>.</summary>
@@ -101,12 +103,14 @@ public sealed class NeuralArtTask : ITask
         (_options, _dataset) = (options, dataset);
         if (dataset.Channels != 3 || dataset.Rows != dataset.Columns || dataset.Rows < options.Resolution)
         {
-            throw new SpecException("/task/resolution", $"Pictures of {dataset.Rows} x {dataset.Columns} x {dataset.Channels} do not scale to "
+            throw new SpecException("/task/resolution",
+                $"Pictures of {dataset.Rows} x {dataset.Columns} x {dataset.Channels} do not scale to "
                 + $"{options.Resolution} x {options.Resolution} x 3.");
         }
         var names = dataset.Styles.Keys.Order(StringComparer.Ordinal).ToList();
         if (names.Count == 0 || (options.Style is { } wanted && !dataset.Styles.ContainsKey(wanted)))
-            throw new SpecException("/task/style", $"{dataset.Name} has no style picture \"{options.Style}\"; there are: {string.Join(", ", names)}.");
+            throw new SpecException("/task/style",
+                $"{dataset.Name} has no style picture \"{options.Style}\"; there are: {string.Join(", ", names)}.");
         StyleName = options.Style ?? names[0];
         _style = dataset.Styles[StyleName];
         _layers = options.Dataset == ArtDataset.Images
@@ -124,7 +128,8 @@ public sealed class NeuralArtTask : ITask
         }
         catch (FormatException wrong)
         {
-            throw new SpecException("/task/dataset", $"{dataset.Name} must come with the weights of VGG-16 or VGG-19: {wrong.Message}");
+            throw new SpecException("/task/dataset",
+                $"{dataset.Name} must come with the weights of VGG-16 or VGG-19: {wrong.Message}");
         }
     }
 
@@ -152,7 +157,8 @@ public sealed class NeuralArtTask : ITask
         return
         [
             ("style", Theta(_style)),
-            .. Enumerable.Range(0, instances).Select(i => ($"content/{i}", Theta(_dataset.Test.Pixels.AsSpan(i % _dataset.Test.Count * size, size)))),
+            .. Enumerable.Range(0, instances)
+                .Select(i => ($"content/{i}", Theta(_dataset.Test.Pixels.AsSpan(i % _dataset.Test.Count * size, size)))),
         ];
 
         float[] Theta(ReadOnlySpan<byte> picture)
@@ -225,7 +231,8 @@ public sealed class NeuralArtTask : ITask
             }
         }
 
-        public void InitialTheta(Tensor<T> theta) => _address.FillNormal(Purpose.InitialTheta, theta, _task._options.InitialDeviation);
+        public void InitialTheta(Tensor<T> theta) =>
+            _address.FillNormal(Purpose.InitialTheta, theta, _task._options.InitialDeviation);
 
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
@@ -254,7 +261,9 @@ public sealed class NeuralArtTask : ITask
 
         public void Dispose() => _arena.Dispose();
 
-        /// <summary>Activations [B, rows, columns, N] of layer l; <paramref name="image"/> is the picture at the scale reached.</summary>
+        /// <summary>
+        /// Activations [B, rows, columns, N] of layer l; <paramref name="image"/> is the picture at the scale reached.
+        /// </summary>
         Tensor<T> Next(Tape<T> tape, int l, ref Tensor<T> image, Tensor<T> x)
         {
             var layer = _task._layers[l];

@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta - o) for a function f that all instances share and an offset o of each instance's own, from N(0, offsetDeviation squared), so that
-/// the minimum's place cannot be learned by heart. theta_0 is drawn from N(0, initialDeviation squared).
+/// f(theta - o) for a function f that all instances share and an offset o of each instance's own, from N(0, offsetDeviation
+/// squared), so that the minimum's place cannot be learned by heart. theta_0 is drawn from N(0, initialDeviation squared).
 /// </summary>
 /// <param name="kernels">Where to compute.</param>
 /// <param name="count">B.</param>
@@ -14,7 +14,8 @@ namespace MetaOpt.Tasks;
 /// <param name="initialDeviation">Of the elements of theta_0.</param>
 /// <param name="function">f of each row of z [B, d]: [B].</param>
 sealed class OffsetInstances<T>(
-    IKernels<T> kernels, int count, int dimensions, double offsetDeviation, double initialDeviation, Func<Tape<T>, Tensor<T>, Tensor<T>> function)
+    IKernels<T> kernels, int count, int dimensions, double offsetDeviation, double initialDeviation,
+    Func<Tape<T>, Tensor<T>, Tensor<T>> function)
     : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly Arena<T> _arena = kernels.NewArena();

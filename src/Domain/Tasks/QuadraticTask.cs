@@ -4,9 +4,9 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = scale |W theta - y|^2, summed over the dimensions: random convex quadratics (Andrychowicz et al., 2016, section 3.1).
-/// The paper plots f / dimensions; its published code averages 128 functions, which scales each gradient by 1/128. Here each
-/// function is an instance and sees its own gradient.
+/// f(theta) = scale |W theta - y|^2, summed over the dimensions: random convex quadratics (Andrychowicz et al., 2016, section
+/// 3.1). The paper plots f / dimensions; its published code averages 128 functions, which scales each gradient by 1/128. Here
+/// each function is an instance and sees its own gradient.
 /// </summary>
 public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
 {
@@ -23,7 +23,7 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         [Bounds(1, 4096)]
         public int Dimensions { get; init; } = 10;
 
-        /// <summary>What the elements of W and y are drawn from.</summary>
+        /// <summary>The distribution of the elements of W and y.</summary>
         public QuadraticDistribution Distribution { get; init; } = QuadraticDistribution.Gaussian;
 
         /// <summary>theta_0 is drawn from N(0, this squared).</summary>
@@ -35,7 +35,8 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
         public double Scale { get; init; } = 1;
 
         /// <inheritdoc/>
-        public override TaskCost PredictCost() => new(Dimensions, 4L * Dimensions * (Dimensions + 10), 4.0 * Dimensions * Dimensions);
+        public override TaskCost PredictCost() =>
+            new(Dimensions, 4L * Dimensions * (Dimensions + 10), 4.0 * Dimensions * Dimensions);
 
         /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new QuadraticTask(this);
@@ -74,7 +75,7 @@ public sealed class QuadraticTask(QuadraticTask.Options options) : ITask
     }
 }
 
-/// <summary>What the elements of a quadratic's W and y are drawn from.</summary>
+/// <summary>Distributions of the elements of a quadratic's W and y.</summary>
 public enum QuadraticDistribution
 {
     /// <summary>N(0, 1): the paper.</summary>

@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = 1/2 |A theta - b|^2 - alpha c'cos(2 pi theta) + alpha d: a family of Rastrigin functions, whose A, b and c are drawn
-/// from N(0, 1) for each instance (Cao et al., 2019). With A = I, b = 0 and c = 1 it is Rastrigin's function with half
+/// f(theta) = 1/2 |A theta - b|^2 - alpha c'cos(2 pi theta) + alpha d: a family of Rastrigin functions, whose A, b and c are
+/// drawn from N(0, 1) for each instance (Cao et al., 2019). With A = I, b = 0 and c = 1 it is Rastrigin's function with half
 /// the square. A negative c_i turns its wells into hills, and c_i above 1 lets f fall below 0.
 /// </summary>
 public sealed class RastriginTask(RastriginTask.Options options) : ITask
@@ -32,7 +32,8 @@ public sealed class RastriginTask(RastriginTask.Options options) : ITask
         public double InitialDeviation { get; init; } = 1;
 
         /// <inheritdoc/>
-        public override TaskCost PredictCost() => new(Dimensions, 4L * Dimensions * (Dimensions + 24), 4.0 * Dimensions * Dimensions + 60.0 * Dimensions);
+        public override TaskCost PredictCost() =>
+            new(Dimensions, 4L * Dimensions * (Dimensions + 24), 4.0 * Dimensions * Dimensions + 60.0 * Dimensions);
 
         /// <inheritdoc/>
         public override ITask Create(Func<string, Dataset> datasets) => new RastriginTask(this);

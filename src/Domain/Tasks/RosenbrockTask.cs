@@ -4,8 +4,8 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = sum over i of b (z_(i+1) - z_i^2)^2 + (1 - z_i)^2 with z = theta - o: a curved, narrow valley (Rosenbrock, 1960). Each
-/// instance has its offset o, so that the minimum, f = 0 at o + 1, cannot be learned by heart.
+/// f(theta) = sum over i of b (z_(i+1) - z_i^2)^2 + (1 - z_i)^2 with z = theta - o: a curved, narrow valley (Rosenbrock, 1960).
+/// Each instance has its offset o, so that the minimum, f = 0 at o + 1, cannot be learned by heart.
 /// </summary>
 public sealed class RosenbrockTask(RosenbrockTask.Options options) : ITask
 {

@@ -4,15 +4,17 @@ using MetaOpt.Compute;
 namespace MetaOpt.Tasks;
 
 /// <summary>
-/// f(theta) = mean cross-entropy, on a random mini-batch of images, of a network that somebody brought along as a TorchScript module: theta
-/// is its parameters. An administrator puts the file where workers look for networks; a specification only names it.
+/// f(theta) = mean cross-entropy, on a random mini-batch of images, of a network that somebody brought along as a TorchScript
+/// module: theta is its parameters. An administrator puts the file where workers look for networks; a specification only names
+/// it.
 /// </summary>
 public sealed class TorchScriptTask : ITask
 {
     /// <summary>For the catalogue.</summary>
     public static readonly Entry<TaskOptions> Entry = Entry<TaskOptions>.Of<Options>(
         "torchscript",
-        "f(theta) = mean softmax cross-entropy, on a random mini-batch of images, of a TorchScript module that an administrator put on the worker.",
+        "f(theta) = mean softmax cross-entropy, on a random mini-batch of images, of a TorchScript module that an administrator "
+        + "put on the worker.",
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 3.2, with any network");
 
     /// <summary>Parameters that a module may have.</summary>
@@ -25,11 +27,13 @@ public sealed class TorchScriptTask : ITask
         [Length(1, 60)]
         public string Network { get; init; } = "network";
 
-        /// <summary>Number of parameters of the module, for limits and predictions, which are made before any worker reads the file.</summary>
+        /// <summary>
+        /// Number of parameters of the module, for limits and predictions, which are made before any worker reads the file.
+        /// </summary>
         [Bounds(1, MostCoordinates)]
         public int Coordinates { get; init; } = 7850;
 
-        /// <summary>What theta_0 is drawn around.</summary>
+        /// <summary>The centre of theta_0's distribution.</summary>
         public NetworkStart Start { get; init; } = NetworkStart.File;
 
         /// <summary>theta_0 is drawn from N(start, this squared).</summary>
@@ -43,11 +47,14 @@ public sealed class TorchScriptTask : ITask
         public override bool HasSecondDerivatives => false;
 
         /// <inheritdoc/>
-        /// <remarks>The network's own activations are not known; those of one that is as wide as its images everywhere are counted.</remarks>
+        /// <remarks>
+        /// The network's own activations are not known; those of one that is as wide as its images everywhere are counted.
+        /// </remarks>
         public override TaskCost PredictCost()
         {
             var data = Known;
-            return new(Coordinates, 4L * (8L * Coordinates + 8L * Batch * data.Rows * data.Columns * data.Channels), 6.0 * Batch * Coordinates);
+            return new(Coordinates, 4L * (8L * Coordinates + 8L * Batch * data.Rows * data.Columns * data.Channels),
+                6.0 * Batch * Coordinates);
         }
 
         /// <inheritdoc/>
@@ -55,7 +62,8 @@ public sealed class TorchScriptTask : ITask
         {
             foreach (var error in base.Check()) yield return error;
             if (!NetworkName.IsValid(Network))
-                yield return new("/network", $"\"{Network}\" is no name of a network: lower-case letters, digits, '.', '_' and '-', "
+                yield return new("/network",
+                    $"\"{Network}\" is no name of a network: lower-case letters, digits, '.', '_' and '-', "
                     + "beginning with a letter or digit.");
         }
 
@@ -67,7 +75,9 @@ public sealed class TorchScriptTask : ITask
     readonly Dataset _dataset;
     readonly INetwork _network;
 
-    /// <summary>The task on <paramref name="dataset"/>'s images and with its network; theta is the parameters in the module's order.</summary>
+    /// <summary>
+    /// The task on <paramref name="dataset"/>'s images and with its network; theta is the parameters in the module's order.
+    /// </summary>
     /// <exception cref="SpecException">The network has another number of parameters than the options say.</exception>
     public TorchScriptTask(Options options, Dataset dataset)
     {
@@ -75,7 +85,8 @@ public sealed class TorchScriptTask : ITask
         _network = dataset.Network ?? throw new ArgumentException($"{dataset.Name} came without a network.");
         var coordinates = _network.Parameters.Sum(p => p.Shape.Count);
         if (coordinates != options.Coordinates)
-            throw new SpecException("/task/coordinates", $"is {options.Coordinates}, but {options.Network} has {coordinates} parameters.");
+            throw new SpecException("/task/coordinates",
+                $"is {options.Coordinates}, but {options.Network} has {coordinates} parameters.");
     }
 
     /// <inheritdoc/>
@@ -112,7 +123,10 @@ public sealed class TorchScriptTask : ITask
             }
         }
 
-        /// <summary>The network differentiates itself; on the tape is the plane through f(theta) with its slope there, so no second derivative.</summary>
+        /// <summary>
+        /// The network differentiates itself; on the tape is the plane through f(theta) with its slope there, so no second
+        /// derivative.
+        /// </summary>
         public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
         {
             var (images, labels) = _batches.Draw(tape, _address, step);
@@ -132,7 +146,7 @@ public sealed class TorchScriptTask : ITask
     }
 }
 
-/// <summary>What a network's theta_0 is drawn around.</summary>
+/// <summary>Centres of a network's theta_0.</summary>
 public enum NetworkStart
 {
     /// <summary>The values in its file.</summary>
@@ -147,7 +161,9 @@ public static partial class NetworkName
     /// <summary>Whether a file may be called so.</summary>
     public static bool IsValid(string name) => Pattern().IsMatch(name);
 
-    /// <summary>What a worker has that can read both, by one name: see <see cref="TaskOptions.RequiredDataset"/>.</summary>
+    /// <summary>
+    /// The name under which a worker offers a dataset with a network: see <see cref="TaskOptions.RequiredDataset"/>.
+    /// </summary>
     public static string Beside(string dataset, string network) => $"{dataset}/{network}";
 
     /// <summary>The inverse of <see cref="Beside"/>; false for the name of a dataset alone.</summary>

@@ -5,9 +5,9 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// f(theta) + mean over i of min((x_i - a_i)^2, 10), with a_i ~ U(-1, 1) and x_0 = 0: coordinates of a convex function of their own
-/// beside those of f (Lv, Jiang and Li, 2017, arXiv:1703.03633, section 4.2), which keep the learned optimizer a descent method where f
-/// teaches it something else.
+/// f(theta) + mean over i of min((x_i - a_i)^2, 10), with a_i ~ U(-1, 1) and x_0 = 0: coordinates of a convex function of their
+/// own beside those of f (Lv, Jiang and Li, 2017, arXiv:1703.03633, section 4.2), which keep the learned optimizer a descent
+/// method where f teaches it something else.
 /// </summary>
 /// <param name="task">The task.</param>
 /// <param name="dimensions">Coordinates of the convex function.</param>
@@ -16,7 +16,8 @@ public sealed class ConvexMixture(ITask task, int dimensions) : ITask
     const double Cap = 10;
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. task.Parameters, .. Shares([.. task.Parameters.Select(p => p.Group).Distinct()], dimensions)];
+    public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. task.Parameters,
+        .. Shares([.. task.Parameters.Select(p => p.Group).Distinct()], dimensions)];
 
     /// <summary>Every group of coordinates has its share of the convex function, so that no network goes without.</summary>
     static IEnumerable<ParameterTensor> Shares(ParameterGroup[] groups, int dimensions)
@@ -24,7 +25,8 @@ public sealed class ConvexMixture(ITask task, int dimensions) : ITask
         for (var (i, from) = (0, 0); i < groups.Length; i++)
         {
             var to = dimensions * (i + 1) / groups.Length;
-            if (to > from) yield return new(groups.Length == 1 ? "convex" : $"convex{i}", new Shape(to - from)) { Group = groups[i] };
+            if (to > from)
+                yield return new(groups.Length == 1 ? "convex" : $"convex{i}", new Shape(to - from)) { Group = groups[i] };
             from = to;
         }
     }

@@ -13,7 +13,8 @@ namespace MetaOpt.Training;
 /// w_s grad f(theta_s), which the forward pass computes anyway. The forward pass stores K + 1 gradients and the state at the
 /// unroll's start; one backward pass through the optimizer alone gives the meta-gradient. See docs/numerics.md.
 /// </summary>
-public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class DecoupledBptt<T> : IGradientEstimator<T>, IInnerObserver<T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly ITaskInstances<T> _instances;
     readonly ILearnedState<T> _optimizer;
@@ -41,12 +42,15 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where
         _gradients = _arena.Zeros(new Shape(steps + 1, batch * task.Coordinates));
         _adjoints = weights == LossWeights.Log
             ? _arena.Zeros(new Shape(steps, batch * task.Coordinates))
-            : _gradients.Range(batch * task.Coordinates, steps * batch * task.Coordinates).As(new Shape(steps, batch * task.Coordinates));
+            : _gradients.Range(batch * task.Coordinates, steps * batch * task.Coordinates)
+                .As(new Shape(steps, batch * task.Coordinates));
         _startTheta = _arena.Zeros(Theta.Shape);
         _startState = _arena.Zeros(_optimizer.State.Shape);
         _losses = _arena.Zeros(new Shape(steps, batch));
         _slopes = _arena.Zeros(new Shape(steps * batch, 1));
-        _weights = _arena.Copy([.. Enumerable.Range(0, steps).Select(i => T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch))], new Shape(steps));
+        _weights = _arena.Copy(
+            [.. Enumerable.Range(0, steps).Select(i => T.CreateTruncating(StepWeights.Of(weights, i, steps) / batch))],
+            new Shape(steps));
     }
 
     /// <inheritdoc/>
@@ -111,7 +115,9 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where
         if (t > 0) losses.CopyTo(_losses.Range((t - 1) * _instances.Count, _instances.Count));
     }
 
-    /// <summary>The sum over the steps of the mean over the instances. Only here the host waits for what the unroll computed.</summary>
+    /// <summary>
+    /// The sum over the steps of the mean over the instances. Only here the host waits for what the unroll computed.
+    /// </summary>
     double MeanLosses()
     {
         using var losses = _losses.Read();
@@ -130,10 +136,11 @@ public sealed class DecoupledBptt<T> : IMetaGradient<T>, IInnerObserver<T> where
     void Slopes(ReadOnlySpan<T> losses)
     {
         using (var slopes = _slopes.Write())
-            for (var i = 0; i < losses.Length; i++) slopes.Span[i] = T.CreateTruncating(StepWeights.Slope(_kind, double.CreateTruncating(losses[i])));
+            for (var i = 0; i < losses.Length; i++)
+                slopes.Span[i] = T.CreateTruncating(StepWeights.Slope(_kind, double.CreateTruncating(losses[i])));
         var rows = new Shape(losses.Length, Theta.Count / _instances.Count);
         var adjoints = _adjoints.As(rows);
-        _tape.Kernels.Expand(_slopes, 1, adjoints);
+        _tape.Kernels.Broadcast(_slopes, 1, adjoints);
         _tape.Kernels.Zip(ZipOp.Multiply, adjoints, _gradients.Range(Theta.Count, adjoints.Count).As(rows), adjoints);
     }
 

@@ -6,9 +6,10 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Measures estimators against references at one phi on the same instances. Back-propagation is compared with that through the whole horizon
-/// with second derivatives, the exact gradient. Evolution strategies estimate the gradient of a smoothed loss, so they are compared with
-/// evolution strategies over the whole horizon at the same sigma and with many pairs; how far that is from the exact gradient is a row too.
+/// Measures estimators against references at one phi on the same instances. Back-propagation is compared with that through the
+/// whole horizon with second derivatives, the exact gradient. Evolution strategies estimate the gradient of a smoothed loss, so
+/// they are compared with evolution strategies over the whole horizon at the same sigma and with many pairs; how far that is from
+/// the exact gradient is a row too.
 /// </summary>
 sealed class Diagnosis : IDisposable
 {
@@ -37,7 +38,9 @@ sealed class Diagnosis : IDisposable
         {
             var checkpoint = LearnedOptimizerCheckpoint.Read(inputs.Checkpoints[id], "/checkpoint");
             if (_task.Coordinates > checkpoint.Options.MostCoordinates)
-                throw new SpecException("/task", $"The task has {_task.Coordinates} coordinates; {checkpoint.Name} is made for at most {checkpoint.Options.MostCoordinates}.");
+                throw new SpecException("/task",
+                    $"The task has {_task.Coordinates} coordinates; {checkpoint.Name} is made for at "
+                    + $"most {checkpoint.Options.MostCoordinates}.");
             (_rule, _phi, _rulesName) = (checkpoint.Options.Create(), checkpoint.Phi, checkpoint.Name);
         }
         else
@@ -90,7 +93,7 @@ sealed class Diagnosis : IDisposable
     }
 
     /// <summary>One estimate of the whole horizon's gradient: the sum over its unrolls.</summary>
-    double[] Gradient(IMetaGradient<float> estimator, int unroll)
+    double[] Gradient(IGradientEstimator<float> estimator, int unroll)
     {
         var (sum, part) = (new double[_phi.Length], new double[_phi.Length]);
         estimator.Begin((ulong)_spec.Seed, Split.Train, 0);
@@ -105,7 +108,7 @@ sealed class Diagnosis : IDisposable
     /// <summary>By back-propagation, with second derivatives or without: always the same.</summary>
     GradientSample Backpropagated(int unroll, bool second)
     {
-        using IMetaGradient<float> estimator = second
+        using IGradientEstimator<float> estimator = second
             ? new TapeBptt<float>(_inputs.Kernels, _task, _rule, _spec.Instances, unroll, LossWeights.Uniform, true)
             : new DecoupledBptt<float>(_inputs.Kernels, _task, _rule, _spec.Instances, unroll, LossWeights.Uniform);
         var sample = new GradientSample(_phi.Length);
@@ -130,7 +133,8 @@ sealed class Diagnosis : IDisposable
             Rows =
             [
                 Row("full-bptt", Backpropagated(_spec.Horizon, false), "full-bptt-second-derivatives", exact),
-                Row("truncated-bptt-second-derivatives", Backpropagated(_spec.Unroll, true), "full-bptt-second-derivatives", exact),
+                Row("truncated-bptt-second-derivatives", Backpropagated(_spec.Unroll, true), "full-bptt-second-derivatives",
+                    exact),
                 Row(TruncatedRow, Backpropagated(_spec.Unroll, false), "full-bptt-second-derivatives", exact),
                 Row("es-reference", reference, "full-bptt-second-derivatives", exact),
                 Row("es", _strategies[1].Sample, "es-reference", reference),
@@ -149,8 +153,10 @@ sealed class Diagnosis : IDisposable
         }
         var (length, trueLength) = (Norm(sample.Mean), Norm(truth.Mean));
         return new(
-            name, reference, sample.Count, RunResult.Finite(length), RunResult.Finite(trueLength), RunResult.Finite(Math.Sqrt(difference)),
-            RunResult.Finite(Math.Sqrt(sample.MeanVariance + truth.MeanVariance)), RunResult.Finite(Math.Sqrt(difference) / trueLength),
+            name, reference, sample.Count, RunResult.Finite(length), RunResult.Finite(trueLength),
+            RunResult.Finite(Math.Sqrt(difference)),
+            RunResult.Finite(Math.Sqrt(sample.MeanVariance + truth.MeanVariance)),
+            RunResult.Finite(Math.Sqrt(difference) / trueLength),
             RunResult.Finite(sample.Variance), RunResult.Finite(inner / (length * trueLength)));
     }
 
@@ -168,7 +174,9 @@ sealed class Diagnosis : IDisposable
         foreach (var strategy in _strategies) strategy.Sample.Keep(snapshot.Part(strategy.Name), strategy.Total);
     }
 
-    /// <summary>What another kernel set measured is measured again, and so is what an earlier version kept, as JSON.</summary>
+    /// <summary>
+    /// Takes over saved results; those of another kernel set, or of an earlier version (JSON), are measured again.
+    /// </summary>
     void Resume(byte[] saved)
     {
         if (saved is [(byte)'{', ..]) return;

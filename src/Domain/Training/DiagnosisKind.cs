@@ -23,7 +23,7 @@ public static class DiagnosisKind
     };
 }
 
-/// <summary>What a diagnosis measured.</summary>
+/// <summary>The result of a diagnosis.</summary>
 public sealed record DiagnosisResult : RunResult
 {
     /// <inheritdoc/>
@@ -58,10 +58,12 @@ public sealed record DiagnosisResult : RunResult
 }
 
 /// <summary>
-/// One estimator against its reference. <paramref name="BiasNorm"/> = |mean - reference|; its standard error is that of both means.
-/// <paramref name="Variance"/> is the trace of one estimate's covariance (of the reference: of a block of pairs), 0 where nothing is drawn. Null:
-/// not finite.
+/// One estimator against its reference. <paramref name="BiasNorm"/> = |mean - reference|; its standard error is that of both
+/// means.
+/// <paramref name="Variance"/> is the trace of one estimate's covariance (of the reference: of a block of pairs), 0 where nothing
+/// is drawn. Null: not finite.
 /// </summary>
 public sealed record EstimatorResult(
-    string? Estimator, string? Reference, int Estimates, double? Norm, double? ReferenceNorm, double? BiasNorm, double? BiasStandardError,
+    string? Estimator, string? Reference, int Estimates, double? Norm, double? ReferenceNorm, double? BiasNorm,
+    double? BiasStandardError,
     double? RelativeBias, double? Variance, double? Cosine);

@@ -5,8 +5,8 @@ using MetaOpt.Runs;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Resume points of trainings from before there were snapshots: the same tensors, and the whole numbers as JSON in the metadata. They are
-/// put in the places where they are now, so that a training that began under an earlier version goes on.
+/// Resume points of trainings from before there were snapshots: the same tensors, and the whole numbers as JSON in the metadata.
+/// They are put in the places where they are now, so that a training that began under an earlier version goes on.
 /// </summary>
 static class EarlierResumePoint
 {
@@ -18,7 +18,8 @@ static class EarlierResumePoint
         ("LostRuns", "lost-runs"), ("Returns", "returns"), ("Skipped", "skipped"),
         ("Stage", "schedule.stage"), ("StageValidations", "schedule.validations"), ("StageImproved", "schedule.improved"),
         ("StageIsToBeScored", "schedule.is-to-be-scored"), ("CurriculumIsOver", "schedule.is-over"),
-        ("ValidatedEpoch", "validation.meta-epoch"), ("SinceImprovement", "validation.since-improvement"), ("BestMetaStep", "validation.best-meta-step"),
+        ("ValidatedEpoch", "validation.meta-epoch"), ("SinceImprovement", "validation.since-improvement"),
+        ("BestMetaStep", "validation.best-meta-step"),
     ];
 
     /// <summary>Reads a snapshot, or what was written before there were any.</summary>
@@ -32,12 +33,16 @@ static class EarlierResumePoint
     static SafeTensors Translate(SafeTensors earlier)
     {
         var now = new SafeTensors();
-        (now.Metadata["format"], now.Metadata["version"], now.Metadata["kernels"]) = ("metaopt.snapshot", "1", earlier.Metadata["kernels"]);
+        (now.Metadata["format"], now.Metadata["version"], now.Metadata["kernels"]) = ("metaopt.snapshot", "1",
+            earlier.Metadata["kernels"]);
         var state = JsonNode.Parse(earlier.Metadata["state"])!;
         // What a field that came later did not say yet is what it began with.
         foreach (var (name, place) in s_integers) now.AddIntegers(place, [Integer(state[name])]);
         // Before the first validation it was the text Infinity.
-        now.AddDoubles("validation.best-score", [state["BestScore"] is { } score && score.GetValueKind() == JsonValueKind.Number ? (double)score : double.PositiveInfinity]);
+        now.AddDoubles("validation.best-score",
+            [state["BestScore"] is { } score && score.GetValueKind() == JsonValueKind.Number
+                ? (double)score
+                : double.PositiveInfinity]);
         now.Add("phi", earlier["phi"], earlier["phi"].Length);
         var best = earlier[earlier.Contains("best-phi") ? "best-phi" : "phi"];
         now.Add("validation.best-phi", best, best.Length);
@@ -45,7 +50,8 @@ static class EarlierResumePoint
         {
             var values = earlier[name];
             if (name is "phi" or "best-phi") continue;
-            if (name.EndsWith("-optimizer.step", StringComparison.Ordinal)) now.AddIntegers(name, [.. values.Select(v => (long)BitConverter.SingleToInt32Bits(v))]);
+            if (name.EndsWith("-optimizer.step", StringComparison.Ordinal))
+                now.AddIntegers(name, [.. values.Select(v => (long)BitConverter.SingleToInt32Bits(v))]);
             else now.Add(name.Contains("-optimizer.") ? name : "inner." + name, values, values.Length);
         }
         return now;

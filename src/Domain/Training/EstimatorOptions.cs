@@ -8,7 +8,8 @@ namespace MetaOpt.Training;
 public abstract record EstimatorOptions
 {
     /// <summary>The estimator of <paramref name="training"/>'s meta-gradient.</summary>
-    public abstract IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training);
+    public abstract IGradientEstimator<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule,
+        TrainingOptions training);
 
     /// <summary>Whether an unroll is kept to go back through it: for the prediction of memory and time.</summary>
     public virtual bool BackPropagates => false;
@@ -29,7 +30,8 @@ public static class TruncatedBptt
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<EstimatorOptions> Entry = Entry<EstimatorOptions>.Of<Options>(
         "truncated-bptt",
-        "Back-propagation through the updates of one unroll; with unroll = horizon and secondDerivatives the exact meta-gradient.",
+        "Back-propagation through the updates of one unroll; with unroll = horizon and secondDerivatives the exact "
+        + "meta-gradient.",
         "Andrychowicz et al., 2016, arXiv:1606.04474, section 2");
 
     /// <summary>Options of <c>truncated-bptt</c>.</summary>
@@ -39,7 +41,8 @@ public static class TruncatedBptt
         public override bool BackPropagates => true;
 
         /// <inheritdoc/>
-        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+        public override IGradientEstimator<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule,
+            TrainingOptions training) =>
             training.SecondDerivatives
                 ? new TapeBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights, true)
                 : new DecoupledBptt<float>(kernels, task, rule, training.MetaBatch, training.Unroll, training.LossWeights);

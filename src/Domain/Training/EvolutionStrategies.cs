@@ -8,24 +8,25 @@ namespace MetaOpt.Training;
 
 /// <summary>
 /// Antithetic evolution strategies (Salimans et al., 2017): the gradient of the meta-loss smoothed by N(0, sigma^2) noise on phi,
-/// from function values alone: mean over pairs of n (L(phi + sigma n) - L(phi - sigma n)) / (2 sigma). It needs no derivative of the
-/// rule, sees the path that truncated back-propagation drops, and stays finite where that explodes.
+/// from function values alone: mean over pairs of n (L(phi + sigma n) - L(phi - sigma n)) / (2 sigma). It needs no derivative of
+/// the rule, sees the path that truncated back-propagation drops, and stays finite where that explodes.
 /// Truncated to unrolls, all runs start from where phi itself has come, so effects beyond an unroll are still missed. Persistent
 /// (Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835), each run keeps its own theta and state for the whole horizon, and n
 /// is replaced by the sum of all noise since its start: unbiased for the whole horizon.
 /// </summary>
-public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<float>
+public sealed class EvolutionStrategies : IGradientEstimator<float>, IInnerObserver<float>
 {
     /// <summary>The catalogue's entry of the truncated form.</summary>
     public static readonly Entry<EstimatorOptions> Entry = Entry<EstimatorOptions>.Of<TruncatedOptions>(
-        "es", "Evolution strategies over one unroll, antithetic.", "Salimans et al., 2017, arXiv:1703.03864; Metz et al., 2019, arXiv:1810.10180");
+        "es", "Evolution strategies over one unroll, antithetic.",
+        "Salimans et al., 2017, arXiv:1703.03864; Metz et al., 2019, arXiv:1810.10180");
 
     /// <summary>The catalogue's entry of the persistent form.</summary>
     public static readonly Entry<EstimatorOptions> PersistentEntry = Entry<EstimatorOptions>.Of<PersistentOptions>(
         "pes", "Persistent evolution strategies: unbiased over the horizon, one update an unroll.",
         "Vicol, Metz and Sohl-Dickstein, 2021, arXiv:2112.13835");
 
-    /// <summary>What both forms have.</summary>
+    /// <summary>The part that both forms share.</summary>
     public abstract record Options : EstimatorOptions
     {
         /// <summary>sigma, the standard deviation of the noise on each element of phi.</summary>
@@ -50,7 +51,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         public override int RunsPerUnroll => 2 * Pairs + 1;
 
         /// <inheritdoc/>
-        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+        public override IGradientEstimator<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule,
+            TrainingOptions training) =>
             new EvolutionStrategies(kernels, task, rule, training, this, persistent: false);
     }
 
@@ -64,7 +66,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         public override int RunsPerUnroll => 2 * Pairs;
 
         /// <inheritdoc/>
-        public override IMetaGradient<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training) =>
+        public override IGradientEstimator<float> Create(IKernels<float> kernels, ITask task, ILearnedOptimizer rule,
+            TrainingOptions training) =>
             new EvolutionStrategies(kernels, task, rule, training, this, persistent: true);
     }
 
@@ -98,13 +101,14 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         IKernels<float> kernels, ITask task, ILearnedOptimizer rule, TrainingOptions training, Options options, bool persistent)
     {
         (_options, _persistent, _kind) = (options, persistent, training.LossWeights);
-        // A hardened task's instances draw from Perturbation too; without them the noise stays where it always was, so that earlier
-        // numbers come out again.
+        // A hardened task's instances draw from Perturbation too; without them the noise stays where it always was, so that
+        // earlier numbers come out again.
         _purpose = training is { RandomScaling: 0, ConvexDimensions: 0 } ? Purpose.Perturbation : Purpose.Noise;
         _tape = new Tape<float>(kernels);
         _arena = kernels.NewArena();
         _instances = task.Allocate(kernels, training.MetaBatch);
-        _weights = [.. Enumerable.Range(0, training.Unroll).Select(i => StepWeights.Of(training.LossWeights, i, training.Unroll) / training.MetaBatch)];
+        _weights = [.. Enumerable.Range(0, training.Unroll)
+            .Select(i => StepWeights.Of(training.LossWeights, i, training.Unroll) / training.MetaBatch)];
         _phi = new float[rule.MetaParameterCount];
         _noise = _ofNoise.Zeros(new Shape(options.Pairs, _phi.Length));
         _sums = _ofNoise.Zeros(new Shape(persistent ? options.Pairs : 0, _phi.Length));
@@ -112,11 +116,14 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         for (var i = 0; i < (persistent ? 2 * options.Pairs : 2); i++)
         {
             var theta = _arena.Zeros(new Shape(training.MetaBatch, task.Coordinates));
-            _particles.Add(new(new(_instances, _tape, theta), rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
+            _particles.Add(new(new(_instances, _tape, theta),
+                rule.StartOn(kernels, new Layout(training.MetaBatch, task.Parameters))));
         }
     }
 
-    /// <summary>Number of the stream of noise; null: that of the first instance, so that every inner run has noise of its own.</summary>
+    /// <summary>
+    /// Number of the stream of noise; null: that of the first instance, so that every inner run has noise of its own.
+    /// </summary>
     public uint? Noise { get; set; }
 
     /// <inheritdoc/>
@@ -186,7 +193,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         from.Rule.State.CopyTo(to.Rule.State);
     }
 
-    (double Meta, double Mean) Perturbed(ReadOnlySpan<float> phi, ReadOnlySpan<float> noise, double deviation, int index, int firstStep)
+    (double Meta, double Mean) Perturbed(ReadOnlySpan<float> phi, ReadOnlySpan<float> noise, double deviation, int index,
+        int firstStep)
     {
         for (var i = 0; i < _phi.Length; i++) _phi[i] = (float)(phi[i] + deviation * noise[i]);
         if (_persistent) return Run(_particles[index], _phi, firstStep);
@@ -204,7 +212,8 @@ public sealed class EvolutionStrategies : IMetaGradient<float>, IInnerObserver<f
         return (_meta, _sum / (_weights.Length * _instances.Count));
     }
 
-    void IInnerObserver<float>.Observe(int t, Tensor<float> theta, Tensor<float> losses, Tensor<float> gradient) => Add(t, losses);
+    void IInnerObserver<float>.Observe(int t, Tensor<float> theta, Tensor<float> losses, Tensor<float> gradient) =>
+        Add(t, losses);
 
     /// <summary>Counts f(theta_t) for t = 1..K.</summary>
     void Add(int t, Tensor<float> losses)

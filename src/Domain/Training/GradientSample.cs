@@ -34,7 +34,8 @@ public sealed class GradientSample(int elements)
     }
 
     /// <summary>Keeps all of it.</summary>
-    /// <exception cref="FormatException">What was read has more than <paramref name="most"/> vectors, or of another length.</exception>
+    /// <exception cref="FormatException">What was read has more than <paramref name="most"/> vectors, or of another
+    /// length.</exception>
     public void Keep(Snapshot snapshot, int most)
     {
         snapshot.Keep("count", ref _count, 0, most);

@@ -3,8 +3,8 @@ using MetaOpt.Runs;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// The horizons of a training's inner runs, stage by stage of the curriculum (see <see cref="CurriculumOptions"/>), and what is drawn
-/// for each inner run: its length, where it begins, whether it is the teacher's. Without a curriculum there is one stage.
+/// The horizons of a training's inner runs, stage by stage of the curriculum (see <see cref="CurriculumOptions"/>), and what is
+/// drawn for each inner run: its length, where it begins, whether it is the teacher's. Without a curriculum there is one stage.
 /// </summary>
 sealed class HorizonSchedule(TrainingOptions options, ulong seed)
 {

@@ -8,33 +8,39 @@ using MetaOpt.Unrolling;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Imitation of a hand-designed optimizer (Chen et al., 2020, arXiv:2010.09089, section 3.2): in a share of the meta-epochs the learned
-/// optimizer is not asked to lower the loss, but to make the teacher's updates on the teacher's own trajectory.
+/// Imitation of a hand-designed optimizer (Chen et al., 2020, arXiv:2010.09089, section 3.2): in a share of the meta-epochs the
+/// learned optimizer is not asked to lower the loss, but to make the teacher's updates on the teacher's own trajectory.
 /// </summary>
 public sealed record ImitationOptions
 {
-    /// <summary>Who is imitated; its learning rate must be given. A schedule runs over the training's horizon.</summary>
+    /// <summary>
+    /// The optimizer that is imitated; its learning rate must be given. A schedule runs over the training's horizon.
+    /// </summary>
     public OptimizerOptions Teacher { get; init; } = new Adam.Options { LearningRate = 0.01 };
 
-    /// <summary>Share of the meta-epochs in each stage of the curriculum; the last holds for all further stages, and without a curriculum.</summary>
+    /// <summary>
+    /// Share of the meta-epochs in each stage of the curriculum; the last holds for all further stages, and without a curriculum.
+    /// </summary>
     [Length(1, 17), Bounds(0, 1)]
     public IReadOnlyList<double> Shares { get; init; } = [0.3];
 
-    /// <summary>What does not fit to the task; pointers are relative to the training's options.</summary>
+    /// <summary>The errors against the task; pointers are relative to the training's options.</summary>
     internal IEnumerable<SpecError> Check(int coordinates)
     {
-        if (Teacher.LearningRate is null) yield return new("/imitation/teacher/learningRate", "is required here: nobody tunes it.");
+        if (Teacher.LearningRate is null)
+            yield return new("/imitation/teacher/learningRate", "is required here: nobody tunes it.");
         if (coordinates > Teacher.MostCoordinates)
-            yield return new("/imitation/teacher", $"The task has {coordinates} coordinates; this optimizer is made for at most {Teacher.MostCoordinates}.");
+            yield return new("/imitation/teacher",
+                $"The task has {coordinates} coordinates; this optimizer is made for at most {Teacher.MostCoordinates}.");
     }
 }
 
 /// <summary>
-/// The gradient of the imitation's loss: mean over the instances of sum over t = 1..K of |g_t - u_t|^2, where u_t is the teacher's update and
-/// g_t the learned one at the same theta with the same gradient. theta follows the teacher, so nothing is dropped here: given the state at
-/// the unroll's start it is the exact gradient.
+/// The gradient of the imitation's loss: mean over the instances of sum over t = 1..K of |g_t - u_t|^2, where u_t is the
+/// teacher's update and g_t the learned one at the same theta with the same gradient. theta follows the teacher, so nothing is
+/// dropped here: given the state at the unroll's start it is the exact gradient.
 /// </summary>
-public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
+public sealed class Imitation : IGradientEstimator<float>, IUpdate<float>
 {
     readonly ITaskInstances<float> _instances;
     readonly ILearnedState<float> _learned;
@@ -58,7 +64,8 @@ public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
     {
         var layout = new Layout(batch, task.Parameters);
         (_tape, _arena) = (new Tape<float>(kernels), kernels.NewArena());
-        (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.StartOn(kernels, layout), teacher.StartOn(kernels, layout));
+        (_instances, _learned, _teacher) = (task.Allocate(kernels, batch), rule.StartOn(kernels, layout),
+            teacher.StartOn(kernels, layout));
         _loop = new InnerLoop<float>(_instances, _tape, _arena.Zeros(new Shape(batch, task.Coordinates)));
         _moved = _arena.Zeros(_loop.Theta.Shape);
         var rows = new Shape(steps, layout.Count);
@@ -73,7 +80,9 @@ public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
     public string Name => "imitation";
 
     /// <inheritdoc/>
-    /// <remarks>The teacher's state does not depend on phi: a resumed run lets it <see cref="Advance"/> from the start again.</remarks>
+    /// <remarks>
+    /// The teacher's state does not depend on phi: a resumed run lets it <see cref="Advance"/> from the start again.
+    /// </remarks>
     public void Keep(Snapshot snapshot) => snapshot.Keep("optimizer-state", _learned.State);
 
     /// <inheritdoc/>
@@ -116,7 +125,9 @@ public sealed class Imitation : IMetaGradient<float>, IUpdate<float>
         _total += Differences(learned.Span, teacher.Span, differences.Span);
     }
 
-    /// <summary>Both started from the same theta: these are the differences of the updates. Returns the sum of their squares.</summary>
+    /// <summary>
+    /// Both started from the same theta: these are the differences of the updates. Returns the sum of their squares.
+    /// </summary>
     static double Differences(ReadOnlySpan<float> learned, ReadOnlySpan<float> teacher, Span<float> differences)
     {
         var sum = 0.0;

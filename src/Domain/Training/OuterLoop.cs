@@ -17,7 +17,7 @@ sealed class OuterLoop : IDisposable
     /// </summary>
     const int LostRunsBeforeReturn = 3;
 
-    /// <summary>So many of them in a row, returns included, are a hopeless specification.</summary>
+    /// <summary>The number of them in a row, returns included, that makes a specification hopeless.</summary>
     const int MostLostRuns = 20;
 
     /// <summary>
@@ -28,7 +28,7 @@ sealed class OuterLoop : IDisposable
     readonly TrainingSpec _spec;
     readonly TrainingOptions _options;
     readonly IKernels<float> _kernels;
-    readonly IMetaGradient<float> _estimator;
+    readonly IGradientEstimator<float> _estimator;
     readonly Imitation? _imitation;
     readonly HorizonSchedule _schedule;
     readonly Validation _validation;
@@ -89,7 +89,7 @@ sealed class OuterLoop : IDisposable
     /// <summary>The current inner run is the teacher's.</summary>
     bool Imitates => _schedule.Imitates(_metaEpoch);
 
-    IMetaGradient<float> Current => Imitates ? _imitation! : _estimator;
+    IGradientEstimator<float> Current => Imitates ? _imitation! : _estimator;
 
     /// <summary>Meta-steps if the rest went on at this stage's horizon.</summary>
     long PlannedMetaSteps => _metaStep - _unroll + (long)(_options.MetaEpochs - _metaEpoch) * _schedule.StageUnrolls;
@@ -204,7 +204,7 @@ sealed class OuterLoop : IDisposable
         _returns++;
     }
 
-    void Begin(IMetaGradient<float> current) =>
+    void Begin(IGradientEstimator<float> current) =>
         current.Begin((ulong)_spec.Seed, Split.Train, checked(_metaEpoch * _options.MetaBatch));
 
     RunEvent ResumePoint() => new RunEvent.ResumePoint(_metaStep, () => Snapshot.Write(_kernels.Identity, Keep));

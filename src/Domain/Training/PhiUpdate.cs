@@ -10,8 +10,8 @@ namespace MetaOpt.Training;
 sealed class PhiUpdate : IDisposable
 {
     /// <summary>
-    /// Meta-gradients that are not finite are skipped, and so are those with an element above this: Adam's mean square, in float, would
-    /// be infinite from then on, and that element of phi would never move again.
+    /// Meta-gradients that are not finite are skipped, and so are those with an element above this: Adam's mean square, in float,
+    /// would be infinite from then on, and that element of phi would never move again.
     /// </summary>
     public const double LargestElement = 1.8e19;
 

@@ -5,8 +5,9 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// f(c x) instead of f(theta), with a factor c = exp(U(-s, s)) for every coordinate of every instance, from x_0 = theta_0 / c (Lv, Jiang and
-/// Li, 2017, arXiv:1703.03633, section 4.1): the learned optimizer meets gradients of all scales and cannot rely on one.
+/// f(c x) instead of f(theta), with a factor c = exp(U(-s, s)) for every coordinate of every instance, from x_0 = theta_0 / c
+/// (Lv, Jiang and Li, 2017, arXiv:1703.03633, section 4.1): the learned optimizer meets gradients of all scales and cannot rely
+/// on one.
 /// </summary>
 /// <param name="task">The task.</param>
 /// <param name="exponent">s.</param>

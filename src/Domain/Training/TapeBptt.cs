@@ -9,10 +9,12 @@ using MetaOpt.Unrolling;
 namespace MetaOpt.Training;
 
 /// <summary>
-/// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The reference for
+/// Truncated back-propagation through time on the tape, with second derivatives if asked for (d(grad f)/d phi is kept). The
+/// reference for
 /// <see cref="DecoupledBptt{T}"/>.
 /// </summary>
-public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class TapeBptt<T> : IGradientEstimator<T>, IUpdate<T>, IInnerObserver<T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     readonly ILearnedOptimizer _rule;
     readonly ITaskInstances<T> _instances;
@@ -31,7 +33,8 @@ public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T
     /// <inheritdoc cref="DecoupledBptt{T}(IKernels{T}, ITask, ILearnedOptimizer, int, int, LossWeights)"/>
     /// <param name="secondDerivatives">Keep the path through the gradients of f.</param>
 #pragma warning disable CS1573 // the other parameters are inherited
-    public TapeBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights, bool secondDerivatives)
+    public TapeBptt(IKernels<T> kernels, ITask task, ILearnedOptimizer rule, int batch, int steps, LossWeights weights,
+        bool secondDerivatives)
 #pragma warning restore CS1573
     {
         (_rule, _secondDerivatives, _kind) = (rule, secondDerivatives, weights);
@@ -113,7 +116,8 @@ public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T
     void IUpdate<T>.Step(Tensor<T> theta, Tensor<T> gradient)
     {
         var row = new Shape(1, Theta.Count);
-        var update = _rule.Step(_tape, new StepInput<T>(_layout, _phi, _tape.Reshape(gradient, row), _tape.Reshape(theta, row)), _state);
+        var update = _rule.Step(_tape, new StepInput<T>(_layout, _phi, _tape.Reshape(gradient, row), _tape.Reshape(theta, row)),
+            _state);
         _loop.Theta = _tape.Add(theta, _tape.Reshape(update, Theta.Shape));
     }
 
@@ -128,7 +132,9 @@ public sealed class TapeBptt<T> : IMetaGradient<T>, IUpdate<T>, IInnerObserver<T
         _metaLoss = _tape.Add(_metaLoss, _tape.Scale(value, T.CreateTruncating(_weights[t - 1])));
     }
 
-    /// <summary>Begins a fresh tape with phi, theta and state; the state as a copy, as the new one is written in pieces.</summary>
+    /// <summary>
+    /// Begins a fresh tape with phi, theta and state; the state as a copy, as the new one is written in pieces.
+    /// </summary>
     void PutOnTape(ReadOnlySpan<T> phi)
     {
         _tape.Reset();

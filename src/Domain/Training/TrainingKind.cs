@@ -16,7 +16,8 @@ public static class TrainingKind
         """);
 
     /// <summary>The catalogue's entry.</summary>
-    public static readonly RunKind Entry = new RunKind<TrainingSpec, TrainingResult>(Name, "Learn an optimizer for a task.", s_example)
+    public static readonly RunKind Entry = new RunKind<TrainingSpec, TrainingResult>(Name, "Learn an optimizer for a task.",
+        s_example)
     {
         View = Name,
         Makes = [new("final", Artifacts.LearnedOptimizer)],
@@ -27,7 +28,7 @@ public static class TrainingKind
     };
 }
 
-/// <summary>What came out of a meta-training. Its phi is the checkpoint <c>final</c>.</summary>
+/// <summary>The result of a meta-training. Its phi is the checkpoint <c>final</c>.</summary>
 public sealed record TrainingResult : RunResult
 {
     /// <inheritdoc/>
@@ -51,7 +52,7 @@ public sealed record TrainingResult : RunResult
     /// <summary>Validation loss of the phi that is kept; null without validation.</summary>
     public double? BestValidation { get; init; }
 
-    /// <summary>What the validation loss is: "final" or "average".</summary>
+    /// <summary>The criterion of the validation loss: "final" or "average".</summary>
     public string Criterion { get; init; } = "";
 
     /// <summary>Meta-gradients that were not finite, or too large for Adam.</summary>
@@ -60,7 +61,7 @@ public sealed record TrainingResult : RunResult
     /// <summary>How often training went back to the best phi.</summary>
     public long ReturnsToBest { get; init; }
 
-    /// <summary>What computed the meta-gradients.</summary>
+    /// <summary>The estimator of the meta-gradients.</summary>
     public string Estimator { get; init; } = "";
 
     /// <summary>Coordinates of an optimizee.</summary>

@@ -4,7 +4,9 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Training;
 
-/// <summary>Learn an optimizer for a task: minimise the expected meta-loss over phi (Andrychowicz et al., 2016, section 3).</summary>
+/// <summary>
+/// Learn an optimizer for a task: minimise the expected meta-loss over phi (Andrychowicz et al., 2016, section 3).
+/// </summary>
 public sealed record TrainingSpec : OptimizeeSpec, IChecked
 {
     /// <summary>The learned optimizer whose phi is trained.</summary>
@@ -18,7 +20,8 @@ public sealed record TrainingSpec : OptimizeeSpec, IChecked
     public TrainingOptions Training { get; init; } = new();
 
     /// <summary>
-    /// A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer bit-identical.
+    /// A resume point may be continued under another kernel set or vector width; the attempt is then marked, and no longer
+    /// bit-identical.
     /// </summary>
     public bool AllowOtherKernels { get; init; }
 
@@ -28,30 +31,36 @@ public sealed record TrainingSpec : OptimizeeSpec, IChecked
         if (Training.Horizon % Training.Unroll != 0)
             yield return new("/training/unroll", NoDivisor(Training.Unroll, Training.Horizon));
         if ((long)Training.MetaEpochs * Training.MetaBatch > int.MaxValue)
-            yield return new("/training/metaEpochs", $"{Training.MetaEpochs} inner runs of {Training.MetaBatch} instances are more than the "
+            yield return new("/training/metaEpochs",
+                $"{Training.MetaEpochs} inner runs of {Training.MetaBatch} instances are more than the "
                 + $"{int.MaxValue} instances there are; at most {int.MaxValue / Training.MetaBatch} here.");
         var coordinates = Task.PredictCost().Coordinates + Training.ConvexDimensions;
         foreach (var error in Training.Imitation?.Check(coordinates) ?? [])
             yield return new("/training" + error.Pointer, error.Detail);
-        foreach (var error in Training.Curriculum?.Check(Training) ?? []) yield return new("/training" + error.Pointer, error.Detail);
+        foreach (var error in Training.Curriculum?.Check(Training) ?? [])
+            yield return new("/training" + error.Pointer, error.Detail);
         if (coordinates > Optimizer.MostCoordinates)
-            yield return new("/task", $"The task has {coordinates} coordinates{(Training.ConvexDimensions > 0 ? " with those of the convex function" : "")}; "
+            yield return new("/task",
+                $"The task has {coordinates} coordinates{(Training.ConvexDimensions > 0 ? " with those of the convex function" : "")}; "
                 + $"the optimizer is made for at most {Optimizer.MostCoordinates}. Choose a smaller task or another optimizer.");
         else if (MostInstances(coordinates) is var most && Training.MetaBatch > most)
-            yield return new("/training/metaBatch", $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than "
+            yield return new("/training/metaBatch",
+                $"{Training.MetaBatch} instances of {coordinates} coordinates make a tensor of more than "
                 + $"{int.MaxValue} elements; at most {most} here{(most == 0 ? ": choose a smaller task, or a shorter unroll" : "")}.");
         foreach (var error in Optimizer.CheckTask(Task)) yield return error with { Pointer = "/optimizer" + error.Pointer };
         if (Training.SecondDerivatives && Training.Estimator is not TruncatedBptt.Options)
             yield return new("/training/secondDerivatives",
                 "Evolution strategies differentiate nothing; leave it out, or choose the estimator truncated-bptt.");
         if (Training.SecondDerivatives && !Task.HasSecondDerivatives)
-            yield return new("/training/secondDerivatives", "The task's gradient cannot be differentiated again; leave it out, or choose another task.");
+            yield return new("/training/secondDerivatives",
+                "The task's gradient cannot be differentiated again; leave it out, or choose another task.");
     }
 
     internal static string NoDivisor(int unroll, int horizon) =>
-        $"{unroll} does not divide the horizon {horizon}; the next smaller divisor is {Enumerable.Range(1, unroll).Last(n => horizon % n == 0)}.";
+        $"{unroll} does not divide the horizon {horizon}; the next smaller "
+        + $"divisor is {Enumerable.Range(1, unroll).Last(n => horizon % n == 0)}.";
 
-    /// <summary>So many instances' gradients of an unroll, and their states, are tensors that there are.</summary>
+    /// <summary>The most instances whose gradients of an unroll, and whose states, fit into tensors.</summary>
     long MostInstances(int coordinates) =>
         int.MaxValue / Math.Max(Training.Unroll + 1, StatePerCoordinate(Optimizer.Create(), coordinates)) / coordinates;
 
@@ -90,8 +99,8 @@ public sealed record TrainingOptions
     public int MetaEpochs { get; init; } = 400;
 
     /// <summary>
-    /// Each inner run's horizon is drawn between this and the horizon, log-uniformly, in whole unrolls: runs of different lengths, few of
-    /// them long, as in Wichrowska et al., 2017, arXiv:1703.04813, section 4. 0: it is always the horizon.
+    /// Each inner run's horizon is drawn between this and the horizon, log-uniformly, in whole unrolls: runs of different
+    /// lengths, few of them long, as in Wichrowska et al., 2017, arXiv:1703.04813, section 4. 0: it is always the horizon.
     /// </summary>
     [Bounds(0, 100_000)]
     public int ShortestHorizon { get; init; }
@@ -100,8 +109,8 @@ public sealed record TrainingOptions
     public CurriculumOptions? Curriculum { get; init; }
 
     /// <summary>
-    /// Each inner run begins with n ~ U{0, .., this} steps that no meta-gradient is taken of, before its horizon: unrolls of different runs
-    /// then begin at different places, and phi meets states that a fixed alignment never shows it. 0: at theta_0.
+    /// Each inner run begins with n ~ U{0, .., this} steps that no meta-gradient is taken of, before its horizon: unrolls of
+    /// different runs then begin at different places, and phi meets states that a fixed alignment never shows it. 0: at theta_0.
     /// </summary>
     [Bounds(0, 100_000)]
     public int StartOffset { get; init; }
@@ -112,20 +121,22 @@ public sealed record TrainingOptions
     /// <summary>Adam on phi.</summary>
     public MetaOptimizerOptions MetaOptimizer { get; init; } = new();
 
-    /// <summary>What computes the meta-gradient.</summary>
+    /// <summary>The estimator of the meta-gradient.</summary>
     public EstimatorOptions Estimator { get; init; } = new TruncatedBptt.Options();
 
     /// <summary>Differentiate through the gradients of f too; the paper drops that path.</summary>
     public bool SecondDerivatives { get; init; }
 
     /// <summary>
-    /// s of <see cref="Training.RandomScaling"/>: coordinates of training instances are scaled by exp(U(-s, s)); 3 in Lv et al., 2017. 0: not at all.
+    /// s of <see cref="Training.RandomScaling"/>: coordinates of training instances are scaled by exp(U(-s, s)); 3 in Lv et al.,
+    /// 2017. 0: not at all.
     /// </summary>
     [Bounds(0, 10)]
     public double RandomScaling { get; init; }
 
     /// <summary>
-    /// Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al., 2017.
+    /// Coordinates of a convex function that is added to training instances, see <see cref="ConvexMixture"/>; 20 in Lv et al.,
+    /// 2017.
     /// </summary>
     [Bounds(0, 4096)]
     public int ConvexDimensions { get; init; }
@@ -147,8 +158,8 @@ public enum LossWeights
     /// <summary>w_t = t / K.</summary>
     Linear,
     /// <summary>
-    /// w_t = 1, and log f in place of f: halving a small loss counts as much as halving a large one (Wichrowska et al., 2017, arXiv:1703.04813,
-    /// section 4.2). A loss below 1e-12, so also a negative one, is taken as 1e-12.
+    /// w_t = 1, and log f in place of f: halving a small loss counts as much as halving a large one (Wichrowska et al., 2017,
+    /// arXiv:1703.04813, section 4.2). A loss below 1e-12, so also a negative one, is taken as 1e-12.
     /// </summary>
     Log,
 }
@@ -188,7 +199,7 @@ public sealed record ValidationOptions
     [Bounds(0, 1000)]
     public int Patience { get; init; }
 
-    /// <summary>What "better" means.</summary>
+    /// <summary>The number that decides which phi is better.</summary>
     public Criterion Criterion { get; init; } = Criterion.Final;
 }
 

@@ -57,7 +57,8 @@ sealed class Validation(IKernels<float> kernels, ITask task, ILearnedOptimizer r
     Scores Score(float[] phi, int horizon, CancellationToken cancel)
     {
         var (final, sum) = (0.0, 0.0);
-        foreach (var _ in _runs.Portions(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, _options.Instances, horizon, Add, cancel))
+        foreach (var _ in _runs.Portions(new FrozenOptimizer(rule, phi), (ulong)spec.Seed, Split.Validate, _options.Instances,
+            horizon, Add, cancel))
         {
         }
         return new(FiniteOrInfinity(final / _options.Instances), FiniteOrInfinity(sum / _options.Instances / horizon));

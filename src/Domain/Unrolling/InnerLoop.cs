@@ -16,7 +16,7 @@ public interface IInnerObserver<T> where T : unmanaged, IBinaryFloatingPointIeee
     void Observe(int t, Tensor<T> theta, Tensor<T> losses, Tensor<T> gradient);
 }
 
-/// <summary>What of a step stays on the tape after it.</summary>
+/// <summary>The nodes of a step that stay on the tape after it.</summary>
 public enum Graph
 {
     /// <summary>Nothing: the tape is reset before each step.</summary>
@@ -49,7 +49,7 @@ public sealed class InnerLoop<T>(ITaskInstances<T> instances, Tape<T> tape, Tens
         set => (field, _isEvaluated) = (value, false);
     } = theta;
 
-    /// <summary>What stays on the tape; nothing at first.</summary>
+    /// <summary>The nodes that stay on the tape; none at first.</summary>
     public Graph Graph { get; set; }
 
     /// <summary>Goes back to theta_0 of the instances.</summary>
@@ -72,7 +72,8 @@ public sealed class InnerLoop<T>(ITaskInstances<T> instances, Tape<T> tape, Tens
     }
 
     /// <summary>
-    /// Computes f(theta) of each instance, [B], and each one's own gradient, [B, P], once for each theta: the next run begins with them.
+    /// Computes f(theta) of each instance, [B], and each one's own gradient, [B, P], once for each theta: the next run begins
+    /// with them.
     /// </summary>
     public (Tensor<T> Losses, Tensor<T> Gradient) Evaluate(int step)
     {

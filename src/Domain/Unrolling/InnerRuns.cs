@@ -17,25 +17,30 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     /// <summary>Memory of a portion of at most <paramref name="count"/> instances.</summary>
     /// <param name="bytesPerInstance">Of the task and the optimizer together.</param>
     /// <param name="count">How many are run in all.</param>
-    public static long PortionBytes(long bytesPerInstance, int count) => Math.Min(count * bytesPerInstance, Math.Max(MostBytes, bytesPerInstance));
+    public static long PortionBytes(long bytesPerInstance, int count) =>
+        Math.Min(count * bytesPerInstance, Math.Max(MostBytes, bytesPerInstance));
 
     readonly Tape<float> _tape = new(kernels);
     readonly Arena<float> _arena = kernels.NewArena();
 
-    /// <summary>What is told of instances <paramref name="first"/> .. at inner step <paramref name="step"/>: f(theta_step) of each.</summary>
+    /// <summary>
+    /// The losses of instances <paramref name="first"/> .. at inner step <paramref name="step"/>: f(theta_step) of each.
+    /// </summary>
     public delegate void Visitor(int step, int first, ReadOnlySpan<float> losses);
 
-    /// <summary>What is told of instances <paramref name="first"/> .. at the end: theta_horizon of each, [B, P].</summary>
+    /// <summary>The end of instances <paramref name="first"/> ..: theta_horizon of each, [B, P].</summary>
     public delegate void Ended(int first, ReadOnlySpan<float> theta);
 
     /// <summary>
-    /// Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions. Lazy: a portion is
-    /// done each time the next element, how many instances are done, is asked for.
+    /// Visits f(theta_0) .. f(theta_horizon) of instances 0 .. count - 1 of <paramref name="split"/>, in portions. Lazy: a
+    /// portion is done each time the next element, how many instances are done, is asked for.
     /// </summary>
     public IEnumerable<int> Portions(
-        IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel, Ended? ended = null)
+        IOptimizer optimizer, ulong seed, Split split, int count, int horizon, Visitor visit, CancellationToken cancel,
+        Ended? ended = null)
     {
-        var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + optimizer.BytesPerInstance(task.Coordinates)), 1, count);
+        var portion = (int)Math.Clamp(MostBytes / (cost.BytesPerInstance + optimizer.BytesPerInstance(task.Coordinates)), 1,
+            count);
         for (var first = 0; first < count; first += portion)
         {
             var size = Math.Min(portion, count - first);
@@ -45,7 +50,8 @@ sealed class InnerRuns(IKernels<float> kernels, ITask task, TaskCost cost) : IDi
     }
 
     void RunPortion(
-        IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel, Ended? ended)
+        IOptimizer optimizer, ulong seed, Split split, int first, int count, int horizon, Visitor visit, CancellationToken cancel,
+        Ended? ended)
     {
         _arena.Reset();
         var theta = _arena.Take(new Shape(count, task.Coordinates));

@@ -33,7 +33,8 @@ sealed record Account(string? Name, IReadOnlyList<string> Prefix, string? Owner)
         return (await Command.RunAsync(["unshare", "-U", "true"], cancellationToken)).Ok
             ? new("a user namespace", ["unshare", "-U"], null)
             : throw new EmbeddedPostgresException(
-                "PostgreSQL does not run as root, and root cannot become 'postgres' or 'nobody' here (tried setpriv, runuser and " +
+                "PostgreSQL does not run as root, and root cannot become 'postgres' or 'nobody' here (tried setpriv, runuser "
+                + "and " +
                 "unshare -U). Start metaopt as an ordinary user, or set METAOPT_DATABASE_URL to a server of your own.");
     }
 

@@ -10,8 +10,9 @@ sealed partial class Cluster
     static readonly TimeSpan s_longestStop = TimeSpan.FromMinutes(2);
 
     /// <summary>
-    /// The server of this cluster; null when there is none. Every process of it holds a lock on <see cref="LockFile"/> from before the
-    /// start until its last child is gone. The kernel drops the lock, however they end, and it is seen from every container.
+    /// The server of this cluster; null when there is none. Every process of it holds a lock on <see cref="LockFile"/> from
+    /// before the start until its last child is gone. The kernel drops the lock, however they end, and it is seen from every
+    /// container.
     /// </summary>
     public async Task<RunningServer?> FindServerAsync(CancellationToken cancellationToken)
     {
@@ -23,8 +24,8 @@ sealed partial class Cluster
     }
 
     /// <summary>
-    /// The folder of its socket; as the start named it, when the data folder has another path there. Without a server the record may be
-    /// a copy of another cluster's.
+    /// The folder of its socket; as the start named it, when the data folder has another path there. Without a server the record
+    /// may be a copy of another cluster's.
     /// </summary>
     public string Socket => IsLocked() && StartRecord.Read(RecordFile) is { } record && Directory.Exists(record.Socket)
         ? record.Socket : SocketFolder;
@@ -67,8 +68,11 @@ sealed partial class Cluster
         }
     }
 
-    /// <summary>Starts the server, as a daemon that outlives this process, unless it runs; waits until it takes connections.</summary>
-    /// <exception cref="EmbeddedPostgresException">It did not start, or another one holds the folder and does not answer.</exception>
+    /// <summary>
+    /// Starts the server, as a daemon that outlives this process, unless it runs; waits until it takes connections.
+    /// </summary>
+    /// <exception cref="EmbeddedPostgresException">It did not start, or another one holds the folder and does not
+    /// answer.</exception>
     public async Task<RunningServer> EnsureRunningAsync(CancellationToken cancellationToken)
     {
         // One that starts, ends or recovers does not listen yet; the last children of a killed one need a moment to notice.
@@ -88,7 +92,8 @@ sealed partial class Cluster
             await Task.Delay(100, cancellationToken);
         }
         await StartAsync(cancellationToken);
-        return await FindServerAsync(cancellationToken) ?? throw new EmbeddedPostgresException($"The PostgreSQL in {Data} ended: {LogFrom(0)}");
+        return await FindServerAsync(cancellationToken)
+            ?? throw new EmbeddedPostgresException($"The PostgreSQL in {Data} ended: {LogFrom(0)}");
     }
 
     async Task StartAsync(CancellationToken cancellationToken)
@@ -108,13 +113,17 @@ sealed partial class Cluster
              "--pgdata", Data, "--log", Log], cancellationToken);
         if (started.Output.Contains("flock: ", StringComparison.Ordinal))
             throw new EmbeddedPostgresException(
-                $"PostgreSQL was not started, because {LockFile} could not be locked: {started.Output}. Install flock (package util-linux), and " +
+                $"PostgreSQL was not started, because {LockFile} could not be "
+                + $"locked: {started.Output}. Install flock (package util-linux), and " +
                 "let METAOPT_HOME name a folder on a disk of this machine.");
         if (!started.Ok)
-            throw new EmbeddedPostgresException($"PostgreSQL {binaries.Version} in {Data} did not start: {started.Output}\n{LogFrom(logged)}");
+            throw new EmbeddedPostgresException(
+                $"PostgreSQL {binaries.Version} in {Data} did not start: {started.Output}\n{LogFrom(logged)}");
     }
 
-    /// <summary>Lets running transactions end at once (they roll back), and waits until the server is gone; false when none ran.</summary>
+    /// <summary>
+    /// Lets running transactions end at once (they roll back), and waits until the server is gone; false when none ran.
+    /// </summary>
     /// <exception cref="EmbeddedPostgresException">It runs in another container or on another host, or does not end.</exception>
     public async Task<bool> StopAsync(CancellationToken cancellationToken)
     {
@@ -154,7 +163,8 @@ sealed partial class Cluster
         var found = await Command.RequireAsync(["stat", "-c", "%u:%g %a %F", socket], cancellationToken);
         if (found != $"{expected} 700 directory")
             throw new EmbeddedPostgresException(
-                $"The socket folder {socket} should be a directory of {expected} with mode 700, but is: {found}. Remove it, and start again.");
+                $"The socket folder {socket} should be a directory of {expected} with mode 700, "
+                + $"but is: {found}. Remove it, and start again.");
     }
 
     string LogFrom(long position)

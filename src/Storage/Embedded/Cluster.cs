@@ -5,8 +5,8 @@ using Npgsql;
 namespace MetaOpt.Storage.Embedded;
 
 /// <summary>
-/// The files and the server of one cluster: <c>cluster/</c> (PostgreSQL's data directory), <c>password</c>, <c>server.log</c> and,
-/// where the path is short enough, <c>socket/</c>. All of it belongs to the account, and nobody else can enter.
+/// The files and the server of one cluster: <c>cluster/</c> (PostgreSQL's data directory), <c>password</c>, <c>server.log</c>
+/// and, where the path is short enough, <c>socket/</c>. All of it belongs to the account, and nobody else can enter.
 /// </summary>
 sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresBinaries binaries, string home)
 {
@@ -54,17 +54,21 @@ sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresB
             Access = FileAccess.Write,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         }))
-            await file.WriteAsync(Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true)), cancellationToken);
+            await file.WriteAsync(Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true)),
+                cancellationToken);
         await account.OwnAsync(Folder, cancellationToken);
         await account.RequireAsync(
-            [binaries.Program("initdb"), "--pgdata", fresh, "--username", "postgres", "--pwfile", PasswordFile, "--data-checksums",
+            [binaries.Program("initdb"), "--pgdata", fresh, "--username", "postgres", "--pwfile", PasswordFile,
+                "--data-checksums",
              "--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C",
              .. options.Settings.GetValueOrDefault("fsync") == "off" ? new[] { "--no-sync" } : []], cancellationToken);
         await File.AppendAllTextAsync(Path.Combine(fresh, "postgresql.conf"), "\ninclude = 'metaopt.conf'\n", cancellationToken);
         Directory.Move(fresh, Data);
     }
 
-    /// <summary>For a program outside this process: as the role that owns <paramref name="database"/>, or as the superuser.</summary>
+    /// <summary>
+    /// For a program outside this process: as the role that owns <paramref name="database"/>, or as the superuser.
+    /// </summary>
     public string ConnectionString(string database, bool superuser = false) => new NpgsqlConnectionStringBuilder
     {
         Host = Socket,
@@ -79,7 +83,8 @@ sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresB
     {
         await using var connection = await ConnectAsync(cancellationToken);
         await using var ask = new NpgsqlCommand(
-            "select exists (select from pg_roles where rolname = 'metaopt'), exists (select from pg_database where datname = @name)",
+            "select exists (select from pg_roles where rolname = 'metaopt'), exists (select from pg_database where datname = "
+            + "@name)",
             connection);
         ask.Parameters.AddWithValue("name", options.Database);
         bool role, database;
@@ -89,7 +94,8 @@ sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresB
             (role, database) = (answer.GetBoolean(0), answer.GetBoolean(1));
         }
         if (!role)
-            await Execute($"create role metaopt login createdb password '{await File.ReadAllTextAsync(PasswordFile, cancellationToken)}'");
+            await Execute(
+                $"create role metaopt login createdb password '{await File.ReadAllTextAsync(PasswordFile, cancellationToken)}'");
         if (!database)
             await Execute($"create database \"{options.Database.Replace("\"", "\"\"")}\" owner metaopt template template0");
 
@@ -119,7 +125,8 @@ sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresB
             catch (NpgsqlException refused)
             {
                 await connection.DisposeAsync();
-                throw new EmbeddedPostgresException($"The PostgreSQL in {Data} refuses a connection: {refused.Message} Its log is {Log}.");
+                throw new EmbeddedPostgresException(
+                    $"The PostgreSQL in {Data} refuses a connection: {refused.Message} Its log is {Log}.");
             }
         }
     }
@@ -137,7 +144,8 @@ sealed partial class Cluster(EmbeddedOptions options, Account account, PostgresB
         };
         foreach (var (name, value) in options.Settings)
             settings[name] = value;
-        var text = new StringBuilder("# Written by metaopt at every start; put your own settings in postgresql.conf, below the include.\n");
+        var text = new StringBuilder(
+            "# Written by metaopt at every start; put your own settings in postgresql.conf, below the include.\n");
         foreach (var (name, value) in settings)
             text.Append($"{name} = '{value.Replace("'", "''")}'\n");
         var path = Path.Combine(Data, "metaopt.conf");

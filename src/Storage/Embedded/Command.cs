@@ -43,7 +43,8 @@ static class Command
         try
         {
             var texts = await Task.WhenAll(
-                process.StandardOutput.ReadToEndAsync(cancellationToken), process.StandardError.ReadToEndAsync(cancellationToken));
+                process.StandardOutput.ReadToEndAsync(cancellationToken),
+                process.StandardError.ReadToEndAsync(cancellationToken));
             await process.WaitForExitAsync(cancellationToken);
             return new(process.ExitCode, string.Concat(texts).Trim());
         }
@@ -63,6 +64,7 @@ static class Command
         var outcome = await RunAsync(all, cancellationToken, environment);
         return outcome.Ok
             ? outcome.Output
-            : throw new EmbeddedPostgresException($"'{string.Join(' ', all)}' ended with status {outcome.ExitCode}:\n{outcome.Output}");
+            : throw new EmbeddedPostgresException(
+                $"'{string.Join(' ', all)}' ended with status {outcome.ExitCode}:\n{outcome.Output}");
     }
 }

@@ -15,11 +15,14 @@ public sealed record EmbeddedOptions
     /// <summary>Further settings of the server, applied at its next start; they win over the defaults.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How long a start waits for a server that holds the folder and does not listen: one that is starting or ending.</summary>
+    /// <summary>
+    /// How long a start waits for a server that holds the folder and does not listen: one that is starting or ending.
+    /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// <c>METAOPT_HOME</c>, else <c>XDG_DATA_HOME/metaopt</c>, else <c>~/.local/share/metaopt</c>; binaries of <c>METAOPT_PG_BIN</c>.
+    /// <c>METAOPT_HOME</c>, else <c>XDG_DATA_HOME/metaopt</c>, else <c>~/.local/share/metaopt</c>; binaries of
+    /// <c>METAOPT_PG_BIN</c>.
     /// </summary>
     public static EmbeddedOptions FromEnvironment() => new()
     {
@@ -34,9 +37,10 @@ public sealed record EmbeddedOptions
 /// <summary>The private PostgreSQL cannot be had, or cannot do what was asked; the message says what to do.</summary>
 public sealed class EmbeddedPostgresException(string message) : Exception(message);
 
-/// <summary>What is known of the cluster of a data folder.</summary>
+/// <summary>The state of a data folder's cluster.</summary>
 /// <param name="State">Whether it runs.</param>
-/// <param name="ProcessId">The server's process id here; null when it does not run or its container cannot be seen from here.</param>
+/// <param name="ProcessId">The server's process id here; null when it does not run or its container cannot be seen from
+/// here.</param>
 /// <param name="Where">Host or container that it runs in, for messages; null when it does not run.</param>
 /// <param name="Folder">Holds the cluster, its log, its password and its socket.</param>
 /// <param name="Binaries">Folder of the programs.</param>

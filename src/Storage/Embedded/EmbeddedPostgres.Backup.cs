@@ -2,9 +2,9 @@ using Npgsql;
 
 namespace MetaOpt.Storage.Embedded;
 
-// Two kinds of backup. Where pg_dump is (any system package), a dump in its custom format: taken while everything runs, and any later
-// PostgreSQL reads it. The npm package has no client programs: there the server stops for a moment and its files are packed, which
-// only the same major version reads. A restore tells them apart by their first bytes.
+// Two kinds of backup. Where pg_dump is (any system package), a dump in its custom format: taken while everything runs, and any
+// later PostgreSQL reads it. The npm package has no client programs: there the server stops for a moment and its files are
+// packed, which only the same major version reads. A restore tells them apart by their first bytes.
 public static partial class EmbeddedPostgres
 {
     /// <summary>Writes the database to a new file that only the caller can read. Starts the server if need be.</summary>
@@ -75,22 +75,26 @@ public static partial class EmbeddedPostgres
         {
             [0x1f, 0x8b, ..] => true,
             [(byte)'P', (byte)'G', (byte)'D', (byte)'M', (byte)'P'] => false,
-            _ => throw new EmbeddedPostgresException($"'{file}' is no backup of metaopt: neither a PostgreSQL dump nor a packed cluster."),
+            _ => throw new EmbeddedPostgresException(
+                $"'{file}' is no backup of metaopt: neither a PostgreSQL dump nor a packed cluster."),
         };
     }
 
-    static async Task DumpAsync(Cluster cluster, string program, string database, string file, CancellationToken cancellationToken)
+    static async Task DumpAsync(Cluster cluster, string program, string database, string file,
+        CancellationToken cancellationToken)
     {
         await EnsureRunningAsync(cluster, cancellationToken);
         await Command.RequireAsync(
-            [program, "--format=custom", "--no-owner", "--no-privileges", $"--file={file}"], cancellationToken, Login(cluster, database));
+            [program, "--format=custom", "--no-owner", "--no-privileges", $"--file={file}"], cancellationToken,
+            Login(cluster, database));
     }
 
     static async Task LoadAsync(Cluster cluster, string database, string file, CancellationToken cancellationToken)
     {
         var program = cluster.Binaries.ClientProgram("pg_restore") ?? throw new EmbeddedPostgresException(
             $"'{file}' is a dump, and {cluster.Binaries.Folder} has no pg_restore to read it with. " +
-            "Install it with: sudo apt-get install -y --no-install-recommends postgresql, and restore into an empty METAOPT_HOME.");
+            "Install it with: sudo apt-get install -y --no-install-recommends postgresql, and restore into an empty "
+            + "METAOPT_HOME.");
         var (fresh, old) = ($"{database}_restoring", $"{database}_replaced");
         await using var connection = await cluster.ConnectAsync(cancellationToken);
         await ExecuteAsync($"drop database if exists \"{old}\" with (force)");
@@ -111,9 +115,11 @@ public static partial class EmbeddedPostgres
 
     /// <summary>Makes a database anew from a dump.</summary>
     static async Task LoadIntoAsync(
-        Cluster cluster, string program, NpgsqlConnection connection, string database, string file, CancellationToken cancellationToken)
+        Cluster cluster, string program, NpgsqlConnection connection, string database, string file,
+        CancellationToken cancellationToken)
     {
-        foreach (var sql in new[] { $"drop database if exists \"{database}\" with (force)", $"create database \"{database}\" owner metaopt template template0" })
+        foreach (var sql in new[] { $"drop database if exists \"{database}\" with (force)",
+            $"create database \"{database}\" owner metaopt template template0" })
         {
             await using var command = new NpgsqlCommand(sql, connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
@@ -129,7 +135,8 @@ public static partial class EmbeddedPostgres
         try
         {
             await Command.RequireAsync(
-                ["tar", "-czf", file, "-C", cluster.Folder, Path.GetFileName(cluster.Data), Path.GetFileName(cluster.PasswordFile)],
+                ["tar", "-czf", file, "-C", cluster.Folder, Path.GetFileName(cluster.Data),
+                    Path.GetFileName(cluster.PasswordFile)],
                 cancellationToken);
         }
         finally
@@ -154,7 +161,8 @@ public static partial class EmbeddedPostgres
         {
             Directory.Delete(fresh, recursive: true);
             throw new EmbeddedPostgresException(
-                $"'{file}' holds the files of PostgreSQL {major}; this is PostgreSQL {cluster.Binaries.Version}, which reads only its own. " +
+                $"'{file}' holds the files of PostgreSQL {major}; this is PostgreSQL {cluster.Binaries.Version}, which reads "
+                + "only its own. " +
                 $"Restore it with the binaries of version {major} (METAOPT_PG_BIN).");
         }
         await cluster.Account.OwnAsync(fresh, cancellationToken);

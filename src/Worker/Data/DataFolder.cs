@@ -4,8 +4,9 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Workers.Data;
 
 /// <summary>
-/// The datasets of this machine: <c>NAME/</c> in the data folder with the files that the dataset's authors gave it, those of MNIST's kind
-/// plain or .gz; also where Debian's packages put them. Pictures and texts are read by <see cref="PictureFolder"/> and <see cref="TextFile"/>.
+/// The datasets of this machine: <c>NAME/</c> in the data folder with the files that the dataset's authors gave it, those of
+/// MNIST's kind plain or .gz; also where Debian's packages put them. Pictures and texts are read by <see cref="PictureFolder"/>
+/// and <see cref="TextFile"/>.
 /// </summary>
 /// <param name="folder">Where they lie.</param>
 /// <param name="readNetwork">Makes a network of a file's bytes; null: there are none here.</param>
@@ -17,13 +18,15 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
     readonly NetworkFolder _networks = new(Path.Combine(folder, "networks"), readNetwork);
 
     /// <summary>
-    /// Names of the datasets whose files are all there, and of those that need none; and of each labelled one with each network, "mnist/NAME".
+    /// Names of the datasets whose files are all there, and of those that need none; and of each labelled one with each network,
+    /// "mnist/NAME".
     /// </summary>
     public IReadOnlyList<string> Names
     {
         get
         {
-            var (labelled, networks) = (KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null).ToList(), _networks.Names);
+            var (labelled, networks) = (KnownDatasets.All.Select(d => d.Name).Where(name => Find(name) is not null).ToList(),
+                _networks.Names);
             return
             [
                 .. labelled,
@@ -50,7 +53,8 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         "images" or "images-vgg" => PictureFolder.Read(In("images"), name),
         "text" => TextFile.Read(In("text")),
         "grammar" => CharacterText.Grammar,
-        _ when NetworkName.TrySplit(name, out var images, out var network) => ReadLabelled(images) with { Network = _networks.Read(network) },
+        _ when NetworkName.TrySplit(name, out var images, out var network) =>
+            ReadLabelled(images) with { Network = _networks.Read(network) },
         _ => ReadLabelled(name),
     };
 
@@ -59,8 +63,11 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
     Dataset ReadLabelled(string name)
     {
         var known = KnownDatasets.Find(name)
-            ?? throw new SpecException("/task/dataset", $"\"{name}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
-        var paths = Find(name) ?? throw new FileNotFoundException($"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", Files(name))}).");
+            ?? throw new SpecException("/task/dataset",
+                $"\"{name}\" is not a dataset; known: {string.Join(", ", KnownDatasets.All.Select(d => d.Name))}.");
+        var paths = Find(name)
+            ?? throw new FileNotFoundException(
+                $"The files of {name} are not in {Path.Combine(folder, name)} ({string.Join(", ", Files(name))}).");
         using var hash = new FileHashes();
         var (train, test) = name == Cifar
             ? (CifarFile.Read(known, paths[..^1], hash), CifarFile.Read(known, paths[^1..], hash))
@@ -82,9 +89,11 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         hash.Add(classes.Bytes);
         var values = classes.Values;
         if (pixels.Dimensions[1] != known.Rows || pixels.Dimensions[2] != known.Columns)
-            throw new InvalidDataException($"{images} has images of {pixels.Dimensions[1]} x {pixels.Dimensions[2]}, not {known.Rows} x {known.Columns}.");
+            throw new InvalidDataException(
+                $"{images} has images of {pixels.Dimensions[1]} x {pixels.Dimensions[2]}, not {known.Rows} x {known.Columns}.");
         if (pixels.Dimensions[0] != values.Length)
-            throw new InvalidDataException($"{images} has {pixels.Dimensions[0]} images, but {labels} has {values.Length} labels.");
+            throw new InvalidDataException(
+                $"{images} has {pixels.Dimensions[0]} images, but {labels} has {values.Length} labels.");
         if (Array.FindIndex(values, label => label >= known.Classes) is >= 0 and var at)
             throw new InvalidDataException($"{labels}: label {at} is {values[at]}, not below {known.Classes}.");
         return new(pixels.Values, values);
@@ -96,7 +105,8 @@ sealed class DataFolder(string folder, Func<byte[], INetwork>? readNetwork = nul
         foreach (var place in new[] { Path.Combine(folder, name), Path.Combine(Debian, name) })
         {
             string[] endings = name == Cifar ? [""] : ["", ".gz"];
-            string?[] paths = [.. Files(name).Select(f => endings.Select(e => Path.Combine(place, f + e)).FirstOrDefault(File.Exists))];
+            string?[] paths = [.. Files(name)
+                .Select(f => endings.Select(e => Path.Combine(place, f + e)).FirstOrDefault(File.Exists))];
             if (Array.TrueForAll(paths, p => p is not null)) return paths!;
         }
         return null;

@@ -24,7 +24,9 @@ static class IdxFile
     public static Content Read(string path, int rank)
     {
         using var file = File.OpenRead(path);
-        using Stream stream = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using Stream stream = path.EndsWith(".gz", StringComparison.Ordinal)
+            ? new GZipStream(file, CompressionMode.Decompress)
+            : file;
         try
         {
             return Read(path, stream, rank);
@@ -45,7 +47,8 @@ static class IdxFile
         if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length)
             throw new FormatException($"is shorter than the header of {header.Length} bytes");
         if (header is not [0, 0, 8, _, ..] || header[3] != rank)
-            throw new FormatException($"begins with {Convert.ToHexStringLower(header.AsSpan(0, 4))}, not with 000008{rank:x2} (bytes in {rank} dimensions)");
+            throw new FormatException(
+                $"begins with {Convert.ToHexStringLower(header.AsSpan(0, 4))}, not with 000008{rank:x2} (bytes in {rank} dimensions)");
         var dimensions = new int[rank];
         long size = 1;
         for (var i = 0; i < rank; i++)
@@ -54,15 +57,19 @@ static class IdxFile
             size = dimension is > 0 and <= 1 << 28 && size <= LargestContent ? size * dimension : long.MaxValue;
             dimensions[i] = (int)Math.Min(dimension, int.MaxValue);
         }
-        if (size > LargestContent) throw new FormatException($"claims dimensions {string.Join(" x ", dimensions)}, which is not within 1 and {LargestContent} bytes");
+        if (size > LargestContent)
+            throw new FormatException(
+                $"claims dimensions {string.Join(" x ", dimensions)}, which is not within 1 and {LargestContent} bytes");
         var bytes = ReadAll(stream, header, header.Length + (int)size);
-        if (bytes.Length < header.Length + size) throw new FormatException($"has {bytes.Length - header.Length} of the {size} bytes its header promises");
+        if (bytes.Length < header.Length + size)
+            throw new FormatException($"has {bytes.Length - header.Length} of the {size} bytes its header promises");
         if (stream.ReadByte() >= 0) throw new FormatException($"goes on after the {size} bytes its header promises");
         return new(path, dimensions, bytes);
     }
 
     /// <summary>
-    /// The beginning and what follows, up to <paramref name="length"/> bytes: memory is taken for what comes, not for what a header promises.
+    /// The beginning and what follows, up to <paramref name="length"/> bytes: memory is taken for what comes, not for what a
+    /// header promises.
     /// </summary>
     static byte[] ReadAll(Stream stream, byte[] beginning, int length)
     {
@@ -76,5 +83,6 @@ static class IdxFile
         }
     }
 
-    static InvalidDataException Wrong(string path, string what) => new($"{path} {what}; fetch the file again (metaopt data fetch).");
+    static InvalidDataException Wrong(string path, string what) =>
+        new($"{path} {what}; fetch the file again (metaopt data fetch).");
 }

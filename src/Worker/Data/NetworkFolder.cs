@@ -4,8 +4,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Workers.Data;
 
 /// <summary>
-/// The networks that an administrator put on this machine, <c>NAME.pt</c> each. A module is a program, so nobody else may write there: nothing
-/// fetches or uploads one.
+/// The networks that an administrator put on this machine, <c>NAME.pt</c> each. A module is a program, so nobody else may write
+/// there: nothing fetches or uploads one.
 /// </summary>
 /// <param name="folder">Where they lie; it need not exist.</param>
 /// <param name="read">Makes a network of a file's bytes; null: this worker cannot, and has none.</param>
@@ -17,7 +17,7 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
     readonly Dictionary<string, (DateTime Changed, JsonObject Document)> _described = [];
     readonly SemaphoreSlim _describing = new(1);
 
-    /// <summary>Those whose files have a name that a specification may give.</summary>
+    /// <summary>Networks whose files have a name that a specification may give.</summary>
     public IReadOnlyList<string> Names => read is null || !Directory.Exists(folder)
         ? []
         :
@@ -27,9 +27,11 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
         ];
 
     /// <summary>For people: what each network is. A file is examined again when it changes.</summary>
-    /// <param name="examine">Calls <see cref="Examine"/>, in a process of its own where a damaged file could end this one.</param>
+    /// <param name="examine">Calls <see cref="Examine"/>, in a process of its own where a damaged file could end this
+    /// one.</param>
     /// <param name="cancel">Stops waiting.</param>
-    public async Task<JsonArray> DescribeAsync(Func<string, CancellationToken, Task<JsonObject>> examine, CancellationToken cancel)
+    public async Task<JsonArray> DescribeAsync(Func<string, CancellationToken, Task<JsonObject>> examine,
+        CancellationToken cancel)
     {
         await _describing.WaitAsync(cancel);
         try
@@ -59,7 +61,8 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
             var network = Read(name);
             (document["coordinates"], document["sha256"]) = (network.Parameters.Sum(p => p.Shape.Elements), network.Sha256);
         }
-        catch (Exception wrong) when (wrong is SpecException or IOException or InvalidDataException or UnauthorizedAccessException)
+        catch (Exception wrong)
+            when (wrong is SpecException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
             document["error"] = wrong.Message;
         }
@@ -73,7 +76,8 @@ sealed class NetworkFolder(string folder, Func<byte[], INetwork>? read)
     public INetwork Read(string name)
     {
         if (!NetworkName.IsValid(name)) throw new SpecException("/task/network", $"\"{name}\" is no name of a network.");
-        if (read is null) throw new SpecException("/task/network", "this worker was built without libtorch (-p:Gpu) and reads no networks.");
+        if (read is null)
+            throw new SpecException("/task/network", "this worker was built without libtorch (-p:Gpu) and reads no networks.");
         var path = Path.Combine(folder, name + Ending);
         if (!File.Exists(path)) throw new FileNotFoundException($"{path} is not here.");
         if (new FileInfo(path).Length > LargestFile) throw new InvalidDataException($"{path} has more than {LargestFile} bytes.");

@@ -18,7 +18,7 @@ static class PictureFolder
 
     sealed record Entry(string Name, string Part);
 
-    /// <summary>What the folder has: <c>images</c>, and <c>images-vgg</c> where there are weights.</summary>
+    /// <summary>Names of the folder's datasets: <c>images</c>, and <c>images-vgg</c> where there are weights.</summary>
     public static IEnumerable<string> Names(string folder)
     {
         if (!File.Exists(Path.Combine(folder, Pictures)) || !File.Exists(Path.Combine(folder, Index))) yield break;
@@ -33,7 +33,8 @@ static class PictureFolder
     {
         if (!Names(folder).Contains(name))
         {
-            throw new FileNotFoundException($"The files of {name} are not in {folder} ({Pictures} and {Index}, by: metaopt data fetch images"
+            throw new FileNotFoundException(
+                $"The files of {name} are not in {folder} ({Pictures} and {Index}, by: metaopt data fetch images"
                 + $"{(name == "images" ? "" : $"; and {Vgg}, VGG-16's or VGG-19's weights")}).");
         }
         var (index, content) = (ReadIndex(Path.Combine(folder, Index)), IdxFile.Read(Path.Combine(folder, Pictures), 4));
@@ -41,8 +42,10 @@ static class PictureFolder
         if (sha256 != index.Sha256 || content.Bytes.LongLength != index.Bytes)
             throw new InvalidDataException($"{content.Path} is not the file that {Index} describes; fetch the pictures again.");
         if (content.Dimensions is not [var count, Size, Size, Channels] || count != index.Pictures.Count)
-            throw new InvalidDataException($"{content.Path} holds {string.Join(" x ", content.Dimensions)} bytes, not {index.Pictures.Count} pictures of {Size} x {Size} x {Channels}.");
-        var pictures = content.Values.Chunk(Size * Size * Channels).Zip(index.Pictures, (pixels, entry) => (entry.Name, entry.Part, Pixels: pixels)).ToList();
+            throw new InvalidDataException(
+                $"{content.Path} holds {string.Join(" x ", content.Dimensions)} bytes, not {index.Pictures.Count} pictures of {Size} x {Size} x {Channels}.");
+        var pictures = content.Values.Chunk(Size * Size * Channels)
+            .Zip(index.Pictures, (pixels, entry) => (entry.Name, entry.Part, Pixels: pixels)).ToList();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(content.Bytes);
         hash.AppendData(File.ReadAllBytes(Path.Combine(folder, Index)));
@@ -57,7 +60,8 @@ static class PictureFolder
         LabelledImages Part(string part)
         {
             byte[][] chosen = [.. pictures.Where(p => p.Part == part).Select(p => p.Pixels)];
-            return chosen.Length > 0 ? new([.. chosen.SelectMany(p => p)], new byte[chosen.Length]) : throw new InvalidDataException($"{folder} has no {part} pictures.");
+            return chosen.Length > 0 ? new([.. chosen.SelectMany(p => p)], new byte[chosen.Length])
+                : throw new InvalidDataException($"{folder} has no {part} pictures.");
         }
     }
 

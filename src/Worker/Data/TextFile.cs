@@ -17,9 +17,11 @@ static class TextFile
     public static Dataset Read(string folder)
     {
         var file = new FileInfo(Path.Combine(folder, Name));
-        if (!file.Exists) throw new FileNotFoundException($"There is no {file}; put a text there with: metaopt data fetch text --from FILE");
+        if (!file.Exists)
+            throw new FileNotFoundException($"There is no {file}; put a text there with: metaopt data fetch text --from FILE");
         // A character has at most four bytes.
-        if (file.Length > 4L * CharacterText.Most) throw new InvalidDataException($"{file} has {file.Length} bytes; at most {4L * CharacterText.Most} are read.");
+        if (file.Length > 4L * CharacterText.Most)
+            throw new InvalidDataException($"{file} has {file.Length} bytes; at most {4L * CharacterText.Most} are read.");
         var bytes = File.ReadAllBytes(file.FullName);
         try
         {

@@ -16,7 +16,8 @@ static class ChildProgram
 {
     static readonly CancellationTokenSource s_stop = new();
 
-    // Kept until the process is gone: without a handler, a signal that comes after the last frame would turn success into a death.
+    // Kept until the process is gone: without a handler, a signal that comes after the last frame would turn success into a
+    // death.
     static readonly List<PosixSignalRegistration> s_signals = [];
 
     public static int Run(Func<RunKinds> kinds)
@@ -47,7 +48,8 @@ static class ChildProgram
         }
     }
 
-    static int Execute(RunKinds kinds, Job job, byte[]? resume, Dictionary<Guid, byte[]> checkpoints, Outbox outbox, CancellationToken stop)
+    static int Execute(RunKinds kinds, Job job, byte[]? resume, Dictionary<Guid, byte[]> checkpoints, Outbox outbox,
+        CancellationToken stop)
     {
         try
         {
@@ -66,10 +68,16 @@ static class ChildProgram
                 return dataset;
             }
             outbox.Send(new RunEvent.Metadata(new JsonObject { ["seed"] = spec.Seed }));
-            using var kernels = KernelSets.Create(JsonNamingPolicy.KebabCaseLower.ConvertName(spec.Kernels.ToString()), job.Threads);
+            using var kernels = KernelSets.Create(JsonNamingPolicy.KebabCaseLower.ConvertName(spec.Kernels.ToString()),
+                job.Threads);
             if (spec.Precision == Precision.Bfloat16 && !kernels.UseBfloat16Products())
-                throw new SpecException("/precision", $"is bfloat16, and the kernel set {kernels.Name} has float32 only; choose that, or a worker with torch-cuda or torch-cpu.");
-            if (kernels.Facts.Count > 0) outbox.Send(new RunEvent.Metadata(new JsonObject(kernels.Facts.Select(f => KeyValuePair.Create(f.Key, (JsonNode?)f.Value)))));
+                throw new SpecException("/precision",
+                    $"is bfloat16, and the kernel set {kernels.Name} has float32 only; choose that, or a worker with torch-cuda "
+                    + "or torch-cpu.");
+            if (kernels.Facts.Count > 0)
+                outbox.Send(
+                    new RunEvent.Metadata(
+                        new JsonObject(kernels.Facts.Select(f => KeyValuePair.Create(f.Key, (JsonNode?)f.Value)))));
             foreach (var runEvent in spec.Execute(new RunInputs(kernels, Read, checkpoints, resume), stop)) outbox.Send(runEvent);
             outbox.Flush();
             return ChildExit.Done;

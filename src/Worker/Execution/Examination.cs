@@ -7,8 +7,8 @@ using MetaOpt.Workers.Supervision;
 namespace MetaOpt.Workers.Execution;
 
 /// <summary>
-/// <c>metaopt-worker examine FOLDER NAME</c>: reads one network and writes what it is as JSON. It is a process of its own because libtorch ends the
-/// process that loads certain damaged files.
+/// <c>metaopt-worker examine FOLDER NAME</c>: reads one network and writes what it is as JSON. It is a process of its own because
+/// libtorch ends the process that loads certain damaged files.
 /// </summary>
 static class Examination
 {
@@ -25,7 +25,8 @@ static class Examination
     }
 
     /// <summary>The worker's side: what the child wrote, or an <c>error</c> that says how it ended.</summary>
-    public static async Task<JsonObject> StartAsync(string dataFolder, string name, CancellationToken cancel, string? program = null)
+    public static async Task<JsonObject> StartAsync(string dataFolder, string name, CancellationToken cancel,
+        string? program = null)
     {
         var start = ChildProcess.Prepare(program, "examine", dataFolder, name);
         start.Environment["CUDA_VISIBLE_DEVICES"] = "";

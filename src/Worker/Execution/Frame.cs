@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace MetaOpt.Workers.Execution;
 
-/// <summary>What a frame carries. Job to KeepAlive go to the child, the others come from it.</summary>
+/// <summary>The content of a frame. Job to KeepAlive go to the child, the others come from it.</summary>
 enum FrameKind : byte
 {
     /// <summary>First frame of the input: magic, then the job as JSON.</summary>
@@ -51,7 +51,9 @@ readonly record struct Frame(FrameKind Kind, byte[] Payload)
 
     /// <summary>Longest payload of <paramref name="kind"/>.</summary>
     public static int Longest(FrameKind kind) =>
-        kind is FrameKind.Resume or FrameKind.Input or FrameKind.ResumePoint or FrameKind.Checkpoint ? LongestBlob : LongestMessage;
+        kind is FrameKind.Resume or FrameKind.Input or FrameKind.ResumePoint or FrameKind.Checkpoint
+            ? LongestBlob
+            : LongestMessage;
 
     /// <summary>Null at the end of the stream between two frames.</summary>
     /// <exception cref="InvalidDataException">An unknown kind, or a length out of bounds.</exception>

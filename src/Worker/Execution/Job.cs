@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace MetaOpt.Workers.Execution;
 
-/// <summary>What the child is to do: the JSON of the first frame.</summary>
+/// <summary>The child's job: the JSON of the first frame.</summary>
 /// <param name="Kind">Kind of the run.</param>
 /// <param name="Spec">Its specification.</param>
 /// <param name="Threads">Threads that compute.</param>
@@ -20,7 +20,8 @@ sealed record Job(string Kind, JsonElement Spec, int Threads, string DataFolder,
     public static Job Parse(Frame? frame)
     {
         if (frame is not { Kind: FrameKind.Job } first || !first.Payload.AsSpan().StartsWith(Frame.Magic))
-            throw new InvalidDataException("The input does not begin with a job of this version; worker and child are of different builds.");
+            throw new InvalidDataException(
+                "The input does not begin with a job of this version; worker and child are of different builds.");
         return JsonSerializer.Deserialize<Job>(first.Payload.AsSpan(Frame.Magic.Length), s_json)
             ?? throw new InvalidDataException("The job is null.");
     }

@@ -87,7 +87,8 @@ static class Messages
 
     public static (Guid Id, byte[] Bytes) ReadInput(Frame frame) => (new(frame.Payload.AsSpan(0, 16)), frame.Payload[16..]);
 
-    public static Frame Document(FrameKind kind, JsonObject document) => new(kind, Encoding.UTF8.GetBytes(document.ToJsonString()));
+    public static Frame Document(FrameKind kind, JsonObject document) =>
+        new(kind, Encoding.UTF8.GetBytes(document.ToJsonString()));
 
     public static JsonObject ReadDocument(Frame frame) => JsonNode.Parse(frame.Payload) as JsonObject
         ?? throw new InvalidDataException($"A {frame.Kind} frame must hold a JSON object.");

@@ -6,11 +6,14 @@ using Microsoft.Extensions.Logging;
 
 namespace MetaOpt.Workers.Supervision;
 
-/// <summary>What an attempt needs besides its claim.</summary>
+/// <summary>Inputs of an attempt besides its claim.</summary>
 sealed record AttemptServices(
-    WorkerSettings Settings, WorkerHost Host, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts, Device? Device, ILogger Log);
+    WorkerSettings Settings, WorkerHost Host, Npgsql.NpgsqlDataSource Database, CheckpointStore Checkpoints, JsonObject Facts,
+    Device? Device, ILogger Log);
 
-/// <summary>One attempt at a run: a child computes, the recorder stores, and at the end the run is finished or given up.</summary>
+/// <summary>
+/// One attempt at a run: a child computes, the recorder stores, and at the end the run is finished or given up.
+/// </summary>
 sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services, CancellationToken stopping)
 {
     const long BufferBytes = 64 << 20;
@@ -37,7 +40,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             await TryLeaveAsync(recorder, new Ending.Failed(new("invalid-spec", wrong.Message)), giveUp.Token);
         }
-        catch (Exception lost) when (lost is LeaseLostException || lost is OperationCanceledException && giveUp.IsCancellationRequested)
+        catch (Exception lost)
+            when (lost is LeaseLostException || lost is OperationCanceledException && giveUp.IsCancellationRequested)
         {
             _log.RunLost(claim.Lease.RunId);
             // A write may hear of it before the next heartbeat does.
@@ -46,7 +50,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         catch (Exception fault)
         {
             _log.AttemptFault(fault, claim.Lease.RunId);
-            await TryLeaveAsync(recorder, new Ending.Died($"worker {claim.Lease.Worker}: {fault.GetType().Name}: {fault.Message}"), giveUp.Token);
+            await TryLeaveAsync(recorder,
+                new Ending.Died($"worker {claim.Lease.Worker}: {fault.GetType().Name}: {fault.Message}"), giveUp.Token);
         }
     }
 
@@ -65,7 +70,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         var facts = (JsonObject)services.Facts.DeepClone();
         if (services.Device is { } device) facts["device"] = device.Name;
         var resume = await recorder.StoreAsync(c => _run.BeginAttemptAsync(facts, c), cancel);
-        _said.Say($"worker {claim.Lease.Worker}: attempt {claim.Attempt} starts " + (resume is null ? "at the beginning" : $"after step {resume.Step}"));
+        _said.Say($"worker {claim.Lease.Worker}: attempt {claim.Attempt} starts "
+            + (resume is null ? "at the beginning" : $"after step {resume.Step}"));
         _log.AttemptStarted(claim.Lease.RunId, claim.Attempt, resume?.Step);
         var inputs = await ReadCheckpointsAsync(recorder, cancel);
         if (inputs.Missing is { } missing) return new Ending.Failed(missing);
@@ -79,17 +85,21 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         using var kill = cancel.Register(child.Kill);
         var buffer = new EventBuffer(BufferBytes);
         var reading = child.ReadAsync(buffer, ended.Token);
-        var job = new Job(claim.Kind, claim.Spec, Settings.Threads, Settings.DataFolder, Settings.ResumeInterval.TotalSeconds, Settings.Lease.TotalSeconds);
+        var job = new Job(claim.Kind, claim.Spec, Settings.Threads, Settings.DataFolder, Settings.ResumeInterval.TotalSeconds,
+            Settings.Lease.TotalSeconds);
         var living = Task.Run(async () =>
         {
             await child.FeedAsync(job, resume?.Bytes, inputs.Checkpoints, ended.Token);
             await child.KeepAliveAsync(Settings.Lease / 3, ended.Token);
         });
         var logging = _said.KeepStoringAsync(lines => StoreLogAsync(recorder, lines, cancel), ended.Token);
-        var tooLarge = Settings.Memory > 0 ? child.WatchMemoryAsync((long)Settings.Memory << 20, ended.Token) : Task.FromResult(false);
+        var tooLarge = Settings.Memory > 0
+            ? child.WatchMemoryAsync((long)Settings.Memory << 20, ended.Token)
+            : Task.FromResult(false);
         // Watched only now: a request that came earlier fires at once.
         using var stop = stopping.Register(() => _ = child.StopAsync(Settings.Grace));
-        using var asked = CancellationTokenSource.CreateLinkedTokenSource(heartbeat.CancelRequested, heartbeat.YieldRequested, heartbeat.OutOfTime);
+        using var asked = CancellationTokenSource.CreateLinkedTokenSource(heartbeat.CancelRequested, heartbeat.YieldRequested,
+            heartbeat.OutOfTime);
         using var ask = asked.Token.Register(() => _ = child.StopAsync(Settings.Grace));
         try
         {
@@ -97,7 +107,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
             var exitCode = await child.ExitAsync();
             await ended.CancelAsync();
             if (await tooLarge)
-                return new Ending.Failed(new("out-of-memory", $"The run took more than the {Settings.Memory} MiB that this worker allows; lower what it holds at once "
+                return new Ending.Failed(new("out-of-memory",
+                    $"The run took more than the {Settings.Memory} MiB that this worker allows; lower what it holds at once "
                     + "(metaBatch, unroll, instances, the task's size), or use a worker with a larger --memory-mb."));
             return Judge(recorder, child, exitCode);
         }
@@ -106,7 +117,8 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
             await ended.CancelAsync();
             child.Kill();
             _childDied = child.Died;
-            await Task.WhenAll(reading, logging.ContinueWith(_ => { }, TaskScheduler.Default), living.ContinueWith(_ => { }, TaskScheduler.Default));
+            await Task.WhenAll(reading, logging.ContinueWith(_ => { }, TaskScheduler.Default),
+                living.ContinueWith(_ => { }, TaskScheduler.Default));
         }
     }
 
@@ -118,15 +130,20 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         // Its last frame: what comes after it, such as a request to stop, changes nothing.
         if (recorder.Result is { } result && !child.Died) return new Ending.Succeeded(result);
         if (recorder.Failure is { Kind: FailureKind.User } wrong) return new Ending.Failed(new("invalid-spec", wrong.Detail));
-        if (recorder.Failure is { Kind: FailureKind.Diverged } diverged) return new Ending.Failed(new("diverged", diverged.Detail));
+        if (recorder.Failure is { Kind: FailureKind.Diverged } diverged)
+            return new Ending.Failed(new("diverged", diverged.Detail));
         if (heartbeat.CancelRequested.IsCancellationRequested) return new Ending.Cancelled();
         if (heartbeat.OutOfTime.IsCancellationRequested)
-            return new Ending.Failed(new("time-limit", "The run used up its time limit. Its resume point is kept: raise the limit and retry it."));
+            return new Ending.Failed(new("time-limit",
+                "The run used up its time limit. Its resume point is kept: raise the limit and retry it."));
         if (child.WasStopped && recorder.Failure is null) return new Ending.HandedBack();
-        return new Ending.Died(recorder.Failure is { } fault ? $"{fault.Detail} ({child.DescribeWithLog(exitCode)})" : child.DescribeWithLog(exitCode));
+        return new Ending.Died(recorder.Failure is { } fault
+            ? $"{fault.Detail} ({child.DescribeWithLog(exitCode)})"
+            : child.DescribeWithLog(exitCode));
     }
 
-    async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder, CancellationToken cancel)
+    async Task<(List<(Guid, byte[])> Checkpoints, RunError? Missing)> ReadCheckpointsAsync(Recorder recorder,
+        CancellationToken cancel)
     {
         List<(Guid, byte[])> inputs = [];
         var spec = services.Host.Kinds.Read(claim.Kind, claim.Spec);
@@ -134,7 +151,9 @@ sealed class Attempt(Claim claim, Heartbeat heartbeat, AttemptServices services,
         {
             foreach (var (pointer, id, _, source) in spec.FindInputs().DistinctBy(i => i.Id))
                 if (source == InputSource.Checkpoint)
-                    inputs.Add((id, await ReadAsync(id, $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another.")));
+                    inputs.Add((id,
+                        await ReadAsync(id,
+                            $"{pointer}: checkpoint {id} was deleted after the run was submitted; name another.")));
                 else
                 {
                     var final = await recorder.StoreAsync(c => services.Checkpoints.FindFinalAsync(id, c), cancel);

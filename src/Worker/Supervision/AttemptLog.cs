@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace MetaOpt.Workers.Supervision;
 
-/// <summary>Lines of an attempt's log that are not stored yet: the child's, which are bounded, and the worker's own few.</summary>
+/// <summary>
+/// Lines of an attempt's log that are not stored yet: the child's, which are bounded, and the worker's own few.
+/// </summary>
 sealed class AttemptLog
 {
     const int MostLines = 1000;
@@ -11,15 +13,20 @@ sealed class AttemptLog
     readonly ConcurrentQueue<string> _lines = new();
     int _printed;
 
-    /// <summary>Keeps a line of the worker's own: how an attempt began and ended is in its log however much the child printed.</summary>
+    /// <summary>
+    /// Keeps a line of the worker's own: how an attempt began and ended is in its log however much the child printed.
+    /// </summary>
     public void Say(string line) => _lines.Enqueue(line);
 
-    /// <summary>Keeps a line of the child's; beyond the bound it is dropped and the answer is false, and the log says so once.</summary>
+    /// <summary>
+    /// Keeps a line of the child's; beyond the bound it is dropped and the answer is false, and the log says so once.
+    /// </summary>
     public bool Print(string line)
     {
         var printed = Interlocked.Increment(ref _printed);
         if (printed <= MostLines) _lines.Enqueue(line);
-        else if (printed == MostLines + 1) _lines.Enqueue($"(more than {MostLines} lines: the rest of this attempt's is left out)");
+        else if (printed == MostLines + 1)
+            _lines.Enqueue($"(more than {MostLines} lines: the rest of this attempt's is left out)");
         return printed <= MostLines;
     }
 

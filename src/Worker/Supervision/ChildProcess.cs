@@ -3,7 +3,9 @@ using MetaOpt.Workers.Execution;
 
 namespace MetaOpt.Workers.Supervision;
 
-/// <summary>The worker's side of one child: starts and feeds it, reads its frames and its log, signals it, knows how it ended.</summary>
+/// <summary>
+/// The worker's side of one child: starts and feeds it, reads its frames and its log, signals it, knows how it ended.
+/// </summary>
 sealed class ChildProcess : IAsyncDisposable
 {
     const int KeptLines = 20;
@@ -60,7 +62,8 @@ sealed class ChildProcess : IAsyncDisposable
         || variable.Contains("PASSWORD", StringComparison.Ordinal) || variable.Contains("TOKEN", StringComparison.Ordinal);
 
     /// <summary>Sends job, resume point and checkpoints, and the start. A child that died meanwhile is no error here.</summary>
-    public async Task FeedAsync(Job job, byte[]? resume, IEnumerable<(Guid Id, byte[] Bytes)> checkpoints, CancellationToken cancel)
+    public async Task FeedAsync(Job job, byte[]? resume, IEnumerable<(Guid Id, byte[] Bytes)> checkpoints,
+        CancellationToken cancel)
     {
         await SendAsync(job.ToFrame(), cancel);
         if (resume is not null) await SendAsync(new(FrameKind.Resume, resume), cancel);
@@ -117,8 +120,9 @@ sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// Returns true, and kills it, once it holds more than <paramref name="most"/> bytes of memory; false when it ended before. Its resident
-    /// and swapped memory is looked at: a limit of addresses (RLIMIT_AS) would refuse .NET the 256 GiB that its collector only reserves.
+    /// Returns true, and kills it, once it holds more than <paramref name="most"/> bytes of memory; false when it ended before.
+    /// Its resident and swapped memory is looked at: a limit of addresses (RLIMIT_AS) would refuse .NET the 256 GiB that its
+    /// collector only reserves.
     /// </summary>
     public async Task<bool> WatchMemoryAsync(long most, CancellationToken cancel)
     {
@@ -142,8 +146,10 @@ sealed class ChildProcess : IAsyncDisposable
     {
         try
         {
-            return File.ReadLines($"/proc/{process}/status").Where(l => l.StartsWith("VmRSS:", StringComparison.Ordinal) || l.StartsWith("VmSwap:", StringComparison.Ordinal))
-                .Sum(l => long.Parse(l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) << 10);
+            return File.ReadLines($"/proc/{process}/status")
+                .Where(l => l.StartsWith("VmRSS:", StringComparison.Ordinal) || l.StartsWith("VmSwap:", StringComparison.Ordinal))
+                .Sum(l => long.Parse(l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+                    System.Globalization.CultureInfo.InvariantCulture) << 10);
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
@@ -155,8 +161,9 @@ sealed class ChildProcess : IAsyncDisposable
     public void Kill() => Signal(Native.SigKill);
 
     /// <summary>
-    /// It ended without being done because it was asked to, or because its worker was silent: that is never the run's fault. A signal of this
-    /// worker may have met it before it listened, or have been SIGKILL; others' SIGTERM, such as an operator's, it answers itself.
+    /// It ended without being done because it was asked to, or because its worker was silent: that is never the run's fault. A
+    /// signal of this worker may have met it before it listened, or have been SIGKILL; others' SIGTERM, such as an operator's, it
+    /// answers itself.
     /// </summary>
     public bool WasStopped => _process.HasExited && (_signalled || _process.ExitCode is ChildExit.Stopped or ChildExit.Abandoned);
 
@@ -175,14 +182,16 @@ sealed class ChildProcess : IAsyncDisposable
     public static string Describe(int exitCode) => exitCode switch
     {
         ChildExit.Abandoned => "the child lost its worker",
-        > 128 and <= 192 => $"the child was killed by signal {exitCode - 128}" + (exitCode == 137 ? " (SIGKILL; out of memory?)" : ""),
+        > 128 and <= 192 => $"the child was killed by signal {exitCode - 128}"
+            + (exitCode == 137 ? " (SIGKILL; out of memory?)" : ""),
         _ => $"the child exited with code {exitCode}",
     };
 
     /// <summary>The same with its last log lines.</summary>
     public string DescribeWithLog(int exitCode)
     {
-        lock (_lines) return _lines.Count == 0 ? Describe(exitCode) : $"{Describe(exitCode)}; its last lines: {string.Join(" | ", _lines)}";
+        lock (_lines)
+            return _lines.Count == 0 ? Describe(exitCode) : $"{Describe(exitCode)}; its last lines: {string.Join(" | ", _lines)}";
     }
 
     /// <summary>Kills it if it still lives.</summary>

@@ -17,23 +17,28 @@ sealed record Device(string Name)
         patience.CancelAfter(s_patience);
         try
         {
-            using var ask = Process.Start(new ProcessStartInfo("nvidia-smi", ["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", Name])
-            {
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            })!;
+            using var ask =
+                Process.Start(new ProcessStartInfo("nvidia-smi",
+                    ["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", Name])
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                })!;
             try
             {
                 var answer = await ask.StandardOutput.ReadToEndAsync(patience.Token);
                 await ask.WaitForExitAsync(patience.Token);
-                return ask.ExitCode == 0 && long.TryParse(answer.Trim(), CultureInfo.InvariantCulture, out var free) ? free : null;
+                return ask.ExitCode == 0 && long.TryParse(answer.Trim(), CultureInfo.InvariantCulture, out var free)
+                    ? free
+                    : null;
             }
             finally
             {
                 if (!ask.HasExited) ask.Kill();
             }
         }
-        catch (Exception absent) when (absent is Win32Exception || absent is OperationCanceledException && !cancel.IsCancellationRequested)
+        catch (Exception absent)
+            when (absent is Win32Exception || absent is OperationCanceledException && !cancel.IsCancellationRequested)
         {
             return null;
         }

@@ -4,8 +4,8 @@ using MetaOpt.Workers.Execution;
 namespace MetaOpt.Workers.Supervision;
 
 /// <summary>
-/// What a child sent and nobody stored yet, at most about <paramref name="limit"/> bytes: beyond that the producer waits, the
-/// pipe fills, and the child waits too. One producer, one consumer.
+/// Frames that a child sent and nobody stored yet, at most about <paramref name="limit"/> bytes: beyond that the producer waits,
+/// the pipe fills, and the child waits too. One producer, one consumer.
 /// </summary>
 sealed class EventBuffer(long limit)
 {

@@ -14,7 +14,8 @@ sealed class Heartbeat : IDisposable
     readonly Lease _lease;
     readonly TimeSpan _ttl;
     readonly ILogger _log;
-    readonly CancellationTokenSource _end = new(), _lost = new(), _cancelRequested = new(), _yieldRequested = new(), _outOfTime = new();
+    readonly CancellationTokenSource _end = new(), _lost = new(), _cancelRequested = new(), _yieldRequested = new(),
+        _outOfTime = new();
     readonly SemaphoreSlim _wake = new(0);
     readonly Thread _thread;
     TaskCompletionSource _renewed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -64,7 +65,9 @@ sealed class Heartbeat : IDisposable
         }
     }
 
-    /// <summary>After the loss, of a child that was well: it was the database that could not be reached, and the run is not to blame.</summary>
+    /// <summary>
+    /// After the loss, of a child that was well: it was the database that could not be reached, and the run is not to blame.
+    /// </summary>
     public async Task ReportCutOffAsync() => await _queue.ReportCutOffAsync(_lease, _end.Token);
 
     void Beat()

@@ -2,14 +2,17 @@ using System.Text;
 
 namespace MetaOpt.Workers.Supervision;
 
-/// <summary>Splits what a child prints into lines for a log: bounded in length whatever it prints, without control characters.</summary>
+/// <summary>
+/// Splits what a child prints into lines for a log: bounded in length whatever it prints, without control characters.
+/// </summary>
 static class LogLines
 {
     /// <summary>Characters that are kept of a line.</summary>
     public const int Longest = 500;
 
     /// <summary>
-    /// Hands over each line until the end; empty ones are left out. A carriage return ends a line too, so each state of a progress bar is one.
+    /// Hands over each line until the end; empty ones are left out. A carriage return ends a line too, so each state of a
+    /// progress bar is one.
     /// </summary>
     public static async Task ReadAsync(TextReader printed, Action<string> take)
     {

@@ -31,6 +31,7 @@ sealed class SpeedMeter
             _last = (progress.Phase, progress.Done, now);
         }
         var speed = _weight > 0 ? _sum / _weight : 0;
-        return new(progress.Phase, progress.Done, progress.Total, speed, speed > 0 ? (progress.Total - progress.Done) / speed : null);
+        return new(progress.Phase, progress.Done, progress.Total, speed,
+            speed > 0 ? (progress.Total - progress.Done) / speed : null);
     }
 }

@@ -23,7 +23,8 @@ namespace MetaOpt.Workers.Supervision;
 /// <param name="checkpoints">For what evaluations read.</param>
 /// <param name="log">Its log.</param>
 sealed class Supervisor(
-    WorkerSettings settings, WorkerHost host, RunQueue queue, RunQueue beats, Npgsql.NpgsqlDataSource database, CheckpointStore checkpoints, ILogger log)
+    WorkerSettings settings, WorkerHost host, RunQueue queue, RunQueue beats, Npgsql.NpgsqlDataSource database,
+    CheckpointStore checkpoints, ILogger log)
 {
     readonly ConcurrentDictionary<Guid, Heartbeat> _held = new();
     readonly SemaphoreSlim _work = new(0);
@@ -43,14 +44,16 @@ sealed class Supervisor(
 
     /// <summary>The source this was built from; the SDK bakes it in.</summary>
     public static string Commit =>
-        typeof(Supervisor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') is [_, var commit]
+        typeof(Supervisor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split(
+            '+') is [_, var commit]
             ? commit : "unknown";
 
     // Asked anew each time: datasets and networks come and go.
     async Task<WorkerIdentity> IdentifyAsync(CancellationToken cancel)
     {
         var facts = (JsonObject)_facts.DeepClone();
-        facts["networks"] = await _data.NetworksAsync((name, c) => Execution.Examination.StartAsync(settings.DataFolder, name, c, host.Program), cancel);
+        facts["networks"] = await _data.NetworksAsync(
+            (name, c) => Execution.Examination.StartAsync(settings.DataFolder, name, c, host.Program), cancel);
         return new(settings.Name, settings.Pool, _data.Names, facts, settings.Slots);
     }
 
@@ -62,7 +65,8 @@ sealed class Supervisor(
     {
         log.Started(settings.Name, settings.Pool, settings.Slots, settings.Threads, string.Join(", ", _data.Names));
         var listening = ListenAsync(stop);
-        await Task.WhenAll(Enumerable.Range(0, settings.Slots).Select(slot => Task.Run(() => FillSlotAsync(slot, stop), CancellationToken.None)));
+        await Task.WhenAll(Enumerable.Range(0, settings.Slots)
+            .Select(slot => Task.Run(() => FillSlotAsync(slot, stop), CancellationToken.None)));
         await listening;
         log.Stopped(settings.Name);
     }
@@ -75,9 +79,11 @@ sealed class Supervisor(
         {
             try
             {
-                if (device is not null && settings.FreeDeviceMemory > 0 && await device.FreeMemoryAsync(stop) is var free && !(free >= settings.FreeDeviceMemory))
+                if (device is not null && settings.FreeDeviceMemory > 0 && await device.FreeMemoryAsync(stop) is var free
+                    && !(free >= settings.FreeDeviceMemory))
                 {
-                    if (!full) log.DeviceFull(device.Name, settings.FreeDeviceMemory, free?.ToString(CultureInfo.InvariantCulture) ?? "unknown");
+                    if (!full) log.DeviceFull(device.Name, settings.FreeDeviceMemory,
+                        free?.ToString(CultureInfo.InvariantCulture) ?? "unknown");
                     full = true;
                     // Claims register the worker; one that claims nothing must not look dead.
                     await queue.RegisterWorkerAsync(await IdentifyAsync(stop), stop);
@@ -114,7 +120,8 @@ sealed class Supervisor(
         _held[claim.Lease.RunId] = heartbeat;
         try
         {
-            await new Attempt(claim, heartbeat, new(settings, host, database, checkpoints, _facts, device, log), stop).ExecuteAsync();
+            await new Attempt(claim, heartbeat, new(settings, host, database, checkpoints, _facts, device, log), stop)
+                .ExecuteAsync();
         }
         finally
         {

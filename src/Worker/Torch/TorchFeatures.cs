@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace MetaOpt.Workers.Torch;
 
-/// <summary>What a coordinatewise rule sees of gradients [K, N]: [K, N, features]. The formulas are those of the library's own kernels.</summary>
+/// <summary>
+/// Features of gradients [K, N] for a coordinatewise rule: [K, N, features]. The formulas are those of the library's own kernels.
+/// </summary>
 static class TorchFeatures
 {
     /// <summary>The gradient itself, or appendix A of Andrychowicz et al. with p.</summary>

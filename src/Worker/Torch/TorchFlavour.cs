@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace MetaOpt.Workers.Torch;
 
-/// <summary>What a worker built with <c>-p:Gpu=cuda</c> or <c>-p:Gpu=cpu</c> has besides the library's own kernel sets.</summary>
+/// <summary>The kernel sets of a worker built with <c>-p:Gpu=cuda</c> or <c>-p:Gpu=cpu</c> besides the library's own.</summary>
 static class TorchFlavour
 {
     static readonly Lazy<(string Name, string Driver)> s_gpu = new(AskNvidia);
@@ -40,7 +40,8 @@ static class TorchFlavour
     static (string Name, string Driver) AskNvidia()
     {
         var visible = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES")?.Split(',')[0];
-        var ask = new ProcessStartInfo("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader", .. visible is null ? (string[])[] : [$"--id={visible}"]])
+        var ask = new ProcessStartInfo("nvidia-smi",
+            ["--query-gpu=name,driver_version", "--format=csv,noheader", .. visible is null ? (string[])[] : [$"--id={visible}"]])
         {
             RedirectStandardOutput = true,
         };

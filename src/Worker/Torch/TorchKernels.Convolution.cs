@@ -7,14 +7,14 @@ namespace MetaOpt.Workers.Torch;
 sealed partial class TorchKernels
 {
     /// <inheritdoc/>
-    public void Patches(Tensor<float> x, Window window, Tensor<float> y)
+    public void Im2Col(Tensor<float> x, Window window, Tensor<float> y)
     {
         using var scope = NewDisposeScope();
         Copies(View(y), x.Shape, window).copy_(Windows(Padded(View(x), x.Shape, window, 0), x.Shape, window));
     }
 
     /// <inheritdoc/>
-    public void FoldPatches(Tensor<float> x, Window window, Tensor<float> y)
+    public void Col2Im(Tensor<float> x, Window window, Tensor<float> y)
     {
         using var scope = NewDisposeScope();
         View(y).copy_(Folded(Copies(View(x), y.Shape, window), y.Shape, window));
@@ -53,7 +53,9 @@ sealed partial class TorchKernels
         var row = inside.div(window.Columns, RoundingMode.floor).add(Starts(window.Down, window).sub(window.Top).view(-1, 1, 1));
         var column = inside.remainder(window.Columns).add(Starts(window.Across, window).sub(window.Left).view(-1, 1));
         View(y).copy_(values);
-        View(positions).copy_(row.mul(width).add(column).mul(channels).add(arange(channels, dtype: ScalarType.Int64, device: _memory.Device)));
+        View(positions)
+            .copy_(row.mul(width).add(column).mul(channels)
+                .add(arange(channels, dtype: ScalarType.Int64, device: _memory.Device)));
     }
 
     /// <inheritdoc/>
@@ -91,12 +93,14 @@ sealed partial class TorchKernels
     }
 
     /// <summary>[B, places of the instance's images, F].</summary>
-    Tensor Rows(Tensor<float> y, Tensor<float> filters) => View(y, filters.Shape.D0, y.Count / Math.Max(1, filters.Shape.D0 * filters.Shape.D2), filters.Shape.D2);
+    Tensor Rows(Tensor<float> y, Tensor<float> filters) =>
+        View(y, filters.Shape.D0, y.Count / Math.Max(1, filters.Shape.D0 * filters.Shape.D2), filters.Shape.D2);
 
     Tensor PatchRows(Tensor<float> x, Tensor<float> filters, Window window) =>
-        Windows(Padded(View(x), x.Shape, window, 0), x.Shape, window).reshape(filters.Shape.D0, x.Shape.D0 * window.Places / Math.Max(1, filters.Shape.D0), filters.Shape.D1);
+        Windows(Padded(View(x), x.Shape, window, 0), x.Shape, window)
+            .reshape(filters.Shape.D0, x.Shape.D0 * window.Places / Math.Max(1, filters.Shape.D0), filters.Shape.D1);
 
-    /// <summary>Patches [.., places, rows x columns x C] as [R, Down, Across, rows, columns, C].</summary>
+    /// <summary>Im2Col [.., places, rows x columns x C] as [R, Down, Across, rows, columns, C].</summary>
     static Tensor Copies(Tensor patches, Shape images, Window window) =>
         patches.view(images.D0, window.Down, window.Across, window.Rows, window.Columns, images.D3);
 
@@ -110,7 +114,7 @@ sealed partial class TorchKernels
         return padded;
     }
 
-    /// <summary>What each place shows of padded images, without a copy.</summary>
+    /// <summary>The window's view of padded images at each place, without a copy.</summary>
     static Tensor Windows(Tensor padded, Shape images, Window window)
     {
         var (height, width) = Extent(window);
@@ -145,5 +149,6 @@ sealed partial class TorchKernels
     static (int Height, int Width) Extent(Window window) =>
         ((window.Down - 1) * window.Stride + window.Rows, (window.Across - 1) * window.Stride + window.Columns);
 
-    Tensor Starts(int places, Window window) => arange(places, dtype: ScalarType.Int64, device: _memory.Device).mul(window.Stride);
+    Tensor Starts(int places, Window window) =>
+        arange(places, dtype: ScalarType.Int64, device: _memory.Device).mul(window.Stride);
 }

@@ -8,7 +8,9 @@ sealed unsafe partial class TorchKernels
     readonly Dictionary<nint, TorchLstm> _lstms = [];
 
     /// <inheritdoc/>
-    /// <remarks>The packed weights are phi itself; beside them stands a network of libtorch's that has it, until others are packed there.</remarks>
+    /// <remarks>
+    /// The packed weights are phi itself; beside them stands a network of libtorch's that has it, until others are packed there.
+    /// </remarks>
     public void LstmPack(LstmShape shape, ReadOnlySpan<float> phi, Tensor<float> packed)
     {
         using var scope = TorchSharp.torch.NewDisposeScope();
@@ -30,7 +32,8 @@ sealed unsafe partial class TorchKernels
         using var scope = TorchSharp.torch.NewDisposeScope();
         using var noGraph = TorchSharp.torch.no_grad();
         var blocks = LstmShape.Blocks(gradient.Count);
-        _lstms[(nint)packed.Data].Step(View(gradient, gradient.Count), View(state, blocks, shape.StatePerCoordinate, LstmShape.Block), View(theta, theta.Count));
+        _lstms[(nint)packed.Data].Step(View(gradient, gradient.Count),
+            View(state, blocks, shape.StatePerCoordinate, LstmShape.Block), View(theta, theta.Count));
     }
 
     /// <inheritdoc/>
@@ -41,8 +44,10 @@ sealed unsafe partial class TorchKernels
         using var scope = TorchSharp.torch.NewDisposeScope();
         var (steps, coordinates) = (unrolled.Steps, unrolled.Coordinates);
         var sum = _lstms[(nint)packed.Data].Backward(
-            View(unrolled.Gradients.Range(0, steps * coordinates), steps, coordinates), View(unrolled.Adjoints, steps, coordinates),
-            View(unrolled.Weights), View(unrolled.StartState, LstmShape.Blocks(coordinates), shape.StatePerCoordinate, LstmShape.Block), unrolled.Forced);
+            View(unrolled.Gradients.Range(0, steps * coordinates), steps, coordinates),
+            View(unrolled.Adjoints, steps, coordinates),
+            View(unrolled.Weights),
+            View(unrolled.StartState, LstmShape.Blocks(coordinates), shape.StatePerCoordinate, LstmShape.Block), unrolled.Forced);
         sum.cpu().data<double>().CopyTo(phiGradient);
     }
 }

@@ -32,7 +32,7 @@ sealed partial class TorchKernels
     }
 
     /// <inheritdoc/>
-    public void Expand(Tensor<float> x, int axis, Tensor<float> y)
+    public void Broadcast(Tensor<float> x, int axis, Tensor<float> y)
     {
         using var scope = NewDisposeScope();
         View(y).copy_(View(x));
@@ -82,7 +82,8 @@ sealed partial class TorchKernels
     {
         using var scope = NewDisposeScope();
         if (!_datasets.TryGetValue(source, out var dataset))
-            _datasets.Add(source, dataset = tensor(source, dtype: ScalarType.Byte, device: _memory.Device).DetachFromDisposeScope());
+            _datasets.Add(source,
+                dataset = tensor(source, dtype: ScalarType.Byte, device: _memory.Device).DetachFromDisposeScope());
         var chosen = tensor(rows, dtype: ScalarType.Int32, device: _memory.Device);
         View(y, rows.Length, width).copy_(dataset.view(-1, width).index_select(0, chosen).to(ScalarType.Float32).mul(scale));
     }

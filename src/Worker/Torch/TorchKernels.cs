@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace MetaOpt.Workers.Torch;
 
 /// <summary>
-/// The kernel set over libtorch, on a GPU or, with the same code, on the CPU. Memory is libtorch's and stays on the device; each operation
-/// ends its temporaries with a dispose scope and waits for nothing. Full float32 products, no TF32.
+/// The kernel set over libtorch, on a GPU or, with the same code, on the CPU. Memory is libtorch's and stays on the device; each
+/// operation ends its temporaries with a dispose scope and waits for nothing. Full float32 products, no TF32.
 /// </summary>
 sealed partial class TorchKernels : IKernels<float>
 {
@@ -39,7 +39,8 @@ sealed partial class TorchKernels : IKernels<float>
     public int VectorBits => 32;
 
     /// <inheritdoc/>
-    public string Identity => $"{Name}/{TorchFlavour.DeviceName(_memory.Device)}/{TorchFlavour.LibraryVersion}{(_bfloat16 ? "/bfloat16" : "")}";
+    public string Identity =>
+        $"{Name}/{TorchFlavour.DeviceName(_memory.Device)}/{TorchFlavour.LibraryVersion}{(_bfloat16 ? "/bfloat16" : "")}";
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Facts => TorchFlavour.Facts(_memory.Device);

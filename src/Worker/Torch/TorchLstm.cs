@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace MetaOpt.Workers.Torch;
 
 /// <summary>
-/// A coordinatewise rule as a network of libtorch: on a GPU its layers are cuDNN's. Coordinates are the batch. A cell without forget gates
-/// has one that is always open.
+/// A coordinatewise rule as a network of libtorch: on a GPU its layers are cuDNN's. Coordinates are the batch. A cell without
+/// forget gates has one that is always open.
 /// </summary>
 sealed class TorchLstm : IDisposable
 {
@@ -36,10 +36,13 @@ sealed class TorchLstm : IDisposable
 
     public LstmShape Shape { get; }
 
-    /// <summary>Coordinates of one piece of the way back: bounds the memory for activations, about 1.5 KB a coordinate and step.</summary>
+    /// <summary>
+    /// Coordinates of one piece of the way back: bounds the memory for activations, about 1.5 KB a coordinate and step.
+    /// </summary>
     int Piece => _device.type == DeviceType.CUDA ? 1 << 16 : 1 << 12;
 
-    Tensor Leaf(params long[] sizes) => zeros(sizes, dtype: ScalarType.Float32, device: _device, requires_grad: true).DetachFromDisposeScope();
+    Tensor Leaf(params long[] sizes) =>
+        zeros(sizes, dtype: ScalarType.Float32, device: _device, requires_grad: true).DetachFromDisposeScope();
 
     /// <summary>Takes over phi.</summary>
     public void Load(Tensor phi)
@@ -79,7 +82,8 @@ sealed class TorchLstm : IDisposable
         ? rows
         : cat([rows.narrow(0, 0, units), full_like(rows.narrow(0, 0, units), forget), rows.narrow(0, units, 2 * units)], 0);
 
-    Tensor OwnGates(Tensor rows, long units) => Shape.ForgetGates ? rows : cat([rows.narrow(0, 0, units), rows.narrow(0, 2 * units, 2 * units)], 0);
+    Tensor OwnGates(Tensor rows, long units) =>
+        Shape.ForgetGates ? rows : cat([rows.narrow(0, 0, units), rows.narrow(0, 2 * units, 2 * units)], 0);
 
     static (Tensor Inputs, Tensor State, Tensor Bias, Tensor SecondBias) Parameters(LSTM layer)
     {
@@ -128,7 +132,9 @@ sealed class TorchLstm : IDisposable
         return (output.mul(Shape.OutputScale), cat(after, 1));
     }
 
-    /// <summary>The meta-gradient, in double and in phi's order: one piece of the coordinates after the other, added up in that order.</summary>
+    /// <summary>
+    /// The meta-gradient, in double and in phi's order: one piece of the coordinates after the other, added up in that order.
+    /// </summary>
     public Tensor Backward(Tensor gradients, Tensor adjoints, Tensor weights, Tensor startState, bool forced)
     {
         var (coordinates, steps) = (gradients.shape[1], gradients.shape[0]);
@@ -150,7 +156,7 @@ sealed class TorchLstm : IDisposable
         return sum;
     }
 
-    /// <summary>What phi went into.</summary>
+    /// <summary>The parameters that phi went into.</summary>
     List<Tensor> Leaves()
     {
         List<Tensor> leaves = _inputWeight is null ? [] : [_inputWeight, _inputBias!];

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace MetaOpt.Workers.Torch;
 
 /// <summary>
-/// Memory that libtorch hands out: an arena's block is a tensor of libtorch, and an address names a block and a place in it. Also on
-/// the CPU nobody can follow an address, so what works there works with a GPU's memory.
+/// Memory that libtorch hands out: an arena's block is a tensor of libtorch, and an address names a block and a place in it. Also
+/// on the CPU nobody can follow an address, so what works there works with a GPU's memory.
 /// </summary>
 sealed unsafe class TorchMemory : IDeviceMemory<float>, IDisposable
 {

@@ -9,9 +9,9 @@ using static TorchSharp.torch;
 namespace MetaOpt.Workers.Torch;
 
 /// <summary>
-/// A TorchScript module with forward(images [batch, channels, rows, columns], 0..1) -> logits [batch, classes], one instance after the other.
-/// It computes on the kernel set's device, or on the CPU beside one that is not libtorch's, in the numbers and the mode (training or not)
-/// that its file has.
+/// A TorchScript module with forward(images [batch, channels, rows, columns], 0..1) -> logits [batch, classes], one instance
+/// after the other. It computes on the kernel set's device, or on the CPU beside one that is not libtorch's, in the numbers and
+/// the mode (training or not) that its file has.
 /// </summary>
 sealed class TorchNetwork : INetwork
 {
@@ -35,9 +35,12 @@ sealed class TorchNetwork : INetwork
         var named = _module.named_parameters().ToList();
         if (named.Count == 0) throw Wrong("has no parameters.");
         // A file may claim sizes that it does not hold: an expanded parameter has one element however large it is.
-        if (named.Aggregate(0.0, (sum, p) => sum + p.parameter.shape.Aggregate(1.0, (size, d) => size * d)) is > TorchScriptTask.MostCoordinates and var all)
+        if (named.Aggregate(0.0,
+            (sum, p) => sum + p.parameter.shape.Aggregate(1.0, (size, d) => size * d)) is > TorchScriptTask.MostCoordinates
+                and var all)
             throw Wrong($"has {all:N0} parameters; at most {TorchScriptTask.MostCoordinates:N0} are allowed.");
-        if (named.Find(p => p.parameter.shape.Length > 4).name is { } deep) throw Wrong($"has a parameter, {deep}, with more than 4 dimensions.");
+        if (named.Find(p => p.parameter.shape.Length > 4).name is { } deep)
+            throw Wrong($"has a parameter, {deep}, with more than 4 dimensions.");
         _leaves = [.. named.Select(p => (torch.Tensor)p.parameter.requires_grad_(true))];
         Parameters = [.. named.Select(p => new ParameterTensor(p.name, ShapeOf(p.parameter)))];
         using var scope = NewDisposeScope();
@@ -121,7 +124,8 @@ sealed class TorchNetwork : INetwork
         }
     }
 
-    static torch.Tensor Flat(IEnumerable<torch.Tensor> parts) => cat([.. parts.Select(p => p.detach().reshape(-1).to(ScalarType.Float32))], 0);
+    static torch.Tensor Flat(IEnumerable<torch.Tensor> parts) =>
+        cat([.. parts.Select(p => p.detach().reshape(-1).to(ScalarType.Float32))], 0);
 
     static torch.Tensor Given<T>(TorchKernels? kernels, Tensor<T> x) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
@@ -155,12 +159,15 @@ sealed class TorchNetwork : INetwork
 
     static SpecException Wrong(string what) => new("/task/network", "the module " + what);
 
-    /// <summary>What libtorch says, without its frames: what the module's own code raised stands last, with the error's type.</summary>
+    /// <summary>
+    /// The reason that libtorch gives, without its frames: an error of the module's own code stands last, with the error's type.
+    /// </summary>
     static string Reason(Exception wrong)
     {
         var lines = wrong.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             .Where(line => !line.StartsWith("frame #", StringComparison.Ordinal)).ToList();
-        var reason = lines.FindLast(line => line.Contains("Error:", StringComparison.Ordinal)) ?? lines.FirstOrDefault() ?? wrong.GetType().Name;
+        var reason = lines.FindLast(line => line.Contains("Error:", StringComparison.Ordinal)) ?? lines.FirstOrDefault()
+            ?? wrong.GetType().Name;
         return reason.Length <= 300 ? reason : reason[..300];
     }
 }

@@ -4,7 +4,10 @@ using System.Text;
 using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
-/// <summary>A build step (see OldSystems.targets) that makes an ELF file's need of a symbol version weak, so that a system without it loads the file.</summary>
+/// <summary>
+/// A build step (see OldSystems.targets) that makes an ELF file's need of a symbol version weak, so that a system without it
+/// loads the file.
+/// </summary>
 /// <remarks>Format: System V ABI, symbol versioning (Elf64_Verneed, Elf64_Vernaux), little endian.</remarks>
 public class WeakenVersionNeed : Task
 {
@@ -31,7 +34,8 @@ public class WeakenVersionNeed : Task
         var fresh = File + ".new";
         System.IO.File.Copy(File, fresh, true); // with its permissions
         System.IO.File.WriteAllBytes(fresh, bytes);
-        System.IO.File.SetLastWriteTimeUtc(fresh, System.IO.File.GetLastWriteTimeUtc(File)); // the next build need not copy it again
+        System.IO.File.SetLastWriteTimeUtc(fresh,
+            System.IO.File.GetLastWriteTimeUtc(File)); // the next build need not copy it again
         System.IO.File.Delete(File);
         System.IO.File.Move(fresh, File);
         return true;
@@ -52,7 +56,8 @@ public class WeakenVersionNeed : Task
                 for (var version = need + BitConverter.ToInt32(bytes, need + 8); ;)
                 {
                     var name = (int)names + BitConverter.ToInt32(bytes, version + 8);
-                    if (Encoding.ASCII.GetString(bytes, name, Version.Length + 1) == Version + "\0" && (bytes[version + 4] & Weak) == 0)
+                    if (Encoding.ASCII.GetString(bytes, name, Version.Length + 1) == Version + "\0"
+                        && (bytes[version + 4] & Weak) == 0)
                     {
                         bytes[version + 4] |= Weak;
                         marked = true;

@@ -3,7 +3,7 @@ using MetaOpt.Compute;
 namespace MetaOpt.Domain.Tests.Compute;
 
 /// <summary>
-/// Patches, pooling and sums over rows of every kernel set: they agree with the plain loops in double, and adjoints are
+/// Im2Col, pooling and sums over rows of every kernel set: they agree with the plain loops in double, and adjoints are
 /// adjoint.
 /// </summary>
 public class ConvolutionKernelTests
@@ -36,9 +36,9 @@ public class ConvolutionKernelTests
         {
             using var pair = new KernelPair(set);
             var x = pair.Random(images, -1, 1);
-            var y = Dirty(pair, window.PatchesOf(images));
-            pair.Single.Patches(x.Single, window, y.Single);
-            pair.Double.Patches(x.Double, window, y.Double);
+            var y = Dirty(pair, window.Im2ColOf(images));
+            pair.Single.Im2Col(x.Single, window, y.Single);
+            pair.Double.Im2Col(x.Double, window, y.Double);
             pair.Same(y, 0, $"patches of {images} in {window}");
         }
     }
@@ -50,7 +50,7 @@ public class ConvolutionKernelTests
         var images = new Shape(1, 2, 3, 1);
         var x = pair.Of([1, 2, 3, 4, 5, 6], images);
         var y = pair.Empty(new Shape(1, 6, 4));
-        pair.Single.Patches(x.Single, Window.Same(images, 2, 2), y.Single);
+        pair.Single.Im2Col(x.Single, Window.Same(images, 2, 2), y.Single);
         Assert.Equal([1, 2, 4, 5, 2, 3, 5, 6, 3, 0, 6, 0, 4, 5, 0, 0, 5, 6, 0, 0, 6, 0, 0, 0], y.Single.ToArray());
     }
 
@@ -60,12 +60,12 @@ public class ConvolutionKernelTests
         foreach (var (images, window) in s_cases)
         {
             using var pair = new KernelPair(set);
-            var (x, y) = (pair.Random(images, -1, 1), pair.Random(window.PatchesOf(images), -1, 1));
+            var (x, y) = (pair.Random(images, -1, 1), pair.Random(window.Im2ColOf(images), -1, 1));
             var (folded, patches) = (Dirty(pair, images), pair.Empty(y.Shape));
-            pair.Single.FoldPatches(y.Single, window, folded.Single);
-            pair.Double.FoldPatches(y.Double, window, folded.Double);
+            pair.Single.Col2Im(y.Single, window, folded.Single);
+            pair.Double.Col2Im(y.Double, window, folded.Double);
             pair.Same(folded, 3e-6, $"patches of {images} in {window} folded");
-            pair.Double.Patches(x.Double, window, patches.Double);
+            pair.Double.Im2Col(x.Double, window, patches.Double);
             Assert.Equal(Dot(patches.Double, y.Double), Dot(x.Double, folded.Double), 1e-9);
         }
     }
@@ -90,7 +90,8 @@ public class ConvolutionKernelTests
                 pair.Same(ofImages, 3e-6 * Math.Sqrt(shape.D1 * outputs), $"the images of {images} in {window} by {shape}");
                 pair.Single.ConvolveFilters(x.Single, y.Single, window, ofFilters.Single);
                 pair.Double.ConvolveFilters(x.Double, y.Double, window, ofFilters.Double);
-                pair.Same(ofFilters, 3e-6 * Math.Sqrt(images.D0 * window.Places), $"the filters of {images} in {window} by {shape}");
+                pair.Same(ofFilters, 3e-6 * Math.Sqrt(images.D0 * window.Places),
+                    $"the filters of {images} in {window} by {shape}");
                 Assert.Equal(Dot(result.Double, y.Double), Dot(ofImages.Double, x.Double), 1e-9);
                 Assert.Equal(Dot(result.Double, y.Double), Dot(ofFilters.Double, filters.Double), 1e-9);
             }
@@ -158,7 +159,8 @@ public class ConvolutionKernelTests
         foreach (var (rows, wide, width) in new[] { (0, 1, 1), (1, 1, 1), (7, 31, 9), (3, 9, 33), (40, 2048, 512), (2, 5, 0) })
         {
             using var pair = new KernelPair(set);
-            var positions = pair.Of([.. Enumerable.Range(0, rows * width).Select(i => (float)(i * 7 % wide))], new Shape(rows, width));
+            var positions = pair.Of([.. Enumerable.Range(0, rows * width).Select(i => (float)(i * 7 % wide))],
+                new Shape(rows, width));
             var (x, y) = (pair.Random(new Shape(rows, wide), -1, 1), pair.Random(new Shape(rows, width), -1, 1));
             var (gathered, scattered) = (Dirty(pair, y.Shape), Dirty(pair, x.Shape));
             pair.Single.Gather(x.Single, positions.Single, gathered.Single);
@@ -176,7 +178,8 @@ public class ConvolutionKernelTests
     {
         Shape[] shapes =
         [
-            new(0, 3, 2), new(2, 0, 3), new(1, 1, 1), new(3, 7, 9), new(2, 31, 33), new(1, 5000, 16), new(2, 513, 17), new(1, 70_001, 3),
+            new(0, 3, 2), new(2, 0, 3), new(1, 1, 1), new(3, 7, 9), new(2, 31, 33), new(1, 5000, 16), new(2, 513, 17),
+            new(1, 70_001, 3),
         ];
         foreach (var shape in shapes)
         {
@@ -224,8 +227,8 @@ public class ConvolutionKernelTests
         var (window, pooling) = (Window.Same(images, 5, 5), Window.Same(images, 3, 3, 2));
         var x = pair.Random(images, -1, 1).Single;
         var bits = new List<int>();
-        var patches = Keep(window.PatchesOf(images), z => kernels.Patches(x, window, z));
-        Keep(images, z => kernels.FoldPatches(patches, window, z));
+        var patches = Keep(window.Im2ColOf(images), z => kernels.Im2Col(x, window, z));
+        Keep(images, z => kernels.Col2Im(patches, window, z));
         var positions = pair.Empty(new Shape(9, pooling.Down, pooling.Across, 7)).Single;
         var pooled = Keep(positions.Shape, z => kernels.MaxPool(x, pooling, z, positions));
         Keep(images, z => kernels.ScatterAdd(pooled, positions, z));

@@ -61,10 +61,12 @@ public sealed class FarKernelsTests
     /// <summary>Points and checkpoints, bit by bit.</summary>
     static List<string> Events(RunSpec spec, IKernels<float> kernels) =>
     [
-        .. spec.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), new Dictionary<Guid, byte[]>()), default).Select(e => e switch
+        .. spec.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), new Dictionary<Guid, byte[]>()),
+            default).Select(e => e switch
         {
             RunEvent.Point point => $"{point.Series} {point.Step} {point.Value:R}",
-            RunEvent.Checkpoint checkpoint => $"{checkpoint.Name} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(checkpoint.Bytes))}",
+            RunEvent.Checkpoint checkpoint =>
+                $"{checkpoint.Name} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(checkpoint.Bytes))}",
             _ => "",
         }),
     ];

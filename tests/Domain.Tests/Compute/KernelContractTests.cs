@@ -32,8 +32,10 @@ public class KernelContractTests
     [Theory, MemberData(nameof(SetsAndMaps))]
     public void A_map_treats_special_values_like_the_reference(string set, MapOp op)
     {
-        float[] special = [0f, -0f, 1f, -1f, float.Epsilon, -float.Epsilon, 1e-40f, 1.17549435e-38f, 88.7f, 88.8f, -87.4f, -100f, -103.9f,
-            -110f, 500f, -500f, float.MaxValue, float.MinValue, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 0.625f, 9.1f, 0.3f];
+        float[] special = [0f, -0f, 1f, -1f, float.Epsilon, -float.Epsilon, 1e-40f, 1.17549435e-38f, 88.7f, 88.8f, -87.4f, -100f,
+            -103.9f,
+            -110f, 500f, -500f, float.MaxValue, float.MinValue, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 0.625f,
+            9.1f, 0.3f];
         using var pair = new KernelPair(set);
         var x = pair.Of(special, new Shape(special.Length));
         var y = pair.Empty(x.Shape);
@@ -69,7 +71,8 @@ public class KernelContractTests
                 var (got, want) = (results[i], y.Double.Span[i]);
                 if (float.IsNaN(got) && double.IsNaN(want)) continue;
                 if ((float)want == got) continue;
-                if (Math.Abs(want) < 1.2e-38) Assert.True(Math.Abs(got - want) <= 2 * float.Epsilon, $"{op}({values[i]:R}) = {got:R}");
+                if (Math.Abs(want) < 1.2e-38)
+                    Assert.True(Math.Abs(got - want) <= 2 * float.Epsilon, $"{op}({values[i]:R}) = {got:R}");
                 else worst = Math.Max(worst, Math.Abs(got - want) / Math.Abs(want));
             }
             Assert.True(worst < 1e-6, $"{op} is off by {worst:E2}, relatively.");
@@ -114,8 +117,10 @@ public class KernelContractTests
     {
         (int Batch, int M, int K, int N)[] shapes =
         [
-            (0, 1, 1, 1), (1, 0, 3, 2), (1, 3, 0, 2), (1, 3, 2, 0), (1, 1, 1, 1), (1, 7, 8, 9), (3, 9, 7, 1), (2, 1, 31, 33), (5, 10, 10, 1),
-            (2, 33, 31, 1), (1, 31, 33, 8), (2, 5, 300, 17), (1, 64, 784, 20), (3, 13, 9, 24), (1, 6, 600, 25), (2, 4, 3, 49), (40, 10, 10, 10),
+            (0, 1, 1, 1), (1, 0, 3, 2), (1, 3, 0, 2), (1, 3, 2, 0), (1, 1, 1, 1), (1, 7, 8, 9), (3, 9, 7, 1), (2, 1, 31, 33),
+            (5, 10, 10, 1),
+            (2, 33, 31, 1), (1, 31, 33, 8), (2, 5, 300, 17), (1, 64, 784, 20), (3, 13, 9, 24), (1, 6, 600, 25), (2, 4, 3, 49),
+            (40, 10, 10, 10),
             (1, 300, 700, 1), (1, 130, 40, 50),
         ];
         foreach (var (batch, m, k, n) in shapes)
@@ -130,7 +135,8 @@ public class KernelContractTests
                 pair.Single.Fill(float.NaN, z.Single);
                 pair.Single.MatMul(x.Single, transposeX, y.Single, transposeY, z.Single);
                 pair.Double.MatMul(x.Double, transposeX, y.Double, transposeY, z.Double);
-                pair.Same(z, 2e-6 * Math.Sqrt(k + 1), $"[{batch}, {m}, {k}] x [{batch}, {k}, {n}], transposes {transposeX}, {transposeY}");
+                pair.Same(z, 2e-6 * Math.Sqrt(k + 1),
+                    $"[{batch}, {m}, {k}] x [{batch}, {k}, {n}], transposes {transposeX}, {transposeY}");
             }
         }
     }
@@ -138,7 +144,8 @@ public class KernelContractTests
     [Theory, MemberData(nameof(Sets))]
     public void Sums_and_moves_along_each_axis_agree_with_the_reference(string set)
     {
-        foreach (var shape in new[] { new Shape(0), new Shape(1), new Shape(9000), new Shape(7, 9), new Shape(33, 1), new Shape(2, 31, 10), new Shape(3, 8, 7, 5) })
+        foreach (var shape in new[] { new Shape(0), new Shape(1), new Shape(9000), new Shape(7, 9), new Shape(33, 1),
+            new Shape(2, 31, 10), new Shape(3, 8, 7, 5) })
         {
             for (var axis = 0; axis < shape.Rank; axis++)
             {
@@ -149,8 +156,8 @@ public class KernelContractTests
                 pair.Double.SumAxis(x.Double, axis, sum.Double);
                 pair.Same(sum, 2e-6 * Math.Sqrt(shape[axis] + 1), $"sum of {shape} over {axis}");
                 var wide = pair.Empty(shape.With(axis, 5));
-                pair.Single.Expand(sum.Single, axis, wide.Single);
-                pair.Double.Expand(sum.Double, axis, wide.Double);
+                pair.Single.Broadcast(sum.Single, axis, wide.Single);
+                pair.Double.Broadcast(sum.Double, axis, wide.Double);
                 pair.Same(wide, 2e-6 * Math.Sqrt(shape[axis] + 1), $"expand {axis} of {shape}");
                 var padded = pair.Empty(shape.With(axis, shape[axis] + 3));
                 pair.Single.Pad(x.Single, axis, 2, padded.Single);
@@ -158,7 +165,8 @@ public class KernelContractTests
                 pair.Same(padded, 0, $"pad {axis} of {shape}");
                 var back = pair.Empty(shape);
                 pair.Single.Slice(padded.Single, axis, 2, back.Single);
-                Assert.True(back.Single.ToArray().SequenceEqual(x.Single.ToArray()), $"slice {axis} of {shape} does not undo pad.");
+                Assert.True(back.Single.ToArray().SequenceEqual(x.Single.ToArray()),
+                    $"slice {axis} of {shape} does not undo pad.");
             }
         }
     }

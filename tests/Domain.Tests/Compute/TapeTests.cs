@@ -41,31 +41,38 @@ public sealed class TapeTests
         ["reshape"] = ((t, x) => t.MatMul(t.Reshape(x[0], new(2, 3)), x[1]), -1, 1, [new(6), new(3, 1)]),
         ["transpose"] = ((t, x) => t.Multiply(t.Transpose(x[0]), x[1]), -1, 1, [new(2, 2, 3), new(2, 3, 2)]),
         ["sum over an axis"] = ((t, x) => t.Square(t.SumAxis(x[0], 1)), -1, 1, [new(2, 3, 2)]),
-        ["expand"] = ((t, x) => t.Multiply(t.Expand(x[0], 1, 3), x[1]), -1, 1, [new(2, 1, 2), new(2, 3, 2)]),
+        ["expand"] = ((t, x) => t.Multiply(t.Broadcast(x[0], 1, 3), x[1]), -1, 1, [new(2, 1, 2), new(2, 3, 2)]),
         ["sum"] = ((t, x) => t.Square(t.Sum(x[0])), -1, 1, [new(2, 3)]),
         ["slice"] = ((t, x) => t.Square(t.Slice(x[0], 1, 1, 2)), -1, 1, [new(2, 4)]),
         ["pad"] = ((t, x) => t.Multiply(t.Pad(x[0], 0, 1, 4), x[1]), -1, 1, [new(2, 2), new(4, 2)]),
         ["concat"] = ((t, x) => t.Square(t.Concat(x[0], t.Exp(x[1]), 1)), -1, 1, [new(2, 2), new(2, 1)]),
         ["softmax"] = ((t, x) => t.Softmax(x[0]), -1, 1, [new(3, 4)]),
         ["cross-entropy"] = ((t, x) => t.SoftmaxCrossEntropy(x[0], t.Constant([2, 0, 1], new(3))), -1, 1, [new(3, 4)]),
-        ["patches"] = ((t, x) => t.Square(t.Patches(x[0], Window.Same(x[0].Shape, 3, 2, 2))), -1, 1, [new(2, 3, 4, 2)]),
-        ["fold patches"] = ((t, x) => t.Square(t.FoldPatches(x[0], new(2, 3, 3, 2), Window.Same(new(2, 3, 3, 2), 2, 2))), -1, 1, [new(2, 9, 8)]),
+        ["patches"] = ((t, x) => t.Square(t.Im2Col(x[0], Window.Same(x[0].Shape, 3, 2, 2))), -1, 1, [new(2, 3, 4, 2)]),
+        ["fold patches"] = ((t, x) => t.Square(t.Col2Im(x[0], new(2, 3, 3, 2), Window.Same(new(2, 3, 3, 2), 2, 2))), -1, 1,
+            [new(2, 9, 8)]),
         ["convolve"] = ((t, x) => t.Convolve(x[0], x[1], Window.Same(x[0].Shape, 3, 3)), -1, 1, [new(4, 3, 2, 2), new(2, 18, 3)]),
         ["images of a convolution"] = (
-            (t, x) => t.ConvolveImages(x[0], x[1], new(2, 3, 2, 2), Window.Same(new(2, 3, 2, 2), 2, 2, 2)), -1, 1, [new(2, 2, 1, 3), new(2, 8, 3)]),
+            (t, x) => t.ConvolveImages(x[0], x[1], new(2, 3, 2, 2), Window.Same(new(2, 3, 2, 2), 2, 2, 2)), -1, 1,
+            [new(2, 2, 1, 3), new(2, 8, 3)]),
         ["filters of a convolution"] = (
-            (t, x) => t.ConvolveFilters(x[0], x[1], 2, Window.Padded(x[0].Shape, 2, 2)), -1, 1, [new(2, 3, 2, 2), new(2, 2, 1, 3)]),
+            (t, x) => t.ConvolveFilters(x[0], x[1], 2, Window.Padded(x[0].Shape, 2, 2)), -1, 1,
+            [new(2, 3, 2, 2), new(2, 2, 1, 3)]),
         ["max-pool"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),
-        ["max-pool, overlapping"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Padded(x[0].Shape, 3, 2, 1, 1))), -1, 1, [new(1, 4, 3, 3)]),
+        ["max-pool, overlapping"] = ((t, x) => t.Square(t.MaxPool(x[0], Window.Padded(x[0].Shape, 3, 2, 1, 1))), -1, 1,
+            [new(1, 4, 3, 3)]),
         ["average pool"] = ((t, x) => t.Square(t.AveragePool(x[0], Window.Same(x[0].Shape, 2, 2, 2))), -1, 1, [new(2, 3, 5, 2)]),
         ["gather"] = ((t, x) => t.Square(t.Gather(x[0], t.Constant([1, 1, 0, 2], new(2, 2)))), -1, 1, [new(2, 3)]),
-        ["scatter-add"] = ((t, x) => t.Square(t.ScatterAdd(x[0], t.Constant([1, 1, 0, 2], new(2, 2)), new(2, 3))), -1, 1, [new(2, 2)]),
+        ["scatter-add"] = ((t, x) => t.Square(t.ScatterAdd(x[0], t.Constant([1, 1, 0, 2], new(2, 2)), new(2, 3))), -1, 1,
+            [new(2, 2)]),
         ["add a row"] = ((t, x) => t.Square(t.AddRow(x[0], x[1])), -1, 1, [new(2, 3, 2), new(2, 1, 2)]),
         ["multiply by a row"] = ((t, x) => t.MultiplyRow(x[0], x[1]), -1, 1, [new(2, 3, 2), new(2, 1, 2)]),
         ["sum of products"] = ((t, x) => t.Square(t.SumProducts(x[0], x[1])), -1, 1, [new(2, 3, 2), new(2, 3, 2)]),
         ["sum of squares"] = ((t, x) => t.Square(t.SumProducts(x[0], x[0])), -1, 1, [new(2, 3, 2)]),
-        ["batch normalisation"] = ((t, x) => t.BatchNormalise(x[0], x[1], x[2], 0.1), -1, 1, [new(2, 4, 3), new(2, 3), new(2, 3)]),
-        ["a small network"] = ((t, x) => t.Square(t.MatMul(t.Tanh(t.MatMul(x[0], x[1])), x[2])), -1, 1, [new(2, 3), new(3, 4), new(4, 1)]),
+        ["batch normalisation"] = ((t, x) => t.BatchNormalise(x[0], x[1], x[2], 0.1), -1, 1,
+            [new(2, 4, 3), new(2, 3), new(2, 3)]),
+        ["a small network"] = ((t, x) => t.Square(t.MatMul(t.Tanh(t.MatMul(x[0], x[1])), x[2])), -1, 1,
+            [new(2, 3), new(3, 4), new(4, 1)]),
     };
 
     public static TheoryData<string> Operations => [.. s_operations.Keys];
@@ -152,7 +159,8 @@ public sealed class TapeTests
         [
             () => tape.Add(x, y), () => tape.Where(x, x, y), () => tape.MatMul(x, y), () => tape.MatMul(x, y, true, true),
             () => tape.Concat(x, y, 0), () => tape.GreaterEqual(x, y), () => tape.SoftmaxCrossEntropy(x, y),
-            () => tape.Convolve(x, y, default), () => tape.Gather(x, y), () => tape.ScatterAdd(x, x, y.Shape), () => tape.AddRow(x, y),
+            () => tape.Convolve(x, y, default), () => tape.Gather(x, y), () => tape.ScatterAdd(x, x, y.Shape),
+            () => tape.AddRow(x, y),
             () => tape.SumProducts(x, y), () => tape.BatchNormalise(x, y, y, 1),
         ];
         foreach (var action in wrong)
@@ -163,11 +171,12 @@ public sealed class TapeTests
         }
         Assert.Throws<ArgumentException>(() => tape.Slice(x, 1, 2, 2));
         Assert.Throws<ArgumentException>(() => tape.SumAxis(x, 2));
-        Assert.Throws<ArgumentException>(() => tape.Expand(x, 0, 3));
+        Assert.Throws<ArgumentException>(() => tape.Broadcast(x, 0, 3));
         Assert.Throws<ArgumentException>(() => tape.Pad(x, 0, 1, 2));
-        Assert.Throws<ArgumentException>(() => tape.Patches(x, Window.Same(x.Shape, 1, 1)));
+        Assert.Throws<ArgumentException>(() => tape.Im2Col(x, Window.Same(x.Shape, 1, 1)));
         var images = tape.Zeros(new Shape(1, 2, 2, 1));
-        Assert.Throws<ArgumentException>(() => tape.MaxPool(images, new Window(2, 2, 2, 0, 0, 2, 2))); // the second place has no pixel
+        Assert.Throws<ArgumentException>(
+            () => tape.MaxPool(images, new Window(2, 2, 2, 0, 0, 2, 2))); // the second place has no pixel
     }
 
     [Fact]
@@ -178,7 +187,8 @@ public sealed class TapeTests
         using var arena = new Arena<float>();
         var (memory, gradient) = (arena.Zeros(new Shape(400, 300)), new Tensor<float>[1]);
         for (var round = 0; round < 3; round++) Step();
-        // What a step allocates, every batch of steps does; what the runtime does once (it compiles again, a lock grows), only one.
+        // What a step allocates, every batch of steps does; what the runtime does once (it compiles again, a lock grows), only
+        // one.
         Assert.Contains(0, Enumerable.Range(0, 5).Select(_ => AllocatedByTwenty()));
 
         long AllocatedByTwenty()

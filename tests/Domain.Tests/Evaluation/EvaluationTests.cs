@@ -53,18 +53,21 @@ public class EvaluationTests
         {
             Assert.True((double)contestant!["secondsPerStep"]! > 0);
             contestant["secondsPerStep"] = 0;
-            foreach (var target in contestant["targets"]!.AsArray().Where(t => t!["seconds"] is not null)) target!["seconds"] = 1.0;
+            foreach (var target in contestant["targets"]!.AsArray().Where(t => t!["seconds"] is not null))
+                target!["seconds"] = 1.0;
         }
         return document;
     }
 
-    static JsonNode Contestant(JsonObject document, string name) => document["contestants"]!.AsArray().Single(c => (string?)c!["name"] == name)!;
+    static JsonNode Contestant(JsonObject document, string name) =>
+        document["contestants"]!.AsArray().Single(c => (string?)c!["name"] == name)!;
 
     [Fact]
     public void Contestants_are_named_after_their_type_and_told_apart()
     {
         var document = Document(Run(s_small));
-        Assert.Equal(["learnable-sgd", "sgd", "adam", "adam 2"], document["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
+        Assert.Equal(["learnable-sgd", "sgd", "adam", "adam 2"],
+            document["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
         Assert.Equal([true, false, false, false], document["contestants"]!.AsArray().Select(c => (bool)c!["learned"]!));
         Assert.Null(Contestant(document, "adam")["tuning"]);
         Assert.Equal(["sgd", "adam", "adam 2"], document["comparisons"]!.AsArray().Select(c => (string?)c!["b"]));
@@ -75,7 +78,9 @@ public class EvaluationTests
     public void The_order_of_contestants_changes_nothing()
     {
         var forward = Document(Run(s_small));
-        var backward = Document(Run(s_small with { Contestants = [.. s_small.Contestants.Take(2).Reverse(), .. s_small.Contestants.Skip(2)] }));
+        var backward =
+            Document(Run(
+                s_small with { Contestants = [.. s_small.Contestants.Take(2).Reverse(), .. s_small.Contestants.Skip(2)] }));
         foreach (var name in new[] { "learnable-sgd", "sgd", "adam 2" })
             Assert.Equal(Contestant(forward, name).ToJsonString(), Contestant(backward, name).ToJsonString());
         Assert.Equal(forward["comparisons"]!.ToJsonString(), backward["comparisons"]!.ToJsonString());
@@ -84,7 +89,13 @@ public class EvaluationTests
     [Fact]
     public void The_same_rule_as_checkpoint_and_as_baseline_ties_exactly()
     {
-        var document = Document(Run(s_small with { Contestants = [s_small.Contestants[0], new() { Optimizer = new Sgd.Options { LearningRate = 0.03 } }] }));
+        var document =
+            Document(Run(
+                s_small with
+                {
+                    Contestants = [s_small.Contestants[0],
+                    new() { Optimizer = new Sgd.Options { LearningRate = 0.03 } }]
+                }));
         var comparison = document["comparisons"]!.AsArray().Single()!;
         Assert.Equal(1, (double)comparison["finalRatio"]!, 1e-5);
         Assert.Equal(1, (double)comparison["averageRatioCi95"]![0]!, 1e-5);
@@ -125,7 +136,8 @@ public class EvaluationTests
             new RandomStream(3, Split.Test, Purpose.InitialTheta, instance).FillNormal<double>(theta, 0.01);
             for (var step = 0; step <= 12; step++)
             {
-                var r = Enumerable.Range(0, d).Select(i => Enumerable.Range(0, d).Sum(j => w[i * d + j] * theta[j]) - y[i]).ToArray();
+                var r = Enumerable.Range(0, d).Select(i => Enumerable.Range(0, d).Sum(j => w[i * d + j] * theta[j]) - y[i])
+                    .ToArray();
                 if (step > 0) average += r.Sum(x => x * x) / 12 / 40;
                 if (step == 12) final += r.Sum(x => x * x) / 40;
                 for (var j = 0; j < d; j++) theta[j] -= 0.05 * 2 * Enumerable.Range(0, d).Sum(i => w[i * d + j] * r[i]);
@@ -158,7 +170,9 @@ public class EvaluationTests
     [InlineData(-3, 0)]
     public void The_grid_grows_until_the_best_rate_is_inside(double from, double to)
     {
-        var document = Document(Run(s_small with { Tuning = new() { Instances = 30, FromExponent = from, ToExponent = to, Refinements = 0 } }));
+        var document =
+            Document(Run(
+                s_small with { Tuning = new() { Instances = 30, FromExponent = from, ToExponent = to, Refinements = 0 } }));
         var sgd = Contestant(document, "sgd");
         var grid = sgd["tuning"]!["grid"]!.AsArray();
         var rates = grid.Select(g => (double)g!["learningRate"]!).ToList();
@@ -174,7 +188,8 @@ public class EvaluationTests
     [Fact]
     public void The_search_is_refined_around_the_best_rate()
     {
-        JsonNode Search(int refinements) => Contestant(Document(Run(s_small with { Tuning = new() { Instances = 30, Refinements = refinements } })), "sgd");
+        JsonNode Search(int refinements) =>
+            Contestant(Document(Run(s_small with { Tuning = new() { Instances = 30, Refinements = refinements } })), "sgd");
         var (coarse, fine) = (Search(0), Search(3));
         double Notch(JsonNode rate) => 32 * Math.Log10((double)rate["learningRate"]!);
         var grid = fine["tuning"]!["grid"]!.AsArray();
@@ -182,10 +197,12 @@ public class EvaluationTests
         Assert.Equal(6, added.Length);
         // Two at an eighth of a decade from the grid's best, two at a sixteenth from the best by then, two at a thirty-second.
         Assert.Equal(2, added.Count(n => Math.Abs(n - Notch(coarse)) is > 3.999 and < 4.001));
-        Assert.Equal(1, grid.Select(g => Notch(g!)).Order().Zip(grid.Select(g => Notch(g!)).Order().Skip(1), (a, b) => b - a).Min(), 1e-9);
+        Assert.Equal(1,
+            grid.Select(g => Notch(g!)).Order().Zip(grid.Select(g => Notch(g!)).Order().Skip(1), (a, b) => b - a).Min(), 1e-9);
         double Score(JsonNode found) => found["tuning"]!["grid"]!.AsArray().Min(g => (double?)g!["score"])!.Value;
         Assert.True(Score(fine) < Score(coarse), $"{Score(fine)} and {Score(coarse)}");
-        Assert.Equal(Score(fine), (double)grid.Single(g => (double)g!["learningRate"]! == (double)fine["learningRate"]!)!["score"]!);
+        Assert.Equal(Score(fine),
+            (double)grid.Single(g => (double)g!["learningRate"]! == (double)fine["learningRate"]!)!["score"]!);
         Assert.Equal(grid.Count * 30, (long)fine["tuning"]!["innerRuns"]!);
     }
 
@@ -193,12 +210,15 @@ public class EvaluationTests
     public void Successive_halving_finds_the_rate_with_fewer_inner_runs()
     {
         var plain = s_small with { Tuning = new() { Instances = 160, Refinements = 0 } };
-        var (all, rungs) = (Contestant(Document(Run(plain)), "sgd"), Contestant(Document(Run(plain with { Tuning = plain.Tuning with { Rungs = 3 } })), "sgd"));
+        var (all, rungs) = (Contestant(Document(Run(plain)), "sgd"),
+            Contestant(Document(Run(plain with { Tuning = plain.Tuning with { Rungs = 3 } })), "sgd"));
         Assert.Equal((double)all["learningRate"]!, (double)rungs["learningRate"]!);
         Assert.Equal([10, 40, 160], rungs["tuning"]!["grid"]!.AsArray().Select(g => (int)g!["instances"]!).Distinct());
         // 13 rates on 10 instances, the best 4 of them on 40, the best 2 of those on 160.
-        Assert.Equal((13L * 10 + 4 * 40 + 2 * 160, 13L * 160), ((long)rungs["tuning"]!["innerRuns"]!, (long)all["tuning"]!["innerRuns"]!));
-        JsonNode Last(JsonNode found) => found["tuning"]!["grid"]!.AsArray().Last(g => (double)g!["learningRate"]! == (double)found["learningRate"]!)!;
+        Assert.Equal((13L * 10 + 4 * 40 + 2 * 160, 13L * 160),
+            ((long)rungs["tuning"]!["innerRuns"]!, (long)all["tuning"]!["innerRuns"]!));
+        JsonNode Last(JsonNode found) =>
+            found["tuning"]!["grid"]!.AsArray().Last(g => (double)g!["learningRate"]! == (double)found["learningRate"]!)!;
         Assert.Equal((double)Last(all)["score"]!, (double)Last(rungs)["score"]!);
     }
 
@@ -224,7 +244,8 @@ public class EvaluationTests
         var document = Document(Run(s_small with
         {
             Horizon = 60,
-            Contestants = [s_small.Contestants[0], new() { Optimizer = new Sgd.Options { LearningRate = 1000 } }, new() { Optimizer = new Adam.Options() }],
+            Contestants = [s_small.Contestants[0], new() { Optimizer = new Sgd.Options { LearningRate = 1000 } },
+                new() { Optimizer = new Adam.Options() }],
         }));
         var lost = Contestant(document, "sgd");
         Assert.Equal(40, (int)lost["diverged"]!);
@@ -277,7 +298,8 @@ public class EvaluationTests
         {
             using var tape = new Tape<float>(kernels);
             var theta = tape.Scratch(new Shape(spec.Instances, task.Coordinates));
-            for (var i = 0; i < spec.Instances; i++) thetas[$"{contestant!["name"]}/{i}"].CopyTo(theta.Span[(i * task.Coordinates)..]);
+            for (var i = 0; i < spec.Instances; i++)
+                thetas[$"{contestant!["name"]}/{i}"].CopyTo(theta.Span[(i * task.Coordinates)..]);
             var losses = instances.Loss(tape, theta, spec.Horizon).Span.ToArray();
             Assert.Equal((double)contestant!["finalMean"]!, losses.Average(x => (double)x), 1e-6);
         }
@@ -293,12 +315,20 @@ public class EvaluationTests
     {
         var task = new NeuralArtTask.Options { Resolution = 8, Filters = 2, Scales = 1 };
         ContestantSpec Called(string name) => new() { Name = name, Optimizer = new Sgd.Options { LearningRate = 1e-6 } };
-        var spec = s_small with { Task = task, Horizon = 1, Instances = 2, KeptInstances = 1, Contestants = [Called("content"), Called("style"), Called("else")] };
+        var spec = s_small with
+        {
+            Task = task,
+            Horizon = 1,
+            Instances = 2,
+            KeptInstances = 1,
+            Contestants = [Called("content"), Called("style"), Called("else")]
+        };
         using var kernels = KernelSets.Create("auto", 2);
         var events = spec.Execute(Inputs(kernels) with { Datasets = TinyDataset.Create }, default).ToList();
         var thetas = SafeTensors.Read(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
         Assert.Equal(["style", "content/0", "content 2/0", "style 2/0", "else/0"], thetas.Names);
-        Assert.Equal(["content 2", "style 2", "else"], Document(events)["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
+        Assert.Equal(["content 2", "style 2", "else"],
+            Document(events)["contestants"]!.AsArray().Select(c => (string?)c!["name"]));
     }
 
     [Theory]
@@ -327,7 +357,8 @@ public class EvaluationTests
     public void What_another_kernel_set_measured_is_measured_again()
     {
         var point = Run(s_small, set: "scalar").OfType<RunEvent.ResumePoint>().Last().Bytes();
-        Assert.Equal(Document(Run(s_small, set: "simd")).ToJsonString(), Document(Run(s_small, point, set: "simd")).ToJsonString());
+        Assert.Equal(Document(Run(s_small, set: "simd")).ToJsonString(),
+            Document(Run(s_small, point, set: "simd")).ToJsonString());
     }
 
     [Theory]
@@ -335,11 +366,13 @@ public class EvaluationTests
     [InlineData(3)]
     public void Progress_never_goes_back_and_ends_complete(int rungs)
     {
-        var progress = Run(s_small with { Tuning = new() { Instances = 30, Rungs = rungs, FromExponent = -8, ToExponent = -7 } }).OfType<RunEvent.Progress>().ToList();
+        var progress = Run(s_small with { Tuning = new() { Instances = 30, Rungs = rungs, FromExponent = -8, ToExponent = -7 } })
+            .OfType<RunEvent.Progress>().ToList();
         Assert.Equal(progress.Select(p => p.Done).Order(), progress.Select(p => p.Done));
         Assert.All(progress, p => Assert.True(p.Done <= p.Total));
         Assert.Equal(progress[^1].Total, progress[^1].Done);
-        Assert.Equal(["test learnable-sgd", "tune sgd", "test sgd", "test adam", "tune adam 2", "test adam 2"], progress.Select(p => p.Phase).Distinct());
+        Assert.Equal(["test learnable-sgd", "tune sgd", "test sgd", "test adam", "tune adam 2", "test adam 2"],
+            progress.Select(p => p.Phase).Distinct());
     }
 
     [Fact]
@@ -358,13 +391,20 @@ public class EvaluationTests
         var wide = s_small with { Tuning = new() { Instances = 50_000, FromExponent = -10, ToExponent = 4 } };
         var narrow = wide with { Tuning = wide.Tuning with { FromExponent = -3, ToExponent = 0 } };
         Assert.True(wide.PredictCost().Seconds > 3 * (narrow.PredictCost().Seconds - 1));
-        Assert.True((s_small with { Horizon = 100_000, Instances = 100_000 }).PredictCost() is var large && large.Seconds > 100 * seconds && large.Bytes > 40_000_000_000);
+        Assert.True((s_small with { Horizon = 100_000, Instances = 100_000 }).PredictCost() is var large
+            && large.Seconds > 100 * seconds && large.Bytes > 40_000_000_000);
     }
 
     [Fact]
     public void A_network_on_images_is_evaluated()
     {
-        var spec = s_small with { Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 16 }, Horizon = 30, Instances = 8, Tuning = new() { Instances = 4 } };
+        var spec = s_small with
+        {
+            Task = new MlpClassificationTask.Options { Hidden = [4], Batch = 16 },
+            Horizon = 30,
+            Instances = 8,
+            Tuning = new() { Instances = 4 }
+        };
         var adam = Contestant(Document(Run(spec)), "adam 2");
         Assert.InRange((double)adam["finalMean"]!, 0, 0.9); // ln 3 = 1.10 is guessing
     }
@@ -390,7 +430,9 @@ public class EvaluationTests
         };
         Assert.False(Document(Run(spec)).ContainsKey("notes"));
         using var kernels = KernelSets.Create("auto", 1);
-        var inputs = new RunInputs(kernels, _ => TinyDataset.Create() with { Difference = "Not the published mnist." }, new Dictionary<Guid, byte[]>());
-        Assert.Equal("Not the published mnist.", (string?)Assert.Single(Document(spec.Execute(inputs, default))["notes"]!.AsArray()));
+        var inputs = new RunInputs(kernels, _ => TinyDataset.Create() with { Difference = "Not the published mnist." },
+            new Dictionary<Guid, byte[]>());
+        Assert.Equal("Not the published mnist.",
+            (string?)Assert.Single(Document(spec.Execute(inputs, default))["notes"]!.AsArray()));
     }
 }

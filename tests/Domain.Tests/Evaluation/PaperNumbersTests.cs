@@ -8,8 +8,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Domain.Tests.Evaluation;
 
 /// <summary>
-/// The baselines on the 10-dimensional quadratics against independently measured numbers (4000 functions, rates on a quarter-decade
-/// grid by mean loss at step 100). Means of 1500 functions scatter by 15 % (heavy tail), so they may lie 30 % off.
+/// The baselines on the 10-dimensional quadratics against independently measured numbers (4000 functions, rates on a
+/// quarter-decade grid by mean loss at step 100). Means of 1500 functions scatter by 15 % (heavy tail), so they may lie 30 % off.
 /// </summary>
 public class PaperNumbersTests
 {
@@ -25,14 +25,17 @@ public class PaperNumbersTests
         Assert.InRange((double)measured["finalMean"]! / mean, 0.7, 1.3);
     }
 
-    /// <summary>Their rates need 20,000 functions to be found (see <see cref="TuningOptions.Instances"/>), too many for a unit test.</summary>
+    /// <summary>
+    /// Their rates need 20,000 functions to be found (see <see cref="TuningOptions.Instances"/>), too many for a unit test.
+    /// </summary>
     [Theory]
     [InlineData("sgd", -2, 1.05, 1.77)]
     [InlineData("momentum", -1.75, 0.307, 0.960)]
     public void A_baseline_at_its_rate_is_where_it_was_measured(string name, double exponent, double mean, double average)
     {
         Assert.True(Catalog.Optimizers.TryFind(name, out var entry));
-        var measured = Measure((OptimizerOptions)Activator.CreateInstance(entry.Options)! with { LearningRate = Math.Pow(10, exponent) });
+        var measured =
+            Measure((OptimizerOptions)Activator.CreateInstance(entry.Options)! with { LearningRate = Math.Pow(10, exponent) });
         Assert.InRange((double)measured["finalMean"]! / mean, 0.7, 1.3);
         Assert.InRange((double)measured["averageLoss"]! / average, 0.85, 1.15);
     }

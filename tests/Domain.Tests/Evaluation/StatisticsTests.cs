@@ -38,7 +38,8 @@ public class StatisticsTests
         var mean = values.Average();
         var error = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / values.Length) / Math.Sqrt(values.Length);
         Assert.InRange(means.Average() - mean, -0.1 * error, 0.1 * error);
-        Assert.InRange(Math.Sqrt(means.Sum(m => (m - means.Average()) * (m - means.Average())) / means.Length) / error, 0.95, 1.05);
+        Assert.InRange(Math.Sqrt(means.Sum(m => (m - means.Average()) * (m - means.Average())) / means.Length) / error, 0.95,
+            1.05);
         var (low, high) = Statistics.Interval95(means);
         Assert.InRange((mean - low) / error, 1.8, 2.15);
         Assert.InRange((high - mean) / error, 1.8, 2.15);
@@ -69,7 +70,8 @@ public class StatisticsTests
     [Fact]
     public void Resamples_draw_every_instance_equally_often()
     {
-        var columns = Enumerable.Range(0, 5).Select(i => Enumerable.Range(0, 5).Select(j => i == j ? 1.0 : 0).ToArray()).ToArray();
+        var columns = Enumerable.Range(0, 5).Select(i => Enumerable.Range(0, 5).Select(j => i == j ? 1.0 : 0).ToArray())
+            .ToArray();
         var means = Statistics.BootstrapMeans(columns, 20_000, 3);
         Assert.All(means, m => Assert.Equal(1, m.Sum(), 1e-12));
         // 100,000 draws: a share of 0.2 has a standard deviation of 0.0013.
@@ -123,7 +125,9 @@ public class StatisticsTests
         // Ranks 1 .. n, the k largest on the other side: with and without one more pair of the smallest size.
         double[] Pairs(int n, int k) => [.. Enumerable.Range(1, n).Select(i => i > n - k ? -1.0 * i : i)];
         foreach (var k in (int[])[5, 6, 8])
-            Assert.InRange(Statistics.SignedRank(Pairs(31, k), new double[31]) / Statistics.SignedRank(Pairs(30, k), new double[30]), 0.6, 1);
+            Assert.InRange(
+                Statistics.SignedRank(Pairs(31, k), new double[31]) / Statistics.SignedRank(Pairs(30, k), new double[30]), 0.6,
+                1);
         var p = Statistics.SignedRank(Pairs(400, 0), new double[400]);
         Assert.InRange(p, 1e-70, 1e-60); // z = 17.3
     }
@@ -137,7 +141,10 @@ public class StatisticsTests
         }
     }
 
-    /// <summary>Above 30 pairs, corrected for ties and continuity: by SciPy's formula (goldens/signed-rank.py). The complementary error function is good to 1.2e-7.</summary>
+    /// <summary>
+    /// Above 30 pairs, corrected for ties and continuity: by SciPy's formula (goldens/signed-rank.py). The complementary error
+    /// function is good to 1.2e-7.
+    /// </summary>
     [Theory, MemberData(nameof(Pairs))]
     public void The_signed_rank_test_of_many_pairs_is_that_of_SciPy(string name)
     {
@@ -148,7 +155,9 @@ public class StatisticsTests
         Assert.Equal(1, Statistics.SignedRank(new double[differences.Length], differences) / p, 3e-7);
     }
 
-    /// <summary>30 pairs are still counted: with the smallest 3 ranks on the other side the sums 0 .. 6 are 14 sets of ranks.</summary>
+    /// <summary>
+    /// 30 pairs are still counted: with the smallest 3 ranks on the other side the sums 0 .. 6 are 14 sets of ranks.
+    /// </summary>
     [Fact]
     public void Thirty_pairs_are_exact()
     {

@@ -22,11 +22,12 @@ public class VerdictTests
         var training = new TrainingSpec { Task = new QuadraticTask.Options(), Optimizer = new LearnableSgd.Options() };
         using var kernels = KernelSets.Create("auto", 2);
         var checkpoint = LearnedOptimizerCheckpoint.Write(training, [(float)Math.Log(0.03)]);
-        events = [.. spec.Execute(new(kernels, TinyDataset.Create, new Dictionary<Guid, byte[]> { [s_learned] = checkpoint }), default)];
+        events = [.. spec.Execute(new(kernels, TinyDataset.Create, new Dictionary<Guid, byte[]> { [s_learned] = checkpoint }),
+            default)];
         return events.OfType<RunEvent.Result>().Single().Document.ToJson();
     }
 
-    static EvaluationSpec Contest(TaskOptions task, params ContestantSpec[] contestants) => new()
+    static EvaluationSpec Benchmark(TaskOptions task, params ContestantSpec[] contestants) => new()
     {
         Seed = 3,
         Task = task,
@@ -39,7 +40,10 @@ public class VerdictTests
 
     static ContestantSpec Sgd(double? rate) => new() { Optimizer = new Sgd.Options { LearningRate = rate } };
 
-    /// <summary>Diverged means: at any step more than a million times the loss at theta_0, or no number; what comes after makes up for nothing.</summary>
+    /// <summary>
+    /// Diverged means: at any step more than a million times the loss at theta_0, or no number; what comes after makes up for
+    /// nothing.
+    /// </summary>
     [Theory]
     [InlineData(1, 1.01e6f, 3)]
     [InlineData(5, 1.01e6f, 3)]
@@ -50,7 +54,7 @@ public class VerdictTests
     [InlineData(5, -1e9f, 0)]
     public void A_contestant_that_runs_away_and_returns_has_diverged(int step, float loss, int diverged)
     {
-        var document = Run(Contest(new Given((_, t) => t == step ? loss : 1), Sgd(Still), Sgd(null)), out _);
+        var document = Run(Benchmark(new Given((_, t) => t == step ? loss : 1), Sgd(Still), Sgd(null)), out _);
         Assert.Equal(diverged, (int)document["contestants"]![0]!["diverged"]!);
         if (step < 12) Assert.Equal(1, (double)document["contestants"]![0]!["finalMean"]!);
         // A rate under which an instance was lost has no score, however it ends.
@@ -68,7 +72,7 @@ public class VerdictTests
     public void Each_instance_is_measured_against_its_own_start(float later, int diverged)
     {
         var task = new Given((b, t) => t > 0 ? later : b == 2 ? 0 : b == 1 ? 10 : 1);
-        Assert.Equal(diverged, (int)Run(Contest(task, Sgd(Still)), out _)["contestants"]![0]!["diverged"]!);
+        Assert.Equal(diverged, (int)Run(Benchmark(task, Sgd(Still)), out _)["contestants"]![0]!["diverged"]!);
     }
 
     [Theory]
@@ -78,10 +82,12 @@ public class VerdictTests
     {
         // 1000 at theta_0, which counts nowhere; 6, 5, 4, .. 1, then 1/2 .. 1, and 1/2 at the end: 21 + 5 + 0.5.
         var task = new Given((b, t) => (b + 0.5f) / 1.5f * (t == 0 ? 1000 : t <= 6 ? 7 - t : t == 12 ? 0.5f : 1));
-        var spec = Contest(task, Sgd(null));
+        var spec = Benchmark(task, Sgd(null));
         var document = Run(spec with { Tuning = spec.Tuning with { Criterion = criterion, Refinements = 0 } }, out _);
-        Assert.Equal(criterion == Criterion.Final ? "final" : "average", (string?)document["contestants"]![0]!["tuning"]!["criterion"]);
-        Assert.All(document["contestants"]![0]!["tuning"]!["grid"]!.AsArray(), g => Assert.Equal(score, (double)g!["score"]!, 1e-6));
+        Assert.Equal(criterion == Criterion.Final ? "final" : "average",
+            (string?)document["contestants"]![0]!["tuning"]!["criterion"]);
+        Assert.All(document["contestants"]![0]!["tuning"]!["grid"]!.AsArray(),
+            g => Assert.Equal(score, (double)g!["score"]!, 1e-6));
         Assert.Equal(26.5 / 12, (double)document["contestants"]![0]!["averageLoss"]!, 1e-6);
         Assert.Equal(0.5, (double)document["contestants"]![0]!["finalMean"]!, 1e-6);
     }
@@ -90,8 +96,9 @@ public class VerdictTests
     public void Of_rates_that_score_the_same_the_smallest_wins()
     {
         // All score 1, so the grid grows downwards to its end and nowhere else.
-        var spec = Contest(new Given((_, _) => 1), Sgd(null));
-        var found = Run(spec with { Tuning = spec.Tuning with { FromExponent = -9.5, ToExponent = -9, Refinements = 0 } }, out _)["contestants"]![0]!;
+        var spec = Benchmark(new Given((_, _) => 1), Sgd(null));
+        var found = Run(spec with { Tuning = spec.Tuning with { FromExponent = -9.5, ToExponent = -9, Refinements = 0 } },
+            out _)["contestants"]![0]!;
         Assert.Equal(1e-10, (double)found["learningRate"]!, 1e-22);
         Assert.Equal(5, found["tuning"]!["grid"]!.AsArray().Count);
     }
@@ -100,7 +107,7 @@ public class VerdictTests
     [Fact]
     public void A_target_is_reached_at_equality()
     {
-        var spec = Contest(new Given((_, t) => 12 - t), Sgd(Still)) with { Targets = [9, 8.5, 11.5, 0, -1] };
+        var spec = Benchmark(new Given((_, t) => 12 - t), Sgd(Still)) with { Targets = [9, 8.5, 11.5, 0, -1] };
         var targets = Run(spec, out _)["contestants"]![0]!["targets"]!.AsArray();
         Assert.Equal([3, 4, 1, 12, null], targets.Select(t => (int?)t!["step"]));
         Assert.Equal([9, 8.5, 11.5, 0, -1], targets.Select(t => (double)t!["loss"]!));
@@ -114,13 +121,15 @@ public class VerdictTests
     [Fact]
     public void The_default_target_is_the_best_hand_designed_mean_and_none_where_all_diverged()
     {
-        var document = Run(Contest(new QuadraticTask.Options(), Sgd(0.01), Sgd(0.001), new() { Checkpoint = s_learned }), out _);
+        var document = Run(Benchmark(new QuadraticTask.Options(), Sgd(0.01), Sgd(0.001), new() { Checkpoint = s_learned }),
+            out _);
         var best = document["contestants"]!.AsArray().Where(c => !(bool)c!["learned"]!).Min(c => (double)c!["finalMean"]!);
-        Assert.All(document["contestants"]!.AsArray(), c => Assert.Equal(best, (double)c!["targets"]!.AsArray().Single()!["loss"]!));
-        document = Run(Contest(new Given((_, t) => t == 12 ? float.NaN : 1), Sgd(Still)), out _);
+        Assert.All(document["contestants"]!.AsArray(),
+            c => Assert.Equal(best, (double)c!["targets"]!.AsArray().Single()!["loss"]!));
+        document = Run(Benchmark(new Given((_, t) => t == 12 ? float.NaN : 1), Sgd(Still)), out _);
         Assert.Empty(document["contestants"]![0]!["targets"]!.AsArray());
         Assert.Null(document["contestants"]![0]!["finalMean"]);
-        document = Run(Contest(new Given((_, _) => 1), new ContestantSpec { Checkpoint = s_learned }), out _);
+        document = Run(Benchmark(new Given((_, _) => 1), new ContestantSpec { Checkpoint = s_learned }), out _);
         Assert.Empty(document["contestants"]![0]!["targets"]!.AsArray());
     }
 
@@ -128,26 +137,29 @@ public class VerdictTests
     [Fact]
     public void Quantiles_and_bands_are_those_of_the_instances()
     {
-        var spec = Contest(new Given((b, t) => b * 8 % 21 * (t == 12 ? 1 : 2)), Sgd(Still)) with { Instances = 21 };
+        var spec = Benchmark(new Given((b, t) => b * 8 % 21 * (t == 12 ? 1 : 2)), Sgd(Still)) with { Instances = 21 };
         var contestant = Run(spec, out var events)["contestants"]![0]!;
         Assert.Equal((10, 10), ((double)contestant["finalMean"]!, (double)contestant["finalMedian"]!));
         Assert.Equal([(0.05, 1.0), (0.25, 5), (0.5, 10), (0.75, 15), (0.95, 19)],
             contestant["finalQuantiles"]!.AsArray().Select(q => ((double)q!["q"]!, (double)q["value"]!)));
         // Over steps 1 to 12 each instance averages (11 x 2 + 1) / 12 of its final loss, and so does every resample.
         for (var end = 0; end < 2; end++)
-            Assert.Equal(23 / 12.0, (double)contestant["averageLossCi95"]![end]! / (double)contestant["finalMeanCi95"]![end]!, 1e-6);
+            Assert.Equal(23 / 12.0, (double)contestant["averageLossCi95"]![end]! / (double)contestant["finalMeanCi95"]![end]!,
+                1e-6);
         foreach (var (band, last) in new[] { ("mean", 10.0), ("median", 10), ("p10", 2), ("p90", 18) })
-            Assert.Equal([.. Enumerable.Repeat(2 * last, 11), last], events.OfType<RunEvent.Point>().Where(p => p.Series == $"sgd/{band}").Select(p => p.Value));
+            Assert.Equal([.. Enumerable.Repeat(2 * last, 11), last],
+                events.OfType<RunEvent.Point>().Where(p => p.Series == $"sgd/{band}").Select(p => p.Value));
     }
 
     /// <summary>
-    /// Two contestants of the same losses and two baselines, of which one stands still and one moves: pairs, ratios, wins, p-values, and
-    /// intervals from the same resamples.
+    /// Two contestants of the same losses and two baselines, of which one stands still and one moves: pairs, ratios, wins,
+    /// p-values, and intervals from the same resamples.
     /// </summary>
     [Fact]
     public void Learned_contestants_are_compared_with_every_baseline_and_with_each_other()
     {
-        var spec = Contest(new QuadraticTask.Options { Dimensions = 3 }, new() { Checkpoint = s_learned }, new() { Checkpoint = s_learned }, Sgd(0.001), Sgd(0.06)) with
+        var spec = Benchmark(new QuadraticTask.Options { Dimensions = 3 }, new() { Checkpoint = s_learned },
+            new() { Checkpoint = s_learned }, Sgd(0.001), Sgd(0.06)) with
         {
             Instances = 40,
             KeptInstances = 40,
@@ -155,21 +167,26 @@ public class VerdictTests
         var document = Run(spec, out var events);
         var comparisons = document["comparisons"]!.AsArray();
         Assert.Equal(
-            [("learnable-sgd", "learnable-sgd 2"), ("learnable-sgd", "sgd"), ("learnable-sgd", "sgd 2"), ("learnable-sgd 2", "sgd"), ("learnable-sgd 2", "sgd 2")],
+            [("learnable-sgd", "learnable-sgd 2"), ("learnable-sgd", "sgd"), ("learnable-sgd", "sgd 2"),
+                ("learnable-sgd 2", "sgd"), ("learnable-sgd 2", "sgd 2")],
             comparisons.Select(c => ((string)c!["a"]!, (string)c["b"]!)));
-        Assert.Equal((0.5, 1.0, 1.0), ((double)comparisons[0]!["winRate"]!, (double)comparisons[0]!["finalRatio"]!, (double)comparisons[0]!["finalP"]!));
+        Assert.Equal((0.5, 1.0, 1.0),
+            ((double)comparisons[0]!["winRate"]!, (double)comparisons[0]!["finalRatio"]!, (double)comparisons[0]!["finalP"]!));
 
         var finals = Finals(spec, events);
         double[][] resampled = Statistics.BootstrapMeans([.. finals.Values], 100, 3);
         string[] names = [.. finals.Keys];
         foreach (var contestant in document["contestants"]!.AsArray())
-            AssertInterval(resampled.Select(m => m[Array.IndexOf(names, (string)contestant!["name"]!)]), contestant!["finalMeanCi95"]!);
+            AssertInterval(resampled.Select(m => m[Array.IndexOf(names, (string)contestant!["name"]!)]),
+                contestant!["finalMeanCi95"]!);
         foreach (var comparison in comparisons)
         {
             var (a, b) = ((string)comparison!["a"]!, (string)comparison["b"]!);
             Assert.Equal(finals[a].Average() / finals[b].Average(), (double)comparison["finalRatio"]!, 1e-5);
-            Assert.Equal(finals[a].Zip(finals[b], (x, y) => x < y ? 1 : x == y ? 0.5 : 0).Average(), (double)comparison["winRate"]!, 1e-12);
-            AssertInterval(resampled.Select(m => m[Array.IndexOf(names, a)] / m[Array.IndexOf(names, b)]), comparison["finalRatioCi95"]!);
+            Assert.Equal(finals[a].Zip(finals[b], (x, y) => x < y ? 1 : x == y ? 0.5 : 0).Average(),
+                (double)comparison["winRate"]!, 1e-12);
+            AssertInterval(resampled.Select(m => m[Array.IndexOf(names, a)] / m[Array.IndexOf(names, b)]),
+                comparison["finalRatioCi95"]!);
         }
         foreach (var field in new[] { "finalP", "averageP" })
         {
@@ -177,7 +194,8 @@ public class VerdictTests
             Assert.Equal(Statistics.Holm(p), comparisons.Select(c => (double)c![field + "Holm"]!));
             Assert.True(p[1] < 1e-4, $"{field} {p[1]}");
         }
-        Assert.InRange((double)comparisons[1]!["averageRatio"]!, (double)comparisons[1]!["averageRatioCi95"]![0]!, (double)comparisons[1]!["averageRatioCi95"]![1]!);
+        Assert.InRange((double)comparisons[1]!["averageRatio"]!, (double)comparisons[1]!["averageRatioCi95"]![0]!,
+            (double)comparisons[1]!["averageRatioCi95"]![1]!);
 
         void AssertInterval(IEnumerable<double> values, JsonNode interval)
         {
@@ -193,10 +211,12 @@ public class VerdictTests
         var thetas = SafeTensors.Read(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
         return thetas.Names.GroupBy(n => n.Split('/')[0]).ToDictionary(g => g.Key, g => g.Select(name =>
         {
-            var (instance, w, y) = (uint.Parse(name.Split('/')[1], System.Globalization.CultureInfo.InvariantCulture), new double[9], new double[3]);
+            var (instance, w, y) = (uint.Parse(name.Split('/')[1], System.Globalization.CultureInfo.InvariantCulture),
+                new double[9], new double[3]);
             new RandomStream((ulong)spec.Seed, Split.Test, Purpose.Instance, instance).FillNormal<double>(w, 1);
             new RandomStream((ulong)spec.Seed, Split.Test, Purpose.Instance, instance, 1).FillNormal<double>(y, 1);
-            return Enumerable.Range(0, 3).Sum(i => Math.Pow(Enumerable.Range(0, 3).Sum(j => w[i * 3 + j] * thetas[name][j]) - y[i], 2));
+            return Enumerable.Range(0, 3)
+                .Sum(i => Math.Pow(Enumerable.Range(0, 3).Sum(j => w[i * 3 + j] * thetas[name][j]) - y[i], 2));
         }).ToArray());
     }
 
@@ -212,9 +232,11 @@ public class VerdictTests
     {
         public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("x", new Shape(1))];
 
-        public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Instances<T>(loss, count);
+        public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count)
+            where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Instances<T>(loss, count);
 
-        sealed class Instances<T>(Func<int, int, float> loss, int count) : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        sealed class Instances<T>(Func<int, int, float> loss, int count) : ITaskInstances<T>
+            where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
             int _first;
 
@@ -227,7 +249,8 @@ public class VerdictTests
             public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step)
             {
                 T[] losses = [.. Enumerable.Range(_first, count).Select(b => T.CreateTruncating(loss(b, step)))];
-                return tape.Add(tape.Scale(tape.Reshape(theta, new Shape(count)), T.Zero), tape.Constant(losses, new Shape(count)));
+                return tape.Add(tape.Scale(tape.Reshape(theta, new Shape(count)), T.Zero),
+                    tape.Constant(losses, new Shape(count)));
             }
 
             public void Dispose() { }

@@ -38,8 +38,10 @@ public class AdafactorMlpTests
             {
                 var d = s_decays[s];
                 for (var i = 0; i < n; i++) m[s][i] = d * m[s][i] + (1 - d) * g[i];
-                for (var i = 0; i < rows; i++) r[s][i] = d * r[s][i] + (1 - d) * Enumerable.Range(0, columns).Average(j => Math.Pow(g[i * columns + j], 2));
-                for (var j = 0; j < columns; j++) c[s][j] = d * c[s][j] + (1 - d) * Enumerable.Range(0, rows).Average(i => Math.Pow(g[i * columns + j], 2));
+                for (var i = 0; i < rows; i++)
+                    r[s][i] = d * r[s][i] + (1 - d) * Enumerable.Range(0, columns).Average(j => Math.Pow(g[i * columns + j], 2));
+                for (var j = 0; j < columns; j++)
+                    c[s][j] = d * c[s][j] + (1 - d) * Enumerable.Range(0, rows).Average(i => Math.Pow(g[i * columns + j], 2));
             }
             for (var i = 0; i < n; i++) rms[i] = 0.999 * rms[i] + 0.001 * g[i] * g[i];
         }

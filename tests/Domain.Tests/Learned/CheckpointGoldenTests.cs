@@ -6,8 +6,8 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Domain.Tests.Learned;
 
 /// <summary>
-/// The committed checkpoints, with forget gates and without, and the updates that the NumPy reader of docs/checkpoint-format.md makes of them: |theta|^2 from
-/// (1, -2, 0.5), five steps. A change that breaks these files breaks everybody's.
+/// The committed checkpoints, with forget gates and without, and the updates that the NumPy reader of docs/checkpoint-format.md
+/// makes of them: |theta|^2 from (1, -2, 0.5), five steps. A change that breaks these files breaks everybody's.
 /// </summary>
 public class CheckpointGoldenTests
 {

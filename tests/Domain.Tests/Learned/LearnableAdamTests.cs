@@ -19,7 +19,8 @@ public class LearnableAdamTests
         var (a, b) = (arena.Zeros(new Shape(1, 5)), arena.Zeros(new Shape(1, 5)));
         for (uint step = 0; step < 20; step++)
         {
-            var gradient = arena.Copy([.. RuleRun.Normal(5, 1, step).Select((g, i) => (float)(g * (i == 4 ? 0 : Math.Pow(10, -i))))], new Shape(1, 5));
+            var gradient = arena.Copy(
+                [.. RuleRun.Normal(5, 1, step).Select((g, i) => (float)(g * (i == 4 ? 0 : Math.Pow(10, -i))))], new Shape(1, 5));
             adam.Step(a, gradient);
             learned.Step(b, gradient);
             for (var i = 0; i < 5; i++) Assert.Equal(a.Span[i], b.Span[i], 2e-6f);

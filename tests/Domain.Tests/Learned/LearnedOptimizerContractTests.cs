@@ -25,7 +25,9 @@ public class LearnedOptimizerContractTests
     }
 
     /// <summary>Matrices, vectors and a lone number, so that rules by tensor have something to tell apart.</summary>
-    static Layout Instances(int batch) => new(batch, [new("w", new Shape(5, 3)) { Group = ParameterGroup.Convolution }, new("b", new Shape(5)), new("s", new Shape(1))]);
+    static Layout Instances(int batch) =>
+        new(batch, [new("w", new Shape(5, 3)) { Group = ParameterGroup.Convolution }, new("b", new Shape(5)),
+            new("s", new Shape(1))]);
 
     [Theory, MemberData(nameof(Names))]
     public void The_meta_gradient_without_a_graph_is_the_tapes_on_every_kernel_set(string name)
@@ -56,7 +58,7 @@ public class LearnedOptimizerContractTests
 
     /// <summary>More coordinates than are computed at once.</summary>
     [Theory, MemberData(nameof(Names))]
-    public void Many_instances_give_the_tapes_meta_gradient_and_the_same_bits_on_any_number_of_threads(string name)
+    public void Many_instances_give_the_tapes_meta_gradient_with_the_same_bits_on_any_threads(string name)
     {
         var (rule, phi) = Create(name);
         var replay = Replay.Random(rule, Instances(60), 2, 4);
@@ -253,7 +255,8 @@ public class LearnedOptimizerContractTests
                 var (from, count) = (step * layout.Count, layout.Count);
                 var theta = arena.Copy(thetas.Range(from, count).Span.ToArray(), new Shape(count));
                 state.Step(theta, gradients.Range(from, count));
-                for (var i = 0; i < count; i++) sum += weights.Span[step] * adjoints.Span[from + i] * (theta.Span[i] - thetas.Span[from + i]);
+                for (var i = 0; i < count; i++)
+                    sum += weights.Span[step] * adjoints.Span[from + i] * (theta.Span[i] - thetas.Span[from + i]);
             }
             return sum;
         }

@@ -22,7 +22,13 @@ public class LstmTests
     };
 
     static ILearnedOptimizer Rule(int[] layers, Preprocessing preprocessing, bool forgetGates = true) =>
-        new CoordinatewiseLstm.Options { Layers = layers, Preprocessing = preprocessing, ForgetGates = forgetGates, ZeroOutput = false }.Create();
+        new CoordinatewiseLstm.Options
+        {
+            Layers = layers,
+            Preprocessing = preprocessing,
+            ForgetGates = forgetGates,
+            ZeroOutput = false
+        }.Create();
 
     static float[] Phi(ILearnedOptimizer rule, ulong seed)
     {
@@ -35,14 +41,16 @@ public class LstmTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Fused_meta_gradient_in_double_agrees_with_central_differences(int[] layers, Preprocessing preprocessing, bool forgetGates, int coordinates)
+    public void Fused_meta_gradient_in_double_agrees_with_central_differences(int[] layers, Preprocessing preprocessing,
+        bool forgetGates, int coordinates)
     {
         var replay = Replay.Random(Rule(layers, preprocessing, forgetGates), coordinates, 6, 1);
         var phi = Phi(replay.Rule, 2);
         using var kernels = new ScalarKernels<double>();
         var gradient = replay.Gradient(kernels, phi);
         // Every parameter of a small network, a spread of a large one's.
-        Assert.InRange(replay.ErrorOfDifferences(gradient, phi, i => phi.Length <= 500 || i % 37 == 0 || i >= phi.Length - 25), 0, 1e-6);
+        Assert.InRange(replay.ErrorOfDifferences(gradient, phi, i => phi.Length <= 500 || i % 37 == 0 || i >= phi.Length - 25), 0,
+            1e-6);
     }
 
     [Theory, MemberData(nameof(Shapes))]
@@ -62,9 +70,11 @@ public class LstmTests
         foreach (var seed in Enumerable.Range(1, 20))
         {
             var random = new Random(seed);
-            var layers = Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(4) == 0 ? random.Next(1, 65) : random.Next(1, 12)).ToArray();
+            var layers = Enumerable.Range(0, random.Next(1, 4))
+                .Select(_ => random.Next(4) == 0 ? random.Next(1, 65) : random.Next(1, 12)).ToArray();
             var preprocessing = random.Next(2) == 0 ? Preprocessing.None : Preprocessing.LogAndSign;
-            var replay = Replay.Random(Rule(layers, preprocessing, random.Next(2) == 0), random.Next(1, 80), random.Next(1, 8), (ulong)seed);
+            var replay = Replay.Random(Rule(layers, preprocessing, random.Next(2) == 0), random.Next(1, 80), random.Next(1, 8),
+                (ulong)seed);
             var phi = Phi(replay.Rule, (ulong)seed);
             var what = $"[{string.Join(", ", layers)}], {preprocessing}, {replay.Coordinates} coordinates, {replay.Steps} steps";
             var tape = replay.TapeGradient(phi);
@@ -80,7 +90,8 @@ public class LstmTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Every_kernel_set_in_float_agrees_with_double(int[] layers, Preprocessing preprocessing, bool forgetGates, int coordinates)
+    public void Every_kernel_set_in_float_agrees_with_double(int[] layers, Preprocessing preprocessing, bool forgetGates,
+        int coordinates)
     {
         var replay = Replay.Random(Rule(layers, preprocessing, forgetGates), coordinates, 20, 5);
         var phi = Phi(replay.Rule, 6);

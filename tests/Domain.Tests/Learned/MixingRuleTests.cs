@@ -9,7 +9,8 @@ public class MixingRuleTests
 {
     static readonly LstmGac.Options s_gac = new() { Layers = [6, 4], AveragedUnits = 2, ZeroOutput = false };
 
-    static double[][] Gradients(int count, int steps = 4) => [.. Enumerable.Range(0, steps).Select(step => RuleRun.Normal(count, 3, (uint)step))];
+    static double[][] Gradients(int count, int steps = 4) =>
+        [.. Enumerable.Range(0, steps).Select(step => RuleRun.Normal(count, 3, (uint)step))];
 
     public static TheoryData<string> Names => ["lstm-gac", "ntm-bfgs"];
 
@@ -23,7 +24,8 @@ public class MixingRuleTests
         var phi = RuleRun.Phi(rule, 4);
         var gradients = Gradients(7);
         var forward = RuleRun.Thetas(rule, phi, Layout.Flat(1, 7), new double[7], gradients);
-        var backward = RuleRun.Thetas(rule, phi, Layout.Flat(1, 7), new double[7], [.. gradients.Select(g => g.Reverse().ToArray())]);
+        var backward = RuleRun.Thetas(rule, phi, Layout.Flat(1, 7), new double[7],
+            [.. gradients.Select(g => g.Reverse().ToArray())]);
         RuleRun.AssertClose(forward[^1], [.. backward[^1].Reverse()], 1e-12);
     }
 
@@ -65,12 +67,13 @@ public class MixingRuleTests
         var phi = RuleRun.Phi(rule, 7);
         var gradient = Gradients(4)[0];
         var single = RuleRun.Thetas(alone, phi, Layout.Flat(1, 4), new double[4], gradient)[0];
-        RuleRun.AssertClose([.. Enumerable.Repeat(single.Average(), 4)], RuleRun.Thetas(rule, phi, Layout.Flat(1, 4), new double[4], gradient)[0], 1e-12);
+        RuleRun.AssertClose([.. Enumerable.Repeat(single.Average(), 4)],
+            RuleRun.Thetas(rule, phi, Layout.Flat(1, 4), new double[4], gradient)[0], 1e-12);
     }
 
     /// <summary>
-    /// H + (1 + y'Hy / s'y) s s' / s'y - (H y s' + s y' H) / s'y (Nocedal and Wright, 2006, equation 6.17) as three writes, for two
-    /// instances; the result maps y to s.
+    /// H + (1 + y'Hy / s'y) s s' / s'y - (H y s' + s y' H) / s'y (Nocedal and Wright, 2006, equation 6.17) as three writes, for
+    /// two instances; the result maps y to s.
     /// </summary>
     [Fact]
     public void Heads_set_by_hand_make_a_BFGS_update()
@@ -94,11 +97,13 @@ public class MixingRuleTests
                 var (sy, yhy) = (0.0, 0.0);
                 for (var i = b * n; i < (b + 1) * n; i++) (sy, yhy) = (sy + s.Span[i] * y.Span[i], yhy + y.Span[i] * hy.Span[i]);
                 for (var i = b * n; i < (b + 1) * n; i++)
-                    (first.Span[i], second.Span[i], third.Span[i]) = ((1 + yhy / sy) / sy * s.Span[i], -hy.Span[i] / sy, -s.Span[i] / sy);
+                    (first.Span[i], second.Span[i], third.Span[i]) = ((1 + yhy / sy) / sy * s.Span[i], -hy.Span[i] / sy,
+                        -s.Span[i] / sy);
             }
             memory = NtmBfgs.Write(tape, NtmBfgs.Write(tape, NtmBfgs.Write(tape, memory, first, s), second, s), third, hy);
             RuleRun.AssertClose(s.Span.ToArray(), NtmBfgs.Read(tape, memory, y).Span.ToArray(), 1e-10);
-            for (var b = 0; b < 2; b++) RuleRun.AssertClose(Bfgs(b, before), memory.Span.Slice(b * n * n, n * n).ToArray(), 1e-10);
+            for (var b = 0; b < 2; b++)
+                RuleRun.AssertClose(Bfgs(b, before), memory.Span.Slice(b * n * n, n * n).ToArray(), 1e-10);
             s = tape.Constant(RuleRun.Normal(2 * n, 9, 0), s.Shape);
             y = tape.Constant([.. s.Span.ToArray().Select((a, i) => (1.5 + i % 3) * a)], s.Shape);
         }
@@ -133,7 +138,7 @@ public class MixingRuleTests
 
     /// <summary>With the rate's output off, each tensor's update has the initial step size as its root mean square.</summary>
     [Fact]
-    public void The_hierarchical_rules_update_has_the_learned_size_in_every_tensor_whatever_the_gradients_scale()
+    public void The_hierarchical_rules_update_has_the_learned_size_at_any_gradients_scale()
     {
         var rule = new HierarchicalRnn.Options { InitialLearningRate = 0.02 }.Create();
         var phi = RuleRun.Phi(rule, 9, 0);
@@ -143,7 +148,8 @@ public class MixingRuleTests
         var thetas = RuleRun.Thetas(rule, phi, layout, new double[30], gradients);
         foreach (var (from, count) in new[] { (0, 12), (12, 3), (15, 12), (27, 3) })
             Assert.Equal(0.02, Math.Sqrt(thetas[0].AsSpan(from, count).ToArray().Average(x => x * x)), 1e-8);
-        var scaled = RuleRun.Thetas(rule, phi, layout, new double[30], [.. gradients.Select(row => row.Select(g => 1000 * g).ToArray())]);
+        var scaled = RuleRun.Thetas(rule, phi, layout, new double[30],
+            [.. gradients.Select(row => row.Select(g => 1000 * g).ToArray())]);
         RuleRun.AssertClose(thetas[^1], scaled[^1], 1e-7);
     }
 }

@@ -41,7 +41,7 @@ public class PyTorchGoldenTests
         ["adafactor-mlp"] = new AdafactorMlp.Options { Hidden = [5, 3] },
         ["learnable-adam"] = new LearnableAdam.Options(),
         ["learnable-sgd"] = new LearnableSgd.Options(),
-        ["per-group"] = new PerGroup.Options { Network = new LstmGac.Options { Layers = [3], AveragedUnits = 1 } },
+        ["per-group"] = new Partitioned.Options { Network = new LstmGac.Options { Layers = [3], AveragedUnits = 1 } },
     };
 
     public static TheoryData<string> Cases => [.. s_cases.Keys];
@@ -131,7 +131,7 @@ public class PyTorchGoldenTests
     static byte[] Checkpoint(string name)
     {
         var optimizer = s_cases[name];
-        TaskOptions task = optimizer is PerGroup.Options ? new ConvClassificationTask.Options() : new QuadraticTask.Options();
+        TaskOptions task = optimizer is Partitioned.Options ? new ConvClassificationTask.Options() : new QuadraticTask.Options();
         return LearnedOptimizerCheckpoint.Write(new TrainingSpec { Task = task, Optimizer = optimizer }, Phi(name));
     }
 

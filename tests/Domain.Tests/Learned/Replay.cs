@@ -10,7 +10,8 @@ namespace MetaOpt.Domain.Tests.Learned;
 /// L(phi) = sum over s of w_s grad f(theta_s) . theta_s(phi), whose derivative is the decoupled meta-gradient. The unroll starts
 /// from a state that a few earlier steps have reached, under a phi that stays what it is.
 /// </summary>
-sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, double[][] gradients, double[] weights, double[] startTheta, float[] earlyPhi)
+sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, double[][] gradients, double[] weights,
+    double[] startTheta, float[] earlyPhi)
 {
     const int EarlySteps = 3;
     double[]? _startState;
@@ -60,14 +61,15 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         for (var step = 0; step < Steps; step++)
         {
             state.Step(theta, arena.Copy(gradients[step], new Shape(Coordinates)));
-            for (var i = 0; i < Coordinates; i++) loss += weights[step] * gradients[step + 1][i] * (theta.Span[i] - startTheta[i]);
+            for (var i = 0; i < Coordinates; i++)
+                loss += weights[step] * gradients[step + 1][i] * (theta.Span[i] - startTheta[i]);
         }
         return loss;
     }
 
     /// <summary>
-    /// <see cref="WorstRelativeError"/> of <paramref name="gradient"/> against central differences of fourth order of <see cref="Loss"/>, in the
-    /// elements of phi that are <paramref name="chosen"/>.
+    /// <see cref="WorstRelativeError"/> of <paramref name="gradient"/> against central differences of fourth order of
+    /// <see cref="Loss"/>, in the elements of phi that are <paramref name="chosen"/>.
     /// </summary>
     public double ErrorOfDifferences(double[] gradient, ReadOnlySpan<float> phi, Func<int, bool> chosen, double least = 0)
     {
@@ -121,15 +123,18 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         var theta = tape.Constant(startTheta, row);
         var parameters = Parameters(tape, earlyPhi);
         using (tape.PauseRecording())
-            foreach (var gradient in early) rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradient, row), theta), state);
+            foreach (var gradient in early)
+                rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradient, row), theta), state);
         for (var i = 0; i < state.Length; i++) state[i] = tape.Detach(state[i]);
         parameters = Parameters(tape, phi);
         var loss = tape.Zeros(new Shape(1));
         for (var step = 0; step < Steps; step++)
         {
-            var update = rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradients[step], row), theta), state);
+            var update = rule.Step(tape, new StepInput<double>(layout, parameters, tape.Constant(gradients[step], row), theta),
+                state);
             theta = tape.Add(theta, update);
-            loss = tape.Add(loss, tape.Scale(tape.Sum(tape.Multiply(theta, tape.Constant(gradients[step + 1], row))), weights[step]));
+            loss = tape.Add(loss,
+                tape.Scale(tape.Sum(tape.Multiply(theta, tape.Constant(gradients[step + 1], row))), weights[step]));
         }
         var results = new Tensor<double>[parameters.Length];
         tape.Gradient(loss, parameters, results);
@@ -160,8 +165,8 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
     }
 
     /// <summary>
-    /// Largest relative error |a - b| / |b| over the tensors of phi; one that is less than <paramref name="least"/> of all of b is
-    /// measured against that, as differences of the loss cannot show more digits of it.
+    /// Largest relative error |a - b| / |b| over the tensors of phi; one that is less than <paramref name="least"/> of all of b
+    /// is measured against that, as differences of the loss cannot show more digits of it.
     /// </summary>
     public double WorstRelativeError(double[] a, double[] b, double least = 0)
     {
@@ -170,7 +175,8 @@ sealed class Replay(ILearnedOptimizer rule, Layout layout, double[][] early, dou
         foreach (var tensor in rule.MetaParameters)
         {
             double difference = 0, size = 0;
-            for (var i = at; i < at + tensor.Shape.Count; i++) (difference, size) = (difference + (a[i] - b[i]) * (a[i] - b[i]), size + b[i] * b[i]);
+            for (var i = at; i < at + tensor.Shape.Count; i++)
+                (difference, size) = (difference + (a[i] - b[i]) * (a[i] - b[i]), size + b[i] * b[i]);
             worst = Math.Max(worst, Math.Sqrt(difference) / (size + least == 0 ? 1 : Math.Max(Math.Sqrt(size), least)));
             at += tensor.Shape.Count;
         }

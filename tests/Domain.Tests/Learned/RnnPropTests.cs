@@ -72,7 +72,8 @@ public class RnnPropTests
         RuleRun.Part(s_rule, phi, "input.bias").Clear();
         for (var l = 0; l < 2; l++) RuleRun.Part(s_rule, phi, $"lstm.{l}.bias").Clear();
         RuleRun.Part(s_rule, phi, "output.bias").Clear();
-        Assert.All(RuleRun.Thetas(s_rule, phi, Layout.Flat(1, 2), [1, 2], [0, 0], [0, 0])[^1].Zip([1.0, 2.0]), x => Assert.Equal(x.Second, x.First));
+        Assert.All(RuleRun.Thetas(s_rule, phi, Layout.Flat(1, 2), [1, 2], [0, 0], [0, 0])[^1].Zip([1.0, 2.0]),
+            x => Assert.Equal(x.Second, x.First));
     }
 
     public static TheoryData<int, int[], int> Shapes => new()
@@ -83,7 +84,8 @@ public class RnnPropTests
         { 7, [9, 4], 100 },
     };
 
-    static ILearnedOptimizer Rule(int features, int[] layers) => new RnnProp.Options { Features = features, Layers = layers, ZeroOutput = false }.Create();
+    static ILearnedOptimizer Rule(int features, int[] layers) =>
+        new RnnProp.Options { Features = features, Layers = layers, ZeroOutput = false }.Create();
 
     static float[] Phi(ILearnedOptimizer rule, ulong seed) => [.. RuleRun.Phi(rule, seed).Select(x => (float)x)];
 
@@ -95,7 +97,9 @@ public class RnnPropTests
         using var kernels = new ScalarKernels<double>();
         var gradient = replay.Gradient(kernels, phi);
         // Every parameter of a small network; of a large one the input layer, the output and a spread of the rest.
-        Assert.InRange(replay.ErrorOfDifferences(gradient, phi, i => phi.Length <= 500 || i % 37 == 0 || i < 3 * features || i >= phi.Length - 25), 0, 1e-6);
+        Assert.InRange(
+            replay.ErrorOfDifferences(gradient, phi,
+                i => phi.Length <= 500 || i % 37 == 0 || i < 3 * features || i >= phi.Length - 25), 0, 1e-6);
     }
 
     [Theory, MemberData(nameof(Shapes))]

@@ -25,7 +25,8 @@ static class RuleRun
     }
 
     /// <summary>theta after each step.</summary>
-    public static List<double[]> Thetas(ILearnedOptimizer rule, double[] phi, Layout layout, double[] start, params double[][] gradients)
+    public static List<double[]> Thetas(ILearnedOptimizer rule, double[] phi, Layout layout, double[] start,
+        params double[][] gradients)
     {
         using var kernels = new ScalarKernels<double>();
         using var arena = new Arena<double>();

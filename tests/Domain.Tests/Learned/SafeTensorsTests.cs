@@ -46,7 +46,8 @@ public class SafeTensorsTests
         {
             var random = new RandomStream(seed, Split.Test, Purpose.Instance);
             var damaged = bytes[..(random.Index(0, 4) == 0 ? random.Index(1, bytes.Length) : bytes.Length)];
-            for (uint i = 0; i < 3 && damaged.Length > 0; i++) damaged[random.Index(10 + i, Math.Min(damaged.Length, 250))] = (byte)random.Bits(20 + i);
+            for (uint i = 0; i < 3 && damaged.Length > 0; i++)
+                damaged[random.Index(10 + i, Math.Min(damaged.Length, 250))] = (byte)random.Bits(20 + i);
             try
             {
                 SafeTensors.Read(damaged);
@@ -66,7 +67,8 @@ public class SafeTensorsTests
 
     [Theory]
     [InlineData("'x':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}", 4, "claims bytes 0..8 of 4")]
-    [InlineData("'x':{'dtype':'F32','shape':[65536,65536,65536,65536],'data_offsets':[0,0]}", 0, "not those of shape [65536, 65536, 65536, 65536]")]
+    [InlineData("'x':{'dtype':'F32','shape':[65536,65536,65536,65536],'data_offsets':[0,0]}", 0,
+        "not those of shape [65536, 65536, 65536, 65536]")]
     [InlineData("'x':{'dtype':'F32','shape':[4294967296],'data_offsets':[0,0]}", 0, "not those of shape [4294967296]")]
     [InlineData("'x':{'dtype':'F32','shape':[2],'data_offsets':[0,4]}", 4, "claims 4 bytes")]
     [InlineData("'x':{'dtype':'F32','shape':[-1],'data_offsets':[0,4]}", 4, "-1 in its shape")]
@@ -79,13 +81,15 @@ public class SafeTensorsTests
     [InlineData("'x':{'shape':[1],'data_offsets':[0,4]}", 4, "must have a dtype")]
     [InlineData("'x':7", 4, "must have a dtype")]
     [InlineData("'x':{'dtype':'F32','shape':[1],'data_offsets':[4,8]}", 8, "No tensor has the bytes 0..4")]
-    [InlineData("'x':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'y':{'dtype':'F32','shape':[2],'data_offsets':[4,12]}", 12, "inside the tensor before it")]
+    [InlineData("'x':{'dtype':'F32','shape':[2],'data_offsets':[0,8]},'y':{'dtype':'F32','shape':[2],'data_offsets':[4,12]}", 12,
+        "inside the tensor before it")]
     [InlineData("'x':{'dtype':'F32','shape':[1],'data_offsets':[0,4]}", 8, "goes on after its last tensor")]
-    [InlineData("'x':{'dtype':'F32','shape':[1],'data_offsets':[0,4]},'x':{'dtype':'F32','shape':[1],'data_offsets':[4,8]}", 8, "malformed: Duplicate")]
+    [InlineData("'x':{'dtype':'F32','shape':[1],'data_offsets':[0,4]},'x':{'dtype':'F32','shape':[1],'data_offsets':[4,8]}", 8,
+        "malformed: Duplicate")]
     [InlineData("'__metadata__':{'a':'1','a':'2'}", 0, "malformed: Duplicate")]
     [InlineData("'__metadata__':{'a':1}", 0, "'a' must be a text")]
     [InlineData("'__metadata__':[]", 0, "must be a JSON object")]
-    public void A_header_that_does_not_describe_the_file_is_refused_before_anything_is_allocated(string header, int bytes, string message)
+    public void A_wrong_header_is_refused_before_anything_is_allocated(string header, int bytes, string message)
     {
         var file = File("{" + header + "}", bytes);
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -95,15 +99,21 @@ public class SafeTensorsTests
     }
 
     [Fact]
-    public void A_tensor_of_a_shape_that_overflows_cannot_be_added() => Assert.Throws<ArgumentException>(() => new SafeTensors().Add("x", [], 65536, 65536, 65536, 65536));
+    public void A_tensor_of_a_shape_that_overflows_cannot_be_added() =>
+        Assert.Throws<ArgumentException>(() => new SafeTensors().Add("x", [], 65536, 65536, 65536, 65536));
 
-    /// <summary>As Python's safetensors writes them: names in another order than the data, spaces behind the header, a scalar's shape is [].</summary>
+    /// <summary>
+    /// As Python's safetensors writes them: names in another order than the data, spaces behind the header, a scalar's shape is
+    /// [].
+    /// </summary>
     [Fact]
     public void Other_writers_order_and_padding_are_read()
     {
-        var file = File("{'b':{'shape':[2],'data_offsets':[4,12],'dtype':'F32'},'__metadata__':{'format':'pt'},'none':{'dtype':'F32','shape':[3,0],'data_offsets':[4,4]},"
+        var file = File(
+            "{'b':{'shape':[2],'data_offsets':[4,12],'dtype':'F32'},'__metadata__':{'format':'pt'},'none':{'dtype':'F32','shape':[3,0],'data_offsets':[4,4]},"
             + "'a':{'dtype':'F32','shape':[],'data_offsets':[0,4]}}   ", 12);
-        new float[] { 1, 2, 3 }.AsSpan().CopyTo(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.AsSpan(file.Length - 12)));
+        new float[] { 1, 2, 3 }.AsSpan()
+            .CopyTo(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.AsSpan(file.Length - 12)));
         var read = SafeTensors.Read(file);
         Assert.Equal(["b", "none", "a"], read.Names);
         Assert.Equal([2, 3], read["b"]);

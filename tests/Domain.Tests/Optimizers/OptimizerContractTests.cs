@@ -6,12 +6,16 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Optimizers;
 
-/// <summary>What every hand-designed optimizer of the catalogue keeps; a new one must only be given its plain form here.</summary>
+/// <summary>
+/// What every hand-designed optimizer of the catalogue keeps; a new one must only be given its plain form here.
+/// </summary>
 public class OptimizerContractTests
 {
     const double Rate = 0.05;
 
-    /// <summary>The formulas of Torch7's <c>optim</c> and PyTorch in plain doubles: (options, theta, gradients) -> theta after each.</summary>
+    /// <summary>
+    /// The formulas of Torch7's <c>optim</c> and PyTorch in plain doubles: (options, theta, gradients) -> theta after each.
+    /// </summary>
     static readonly Dictionary<string, Func<double, IReadOnlyList<double>, IEnumerable<double>>> s_plain = new()
     {
         ["sgd"] = static (theta, gradients) => gradients.Select(g => theta -= Rate * g),
@@ -69,7 +73,8 @@ public class OptimizerContractTests
     public static TheoryData<string> Names => [.. Catalog.Optimizers.Entries.Select(e => e.Name)];
 
     /// <summary>Those that treat every coordinate by itself; <see cref="QuasiNewtonTests"/> has the others' formulas.</summary>
-    public static TheoryData<string> Elementwise => [.. Catalog.Optimizers.Entries.Select(e => e.Name).Except(["l-bfgs", "bfgs"])];
+    public static TheoryData<string> Elementwise =>
+        [.. Catalog.Optimizers.Entries.Select(e => e.Name).Except(["l-bfgs", "bfgs"])];
 
     static IOptimizer Create(string name, double rate = Rate)
     {
@@ -108,8 +113,10 @@ public class OptimizerContractTests
                 var gradients = Enumerable.Range(0, 20).Select(step => Normal(rows * columns, (uint)step)).ToArray();
                 for (var i = 0; i < theta.Length; i += theta.Length > 100 ? 61 : 1)
                 {
-                    var expected = s_plain[name](start[i], [.. gradients.Select(g => (double)g[i])]).ToArray()[^1]; // Last() would not do the steps before
-                    Assert.True(Math.Abs(expected - theta[i]) < 2e-5, $"{set} [{rows}, {columns}] element {i}: {theta[i]}, plain {expected}");
+                    var expected = s_plain[name](start[i], [.. gradients.Select(g => (double)g[i])])
+                        .ToArray()[^1]; // Last() would not do the steps before
+                    Assert.True(Math.Abs(expected - theta[i]) < 2e-5,
+                        $"{set} [{rows}, {columns}] element {i}: {theta[i]}, plain {expected}");
                 }
             }
     }
@@ -119,7 +126,8 @@ public class OptimizerContractTests
     [InlineData("sgd", 0.95, 1.05, 1.025, 1.025, 0.875)]
     [InlineData("momentum", 0.95, 1.005, 1.0295, 1.05155, 0.921395)]
     [InlineData("nag", 0.905, 1.0545, 1.05155, 1.071395, 0.8042555)]
-    [InlineData("adagrad", 0.95, 0.99472136, 0.983810465, 0.983810465, 0.944074494)] // less 0.05 times 1, -2 / sqrt 5, 0.5 / sqrt 5.25, 0 and 3 / sqrt 14.25
+    [InlineData("adagrad", 0.95, 0.99472136, 0.983810465, 0.983810465,
+        0.944074494)] // less 0.05 times 1, -2 / sqrt 5, 0.5 / sqrt 5.25, 0 and 3 / sqrt 14.25
     [InlineData("lion", 0.95, 1.0, 0.95, 1.0, 0.95)] // the fourth by its momentum alone: -0.004999
     public void Five_steps_are_those_of_Torch(string name, params double[] expected)
     {
@@ -135,7 +143,9 @@ public class OptimizerContractTests
         }
     }
 
-    /// <summary>Adaptive rules forget the gradient's size: Adam's first step is the rate itself, RMSprop's ten times that.</summary>
+    /// <summary>
+    /// Adaptive rules forget the gradient's size: Adam's first step is the rate itself, RMSprop's ten times that.
+    /// </summary>
     [Theory]
     [InlineData("adam", 1)]
     [InlineData("rmsprop", 10)]

@@ -33,8 +33,11 @@ public class QuasiNewtonTests
         return h;
     }
 
-    /// <summary>theta after every step in double; <paramref name="memory"/> is null for BFGS. Counts the pairs that were skipped.</summary>
-    static (List<double[]> Path, int Skipped) Reference(double[] theta, Func<double[], int, double[]> gradient, double rate, int steps, int? memory)
+    /// <summary>
+    /// theta after every step in double; <paramref name="memory"/> is null for BFGS. Counts the pairs that were skipped.
+    /// </summary>
+    static (List<double[]> Path, int Skipped) Reference(double[] theta, Func<double[], int, double[]> gradient, double rate,
+        int steps, int? memory)
     {
         var (path, pairs, skipped) = (new List<double[]>(), new List<(double[] S, double[] Y)>(), 0);
         double[]? before = null, slopeBefore = null;
@@ -54,8 +57,10 @@ public class QuasiNewtonTests
             else
             {
                 var (s, y) = memory is null ? used[0] : used[^1];
-                var h = used.Aggregate(Identity(theta.Length, Dot(s, y) / Dot(y, y)), (matrix, pair) => Apply(matrix, pair.S, pair.Y));
-                move = [.. Enumerable.Range(0, theta.Length).Select(i => Enumerable.Range(0, theta.Length).Sum(j => h[i, j] * slope[j]))];
+                var h = used.Aggregate(Identity(theta.Length, Dot(s, y) / Dot(y, y)),
+                    (matrix, pair) => Apply(matrix, pair.S, pair.Y));
+                move = [.. Enumerable.Range(0, theta.Length)
+                    .Select(i => Enumerable.Range(0, theta.Length).Sum(j => h[i, j] * slope[j]))];
             }
             theta = [.. theta.Zip(move, (x, d) => x - rate * d)];
             path.Add(theta);
@@ -97,7 +102,8 @@ public class QuasiNewtonTests
     {
         var w = new double[2 * P * P];
         new RandomStream(8, Split.Test, Purpose.Instance, address).FillNormal<double>(w, 1);
-        double[] Image(double[] x) => [.. Enumerable.Range(0, 2 * P).Select(i => Enumerable.Range(0, P).Sum(j => w[i * P + j] * x[j]))];
+        double[] Image(double[] x) =>
+            [.. Enumerable.Range(0, 2 * P).Select(i => Enumerable.Range(0, P).Sum(j => w[i * P + j] * x[j]))];
         loss = x => Dot(Image(x), Image(x));
         return (x, _) =>
         {
@@ -114,7 +120,8 @@ public class QuasiNewtonTests
         return g;
     };
 
-    public static TheoryData<string, int?> Rules => new() { { "bfgs", null }, { "l-bfgs", 10 }, { "l-bfgs", 3 }, { "l-bfgs", 1 } };
+    public static TheoryData<string, int?> Rules =>
+        new() { { "bfgs", null }, { "l-bfgs", 10 }, { "l-bfgs", 3 }, { "l-bfgs", 1 } };
 
     static OptimizerOptions Options(int? memory, double rate) =>
         memory is { } m ? new LBfgs.Options { Memory = m, LearningRate = rate } : new Bfgs.Options { LearningRate = rate };
@@ -133,7 +140,8 @@ public class QuasiNewtonTests
         AssertSamePath(name, memory, Start(13), gradient, 0.5, 15, 5e-3); // measured: 5e-4, where s'y is small
     }
 
-    static void AssertSamePath(string name, int? memory, double[] start, Func<double[], int, double[]> gradient, double rate, int steps, double tolerance)
+    static void AssertSamePath(string name, int? memory, double[] start, Func<double[], int, double[]> gradient, double rate,
+        int steps, double tolerance)
     {
         var expected = Reference(start, gradient, rate, steps, memory).Path;
         var got = Path(Options(memory, rate), start, gradient, steps);

@@ -16,7 +16,8 @@ public class ScheduleTests
     public void A_cosine_falls_from_all_to_its_final_share()
     {
         double[] expected = [1, 0.5 + 0.5 * Math.Sqrt(0.5), 0.5, 0.5 - 0.5 * Math.Sqrt(0.5), 0, 0];
-        var (plain, floored) = (Factors(new CosineSchedule.Options(), 4, 6), Factors(new CosineSchedule.Options { Final = 0.2 }, 4, 6));
+        var (plain, floored) = (Factors(new CosineSchedule.Options(), 4, 6),
+            Factors(new CosineSchedule.Options { Final = 0.2 }, 4, 6));
         for (var i = 0; i < expected.Length; i++)
         {
             Assert.Equal(expected[i], plain[i], 1e-15);
@@ -33,7 +34,9 @@ public class ScheduleTests
 
     public static TheoryData<string> Names => [.. Catalog.Optimizers.Entries.Select(e => e.Name)];
 
-    /// <summary>Two milestones at once where half of the steps are done: from there on all steps are a hundredth of what they were.</summary>
+    /// <summary>
+    /// Two milestones at once where half of the steps are done: from there on all steps are a hundredth of what they were.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void Every_optimizer_follows_its_schedule(string name)
@@ -47,7 +50,11 @@ public class ScheduleTests
         double[] Distances(ScheduleOptions schedule)
         {
             Assert.True(Catalog.Optimizers.TryFind(name, out var entry));
-            var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)! with { LearningRate = 0.05, Schedule = schedule };
+            var options = (OptimizerOptions)Activator.CreateInstance(entry.Options)! with
+            {
+                LearningRate = 0.05,
+                Schedule = schedule
+            };
             using var kernels = KernelSets.Create("auto", 1);
             using var state = options.Create(6).Start(kernels, 1, 3);
             using var arena = kernels.NewArena();

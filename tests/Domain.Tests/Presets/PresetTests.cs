@@ -29,7 +29,8 @@ public class PresetTests
         {
             var spec = Catalog.RunKinds.Read("meta-training", training!["spec"].Deserialize<JsonElement>());
             Assert.Equal(training["spec"]!.ToJsonString(), SpecReader.Write(spec).ToJsonString());
-            Assert.Equal(training["seeds"]!.AsArray().Count, training["seeds"]!.AsArray().Select(s => (long)s!).Distinct().Count());
+            Assert.Equal(training["seeds"]!.AsArray().Count,
+                training["seeds"]!.AsArray().Select(s => (long)s!).Distinct().Count());
         }
         foreach (var evaluation in document["evaluations"]!.AsArray())
         {
@@ -49,7 +50,8 @@ public class PresetTests
         {
             Assert.Contains((string)diagnosis!["training"]!, plan.Trainings.Select(t => t.Name));
             diagnosis["spec"]!["checkpoint"] = Guid.NewGuid().ToString();
-            Assert.Single(Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis["spec"].Deserialize<JsonElement>()).FindInputs());
+            Assert.Single(Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis["spec"].Deserialize<JsonElement>())
+                .FindInputs());
         }
         foreach (var claim in plan.BiasClaims) Assert.Single(plan.Diagnoses, d => d.Name == claim.Diagnosis);
     }
@@ -59,8 +61,10 @@ public class PresetTests
     {
         var spec = evaluation["spec"]!.DeepClone();
         foreach (var learned in evaluation["learned"]!.AsArray())
-            foreach (var seed in preset["trainings"]!.AsArray().Single(t => (string)t!["name"]! == (string)learned!)!["seeds"]!.AsArray())
-                spec["contestants"]!.AsArray().Add(new JsonObject { ["name"] = $"{learned}/{seed}", ["checkpoint"] = Guid.NewGuid().ToString() });
+            foreach (var seed in preset["trainings"]!.AsArray().Single(t => (string)t!["name"]! == (string)learned!)!["seeds"]!
+                .AsArray())
+                spec["contestants"]!.AsArray()
+                    .Add(new JsonObject { ["name"] = $"{learned}/{seed}", ["checkpoint"] = Guid.NewGuid().ToString() });
         return spec;
     }
 
@@ -85,7 +89,8 @@ public class PresetTests
         }
     }
 
-    static HashSet<string> BaselinesOf(PlannedEvaluation evaluation) => [.. evaluation.Spec.Contestants.Select(c => c.Name ?? Catalog.Optimizers.Of(c.Optimizer!).Name)];
+    static HashSet<string> BaselinesOf(PlannedEvaluation evaluation) =>
+        [.. evaluation.Spec.Contestants.Select(c => c.Name ?? Catalog.Optimizers.Of(c.Optimizer!).Name)];
 
     [Fact]
     public void Names_are_unique_and_fit_into_an_address()

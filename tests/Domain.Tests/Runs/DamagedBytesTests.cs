@@ -9,7 +9,10 @@ using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Runs;
 
-/// <summary>Stored bytes that were changed at random: they are used or refused with a reason, and never take more memory than they are worth.</summary>
+/// <summary>
+/// Stored bytes that were changed at random: they are used or refused with a reason, and never take more memory than they are
+/// worth.
+/// </summary>
 public class DamagedBytesTests
 {
     const long MostAllocated = 16 << 20;
@@ -64,9 +67,20 @@ public class DamagedBytesTests
                 Horizon = 5,
                 Instances = 3,
                 Tuning = new() { Instances = 2, Rungs = 1 },
-                Contestants = [new() { Optimizer = new Sgd.Options { LearningRate = 0.01 } }, new() { Optimizer = new Momentum.Options() }],
+                Contestants = [new() { Optimizer = new Sgd.Options { LearningRate = 0.01 } },
+                    new() { Optimizer = new Momentum.Options() }],
             },
-            _ => new DiagnosisSpec { Task = s_training.Task, Optimizer = s_training.Optimizer, Horizon = 4, Unroll = 2, Instances = 2, Estimates = 8, Pairs = 2, ReferencePairs = 8 },
+            _ => new DiagnosisSpec
+            {
+                Task = s_training.Task,
+                Optimizer = s_training.Optimizer,
+                Horizon = 4,
+                Unroll = 2,
+                Instances = 2,
+                Estimates = 8,
+                Pairs = 2,
+                ReferencePairs = 8
+            },
         };
         var (_, points) = RunWithPoints(spec);
         if (kind == "meta-gradient-diagnosis")
@@ -119,14 +133,18 @@ public class DamagedBytesTests
         Assert.Contains("Fork the run", refused.Message);
     }
 
-    /// <summary>One to three changes: digits of the header become other digits, bytes anything; or the end is missing, or something follows it.</summary>
+    /// <summary>
+    /// One to three changes: digits of the header become other digits, bytes anything; or the end is missing, or something
+    /// follows it.
+    /// </summary>
     static byte[] Change(byte[] valid, ulong seed)
     {
         var random = new RandomStream(seed, Split.Test, Purpose.Instance);
         var changed = valid.ToArray();
         int[] digits = [.. Enumerable.Range(0, valid.Length).Where(i => valid[i] is >= (byte)'0' and <= (byte)'9').Take(400)];
         for (uint i = 0; i <= random.Index(0, 3); i++)
-            if (random.Index(10 + i, 2) == 0) changed[digits[random.Index(20 + i, digits.Length)]] = (byte)('0' + random.Index(30 + i, 10));
+            if (random.Index(10 + i, 2) == 0)
+                changed[digits[random.Index(20 + i, digits.Length)]] = (byte)('0' + random.Index(30 + i, 10));
             else changed[random.Index(20 + i, changed.Length)] = (byte)random.Bits(30 + i);
         return random.Index(1, 8) switch
         {

@@ -13,8 +13,8 @@ using MetaOpt.Training;
 namespace MetaOpt.Domain.Tests.Runs;
 
 /// <summary>
-/// Small runs of every estimator, schedule and kind whose bits were recorded: a change of the code must leave them alone, or say that it does
-/// not. <c>METAOPT_RECORD=folder</c> writes what comes out now.
+/// Small runs of every estimator, schedule and kind whose bits were recorded: a change of the code must leave them alone, or say
+/// that it does not. <c>METAOPT_RECORD=folder</c> writes what comes out now.
 /// </summary>
 static class RecordedRuns
 {
@@ -36,8 +36,14 @@ static class RecordedRuns
         },
     };
 
-    static TrainingSpec Train(Func<TrainingOptions, TrainingOptions> change, LearnedOptimizerOptions? optimizer = null, TaskOptions? task = null) =>
-        s_training with { Training = change(s_training.Training), Optimizer = optimizer ?? s_training.Optimizer, Task = task ?? s_training.Task };
+    static TrainingSpec Train(Func<TrainingOptions, TrainingOptions> change, LearnedOptimizerOptions? optimizer = null,
+        TaskOptions? task = null) =>
+        s_training with
+        {
+            Training = change(s_training.Training),
+            Optimizer = optimizer ?? s_training.Optimizer,
+            Task = task ?? s_training.Task
+        };
 
     static readonly EvaluationSpec s_evaluation = new()
     {
@@ -61,13 +67,19 @@ static class RecordedRuns
     public static readonly IReadOnlyDictionary<string, RunSpec> Specs = new Dictionary<string, RunSpec>
     {
         ["truncated"] = Train(t => t with { StartOffset = 3, LossWeights = LossWeights.Linear, ShortestHorizon = 5 }),
-        ["truncated-log"] = Train(t => t with { LossWeights = LossWeights.Log, MetaOptimizer = t.MetaOptimizer with { ClipNorm = 0.1 } },
+        ["truncated-log"] = Train(
+            t => t with { LossWeights = LossWeights.Log, MetaOptimizer = t.MetaOptimizer with { ClipNorm = 0.1 } },
             new RnnProp.Options { Layers = [4] }),
         ["on-the-tape"] = Train(t => t with { MetaEpochs = 3 }, new HierarchicalRnn.Options()),
         ["second-derivatives"] = Train(t => t with { SecondDerivatives = true, StartOffset = 4, LossWeights = LossWeights.Log }),
         ["second-derivatives-classes"] = Train(t => t with { SecondDerivatives = true, MetaEpochs = 2 },
             new LstmGac.Options(), new LogisticRegressionTask.Options { Examples = 10 }),
-        ["es"] = Train(t => t with { Estimator = new EvolutionStrategies.TruncatedOptions { Pairs = 2 }, StartOffset = 4, LossWeights = LossWeights.Log }),
+        ["es"] = Train(t => t with
+        {
+            Estimator = new EvolutionStrategies.TruncatedOptions { Pairs = 2 },
+            StartOffset = 4,
+            LossWeights = LossWeights.Log
+        }),
         ["pes-hardened"] = Train(t => t with
         {
             Estimator = new EvolutionStrategies.PersistentOptions { Pairs = 2 },
@@ -118,14 +130,22 @@ static class RecordedRuns
         },
     };
 
-    /// <summary>Specifications of which a resume point is kept that was written before resume points were snapshots, and after how many points.</summary>
+    /// <summary>
+    /// Specifications of which a resume point is kept that was written before resume points were snapshots, and after how many
+    /// points.
+    /// </summary>
     public static readonly IReadOnlyList<(string Name, int Points)> Interrupted =
         [("truncated", 3), ("pes-hardened", 7), ("curriculum", 33), ("imitation", 6), ("evaluation", 30), ("diagnosis", 130)];
 
     public static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null)
     {
-        var spec = new TrainingSpec { Task = s_evaluation.Task, Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.03 } };
-        return Execution.Inputs(kernels, resumePoint, new Dictionary<Guid, byte[]> { [Checkpoint] = LearnedOptimizerCheckpoint.Write(spec, [-3.5f]) });
+        var spec = new TrainingSpec
+        {
+            Task = s_evaluation.Task,
+            Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.03 }
+        };
+        return Execution.Inputs(kernels, resumePoint,
+            new Dictionary<Guid, byte[]> { [Checkpoint] = LearnedOptimizerCheckpoint.Write(spec, [-3.5f]) });
     }
 
     /// <summary>Sums of a run's points, checkpoints and result; times are left out.</summary>
@@ -136,10 +156,12 @@ static class RecordedRuns
             switch (runEvent)
             {
                 case RunEvent.Point point:
-                    points.Append(point.Series).Append(' ').Append(point.Step).Append(' ').Append(BitConverter.DoubleToInt64Bits(point.Value)).Append('\n');
+                    points.Append(point.Series).Append(' ').Append(point.Step).Append(' ')
+                        .Append(BitConverter.DoubleToInt64Bits(point.Value)).Append('\n');
                     break;
                 case RunEvent.Checkpoint checkpoint:
-                    rest.Append(checkpoint.Name).Append(' ').Append(checkpoint.Step).Append(' ').Append(Hash(checkpoint.Bytes)).Append('\n');
+                    rest.Append(checkpoint.Name).Append(' ').Append(checkpoint.Step).Append(' ').Append(Hash(checkpoint.Bytes))
+                        .Append('\n');
                     break;
                 case RunEvent.Result result:
                     rest.Append(WithoutTimes(result.Document.ToJson()));

@@ -15,7 +15,8 @@ public class RecordedRunsTests
     static readonly string s_goldens = Path.Combine(AppContext.BaseDirectory, "Runs", "goldens");
 
     static string Recorded(string name) =>
-        JsonSerializer.Deserialize<SortedDictionary<string, string>>(File.ReadAllText(Path.Combine(s_goldens, "runs.json")))![name];
+        JsonSerializer.Deserialize<SortedDictionary<string, string>>(
+            File.ReadAllText(Path.Combine(s_goldens, "runs.json")))![name];
 
     public static TheoryData<string, string> Runs
     {
@@ -32,21 +33,27 @@ public class RecordedRunsTests
     public void A_run_gives_the_bits_that_were_recorded(string name, string set)
     {
         using var kernels = KernelSets.Create(set, 2);
-        Assert.Equal(Recorded($"{name} {set}"), RecordedRuns.Sums(RecordedRuns.Specs[name].Execute(RecordedRuns.Inputs(kernels), default)));
+        Assert.Equal(Recorded($"{name} {set}"),
+            RecordedRuns.Sums(RecordedRuns.Specs[name].Execute(RecordedRuns.Inputs(kernels), default)));
     }
 
     [Fact]
     public void Update_responses_and_paths_have_the_bits_that_were_recorded()
     {
         using var kernels = KernelSets.Create("auto", 1);
-        if (kernels.Name is "simd" or "scalar") Assert.Equal(Recorded($"portrait {kernels.Identity}"), Portrait());
+        if (kernels.Name is "simd" or "scalar") Assert.Equal(Recorded($"portrait {kernels.Identity}"), UpdateResponse());
     }
 
-    static string Portrait()
+    static string UpdateResponse()
     {
-        var spec = (EvaluationSpec)RecordedRuns.Specs["evaluation"] with { Task = new RosenbrockTask.Options { Dimensions = 2 }, Horizon = 30 };
-        (string, IOptimizer)[] rules = [("sgd", new Sgd.Options { LearningRate = 1e-3 }.Create()), ("adam", new Adam.Options { LearningRate = 0.1 }.Create())];
-        using var portrait = new Portrait(spec, rules);
+        var spec = (EvaluationSpec)RecordedRuns.Specs["evaluation"] with
+        {
+            Task = new RosenbrockTask.Options { Dimensions = 2 },
+            Horizon = 30
+        };
+        (string, IOptimizer)[] rules = [("sgd", new Sgd.Options { LearningRate = 1e-3 }.Create()),
+            ("adam", new Adam.Options { LearningRate = 0.1 }.Create())];
+        using var portrait = new UpdateResponse(spec, rules);
         return RecordedRuns.Hash(JsonSerializer.SerializeToUtf8Bytes(portrait.Draw(1, 7, default)))[..16];
     }
 
@@ -54,7 +61,9 @@ public class RecordedRunsTests
 
     static byte[] Kept(string name) => File.ReadAllBytes(Path.Combine(s_goldens, $"{name}.resume-point"));
 
-    /// <summary>Trainings go on; evaluations and diagnoses, whose work is short, begin anew. Both end as if nothing had been.</summary>
+    /// <summary>
+    /// Trainings go on; evaluations and diagnoses, whose work is short, begin anew. Both end as if nothing had been.
+    /// </summary>
     [Theory, MemberData(nameof(Interrupted))]
     public void A_resume_point_of_before_snapshots_leads_to_the_recorded_end(string name)
     {
@@ -93,15 +102,18 @@ public class RecordedRunsTests
         {
             Environment.SetEnvironmentVariable("METAOPT_KERNELS", set);
             using var kernels = KernelSets.Create("auto", 1);
-            sums[$"portrait {kernels.Identity}"] = Portrait();
+            sums[$"portrait {kernels.Identity}"] = UpdateResponse();
         }
         Environment.SetEnvironmentVariable("METAOPT_KERNELS", forced);
-        File.WriteAllText(Path.Combine(folder, "runs.json"), JsonSerializer.Serialize(sums, new JsonSerializerOptions { WriteIndented = true }) + "\n");
+        File.WriteAllText(Path.Combine(folder, "runs.json"),
+            JsonSerializer.Serialize(sums, new JsonSerializerOptions { WriteIndented = true }) + "\n");
         foreach (var (name, points) in RecordedRuns.Interrupted)
             File.WriteAllBytes(Path.Combine(folder, $"{name}.resume-point"), Interrupt(RecordedRuns.Specs[name], points));
     }
 
-    /// <summary>Cancels a run after so many points, or units of progress where points come at the end; its last resume point.</summary>
+    /// <summary>
+    /// Cancels a run after so many points, or units of progress where points come at the end; its last resume point.
+    /// </summary>
     static byte[] Interrupt(RunSpec spec, int points)
     {
         using var source = new CancellationTokenSource();

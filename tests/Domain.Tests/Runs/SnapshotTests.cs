@@ -75,7 +75,8 @@ public class SnapshotTests
             Snapshot.Read(Bytes()).Keep("double", ref value);
         }).Message);
 
-        static string Refused(Everything other) => Assert.Throws<FormatException>(() => other.Keep(Snapshot.Read(Bytes()))).Message;
+        static string Refused(Everything other) =>
+            Assert.Throws<FormatException>(() => other.Keep(Snapshot.Read(Bytes()))).Message;
     }
 
     [Fact]

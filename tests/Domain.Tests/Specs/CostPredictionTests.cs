@@ -63,7 +63,8 @@ public class CostPredictionTests
     [InlineData("training/validation/every", "5", "s")]
     [InlineData("training/validation/instances", "40", "bs")]
     [InlineData("training/estimator", """{"type": "es", "pairs": 16}""", "s")]
-    public void A_training_costs_more(string place, string value, string raised) => Raises("meta-training", Training, place, value, raised);
+    public void A_training_costs_more(string place, string value, string raised) =>
+        Raises("meta-training", Training, place, value, raised);
 
     [Fact]
     public void A_training_costs_less_with_shorter_horizons_and_without_validation()
@@ -79,7 +80,8 @@ public class CostPredictionTests
     [InlineData("pes", "bs")]
     public void Each_pair_of_perturbations_costs_two_runs(string estimator, string raised)
     {
-        CostPrediction With(int pairs) => Predict("meta-training", Training, "training/estimator", $$"""{"type": "{{estimator}}", "pairs": {{pairs}} }""");
+        CostPrediction With(int pairs) =>
+            Predict("meta-training", Training, "training/estimator", $$"""{"type": "{{estimator}}", "pairs": {{pairs}} }""");
         var (few, more, many) = (With(4), With(8), With(12));
         Assert.Equal(1, (many.Seconds - more.Seconds) / (more.Seconds - few.Seconds), 1e-9);
         Assert.True(more.Seconds > few.Seconds && more.Bytes > few.Bytes);
@@ -99,14 +101,17 @@ public class CostPredictionTests
     [InlineData("tuning/toExponent", "0", "s")]
     [InlineData("tuning/refinements", "3", "s")]
     [InlineData("bootstrapResamples", "100000", "bs")]
-    public void An_evaluation_costs_more(string place, string value, string raised) => Raises("evaluation", Evaluation, place, value, raised);
+    public void An_evaluation_costs_more(string place, string value, string raised) =>
+        Raises("evaluation", Evaluation, place, value, raised);
 
     [Fact]
     public void An_evaluation_costs_less_with_successive_halving_and_with_a_given_rate()
     {
         var plain = Predict("evaluation", JsonNode.Parse(Evaluation)!).Seconds;
         Assert.True(Predict("evaluation", Evaluation, "tuning/rungs", "3").Seconds < plain);
-        Assert.True(Predict("evaluation", Evaluation, "contestants", """[{"optimizer": {"type": "sgd", "learningRate": 0.1}}]""").Seconds < plain);
+        Assert.True(
+            Predict("evaluation", Evaluation, "contestants",
+                """[{"optimizer": {"type": "sgd", "learningRate": 0.1}}]""").Seconds < plain);
     }
 
     [Theory]
@@ -117,7 +122,8 @@ public class CostPredictionTests
     [InlineData("pairs", "8", "bs")]
     [InlineData("estimates", "1000", "s")]
     [InlineData("referencePairs", "10000", "s")]
-    public void A_diagnosis_costs_more(string place, string value, string raised) => Raises("meta-gradient-diagnosis", Diagnosis, place, value, raised);
+    public void A_diagnosis_costs_more(string place, string value, string raised) =>
+        Raises("meta-gradient-diagnosis", Diagnosis, place, value, raised);
 
     static void Raises(string kind, string json, string place, string value, string raised)
     {
@@ -128,9 +134,17 @@ public class CostPredictionTests
 
     static readonly Guid s_learned = Guid.Parse("0198c0de-0000-7000-8000-000000000001");
 
-    static TrainingSpec Train(TaskOptions task, LearnedOptimizerOptions optimizer, int batch, int unroll, Func<TrainingOptions, TrainingOptions>? with = null)
+    static TrainingSpec Train(TaskOptions task, LearnedOptimizerOptions optimizer, int batch, int unroll,
+        Func<TrainingOptions, TrainingOptions>? with = null)
     {
-        var training = new TrainingOptions { Horizon = unroll, Unroll = unroll, MetaBatch = batch, MetaEpochs = 1, Validation = new() { Every = 0 } };
+        var training = new TrainingOptions
+        {
+            Horizon = unroll,
+            Unroll = unroll,
+            MetaBatch = batch,
+            MetaEpochs = 1,
+            Validation = new() { Every = 0 }
+        };
         return new() { Task = task, Optimizer = optimizer, Training = with is null ? training : with(training) };
     }
 
@@ -151,19 +165,26 @@ public class CostPredictionTests
     {
         ["back-propagation, many coordinates"] = Train(new RosenbrockTask.Options { Dimensions = 4000 }, s_small, 16, 20),
         ["back-propagation of the logarithm"] =
-            Train(new RosenbrockTask.Options { Dimensions = 4000 }, s_rate, 16, 40, t => t with { LossWeights = LossWeights.Log }),
+            Train(new RosenbrockTask.Options { Dimensions = 4000 }, s_rate, 16, 40,
+                t => t with { LossWeights = LossWeights.Log }),
         ["back-propagation, matrices"] = Train(Quadratic(400), s_rate, 16, 2),
-        ["a rule on the tape"] = Train(new RosenbrockTask.Options { Dimensions = 4000 }, new LstmGac.Options { Layers = [4] }, 16, 4),
+        ["a rule on the tape"] = Train(new RosenbrockTask.Options { Dimensions = 4000 }, new LstmGac.Options { Layers = [4] }, 16,
+            4),
         ["second derivatives"] = Train(Quadratic(100), s_small, 8, 10, t => t with { SecondDerivatives = true }),
         ["a network's graph"] = Train(new MlpClassificationTask.Options { Hidden = [20], Batch = 64 }, s_rate, 16, 2),
         ["evolution strategies"] =
-            Train(Quadratic(1000), s_small, 8, 2, t => t with { Estimator = new EvolutionStrategies.TruncatedOptions { Pairs = 2 } }),
+            Train(Quadratic(1000), s_small, 8, 2,
+                t => t with { Estimator = new EvolutionStrategies.TruncatedOptions { Pairs = 2 } }),
         ["persistent evolution strategies"] = Train(
-            new RosenbrockTask.Options { Dimensions = 4000 }, s_small, 16, 2, t => t with { Estimator = new EvolutionStrategies.PersistentOptions { Pairs = 8 } }),
+            new RosenbrockTask.Options { Dimensions = 4000 }, s_small, 16, 2,
+            t => t with { Estimator = new EvolutionStrategies.PersistentOptions { Pairs = 8 } }),
         ["imitation"] = Train(
-            new RosenbrockTask.Options { Dimensions = 4000 }, s_small, 16, 20, t => t with { Imitation = new() { Shares = [1] } }),
-        ["validation"] = Train(new RosenbrockTask.Options { Dimensions = 4000 }, new CoordinatewiseLstm.Options(), 1, 2, t => t with { Validation = new() { Every = 1, Instances = 40 } }),
-        ["an evaluation of matrices"] = Evaluate(Quadratic(400), 60, new() { Optimizer = new Sgd.Options { LearningRate = 0.001 } }),
+            new RosenbrockTask.Options { Dimensions = 4000 }, s_small, 16, 20,
+            t => t with { Imitation = new() { Shares = [1] } }),
+        ["validation"] = Train(new RosenbrockTask.Options { Dimensions = 4000 }, new CoordinatewiseLstm.Options(), 1, 2,
+            t => t with { Validation = new() { Every = 1, Instances = 40 } }),
+        ["an evaluation of matrices"] = Evaluate(Quadratic(400), 60,
+            new() { Optimizer = new Sgd.Options { LearningRate = 0.001 } }),
         ["an evaluation of BFGS"] = Evaluate(Quadratic(300), 60, new() { Optimizer = new Bfgs.Options { LearningRate = 0.001 } }),
         ["an evaluation in portions"] = Evaluate(Quadratic(600), 150, new() { Checkpoint = s_learned }),
         ["a diagnosis"] = new DiagnosisSpec
@@ -187,7 +208,8 @@ public class CostPredictionTests
         var spec = s_measured[name];
         using var kernels = new CountedKernels();
         var checkpoint = LearnedOptimizerCheckpoint.Write(new() { Task = Quadratic(5), Optimizer = s_rate }, [-7]);
-        var inputs = new RunInputs(kernels, _ => TinyDataset.Create(28, 10), new Dictionary<Guid, byte[]> { [s_learned] = checkpoint });
+        var inputs = new RunInputs(kernels, _ => TinyDataset.Create(28, 10),
+            new Dictionary<Guid, byte[]> { [s_learned] = checkpoint });
         _ = spec.Execute(inputs, default).Count();
         var ratio = (spec.PredictCost().Bytes - CostPrediction.ProcessBytes) / (double)kernels.PeakBytes;
         Assert.True(ratio is > 0.5 and < 2, $"{name}: predicted {ratio:F2} times the {kernels.PeakBytes >> 20} MiB measured");

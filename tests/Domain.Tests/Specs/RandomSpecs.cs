@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace MetaOpt.Domain.Tests.Specs;
 
-/// <summary>Random JSON: valid specifications drawn from the catalogue document itself, and arbitrary text that is often near one.</summary>
+/// <summary>
+/// Random JSON: valid specifications drawn from the catalogue document itself, and arbitrary text that is often near one.
+/// </summary>
 sealed class RandomSpecs(int seed)
 {
     readonly Random _random = new(seed);
@@ -11,8 +13,10 @@ sealed class RandomSpecs(int seed)
 
     static readonly string[] s_strange =
     [
-        "\"\\ud800\"", "1e999", "-0", "1.5", "-1", "1e-320", "9007199254740993", "123456789012345678901234567890", "null", "true", "\"\"",
-        "\"\\u0000\"", "\"quadratic\"", "\"type\"", "{}", "[]", "[[]]", "{\"type\":\"adam\"}", "{\"type\":null}", "{\"type\":\"\\udc00\"}", "{\"a\":1,\"a\":2}",
+        "\"\\ud800\"", "1e999", "-0", "1.5", "-1", "1e-320", "9007199254740993", "123456789012345678901234567890", "null", "true",
+        "\"\"",
+        "\"\\u0000\"", "\"quadratic\"", "\"type\"", "{}", "[]", "[[]]", "{\"type\":\"adam\"}", "{\"type\":null}",
+        "{\"type\":\"\\udc00\"}", "{\"a\":1,\"a\":2}",
     ];
 
     public string Kind() => _random.Next(3) switch { 0 => "meta-training", 1 => "evaluation", _ => "meta-gradient-diagnosis" };
@@ -20,7 +24,8 @@ sealed class RandomSpecs(int seed)
     /// <summary>A specification whose every field is in range; fields are left out at random.</summary>
     public JsonObject Valid(string kind) => Record(Named("kinds", kind));
 
-    JsonObject Named(string list, string name) => (JsonObject)s_catalogue[list]!.AsArray().First(e => (string?)e!["name"] == name)!;
+    JsonObject Named(string list, string name) =>
+        (JsonObject)s_catalogue[list]!.AsArray().First(e => (string?)e!["name"] == name)!;
 
     JsonObject Record(JsonObject described)
     {
@@ -61,9 +66,11 @@ sealed class RandomSpecs(int seed)
         return result;
     }
 
-    long Whole(double min, double max) => _random.Next(8) switch { 0 => (long)min, 1 => (long)max, _ => _random.NextInt64((long)min, (long)max) };
+    long Whole(double min, double max) =>
+        _random.Next(8) switch { 0 => (long)min, 1 => (long)max, _ => _random.NextInt64((long)min, (long)max) };
 
-    double Real(double min, double max) => _random.Next(8) switch { 0 => min, 1 => max, _ => min + (max - min) * _random.NextDouble() };
+    double Real(double min, double max) =>
+        _random.Next(8) switch { 0 => min, 1 => max, _ => min + (max - min) * _random.NextDouble() };
 
     /// <summary>JSON text: a valid specification in which something is broken, or anything at all.</summary>
     public string Wild(string kind)
@@ -82,7 +89,8 @@ sealed class RandomSpecs(int seed)
     string Replace(string text, string what, string with)
     {
         var places = new List<int>();
-        for (var at = text.IndexOf(what, StringComparison.Ordinal); at >= 0; at = text.IndexOf(what, at + 1, StringComparison.Ordinal)) places.Add(at);
+        for (var at = text.IndexOf(what, StringComparison.Ordinal); at
+            >= 0; at = text.IndexOf(what, at + 1, StringComparison.Ordinal)) places.Add(at);
         if (places.Count == 0) return text;
         var place = places[_random.Next(places.Count)];
         return text[..place] + with + text[(place + what.Length)..];
@@ -101,7 +109,8 @@ sealed class RandomSpecs(int seed)
 
     string Anything(int depth) => (depth > 5 ? 9 : _random.Next(10)) switch
     {
-        0 or 1 or 2 => "{" + string.Join(",", Enumerable.Range(0, _random.Next(4)).Select(_ => $"\"{Key()}\":{Anything(depth + 1)}")) + "}",
+        0 or 1 or 2 =>
+            "{" + string.Join(",", Enumerable.Range(0, _random.Next(4)).Select(_ => $"\"{Key()}\":{Anything(depth + 1)}")) + "}",
         3 or 4 => "[" + string.Join(",", Enumerable.Range(0, _random.Next(4)).Select(_ => Anything(depth + 1))) + "]",
         5 => (_random.NextDouble() * Math.Pow(10, _random.Next(-20, 20))).ToString("R", CultureInfo.InvariantCulture),
         _ => Strange(),

@@ -9,16 +9,20 @@ namespace MetaOpt.Domain.Tests.Specs;
 public class SpecPropertyTests
 {
     static void ForEachSeed(int tests, Func<int, bool> holds) =>
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(tests), Prop.ForAll(ArbMap.Default.ArbFor<int>().Generator.Select(i => i * 7919).ToArbitrary(), holds));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(tests),
+            Prop.ForAll(ArbMap.Default.ArbFor<int>().Generator.Select(i => i * 7919).ToArbitrary(), holds));
 
     static bool SpansFields(SpecError error) =>
         error.Pointer is "/training/unroll" or "/unroll" or "/training/secondDerivatives" or "/tuning/fromExponent"
         || error.Pointer.StartsWith("/training/curriculum", StringComparison.Ordinal)
         || error.Pointer.StartsWith("/training/imitation/teacher", StringComparison.Ordinal)
-        || error.Pointer.Contains("/labels", StringComparison.Ordinal) || error.Pointer.Contains("/groups/", StringComparison.Ordinal)
-        || error.Pointer.EndsWith("/network", StringComparison.Ordinal) || error.Pointer.EndsWith("/pooling", StringComparison.Ordinal)
+        || error.Pointer.Contains("/labels", StringComparison.Ordinal)
+        || error.Pointer.Contains("/groups/", StringComparison.Ordinal)
+        || error.Pointer.EndsWith("/network", StringComparison.Ordinal)
+        || error.Pointer.EndsWith("/pooling", StringComparison.Ordinal)
         || error.Pointer is "/keptInstances" or "/training/metaEpochs" or "/training/metaBatch"
-        || error.Detail.Contains("exactly one of", StringComparison.Ordinal) || error.Detail.Contains("is made for at most", StringComparison.Ordinal)
+        || error.Detail.Contains("exactly one of", StringComparison.Ordinal)
+        || error.Detail.Contains("is made for at most", StringComparison.Ordinal)
         || error.Detail.Contains("cannot be differentiated again", StringComparison.Ordinal);
 
     [Fact]
@@ -64,7 +68,8 @@ public class SpecPropertyTests
             catch (SpecException error)
             {
                 refused++;
-                return error.Errors.Count > 0 && error.Errors.All(e => (e.Pointer is "" || e.Pointer[0] == '/') && e.Detail.Length is > 0 and < 2000);
+                return error.Errors.Count > 0
+                    && error.Errors.All(e => (e.Pointer is "" || e.Pointer[0] == '/') && e.Detail.Length is > 0 and < 2000);
             }
             return true;
         });
@@ -88,7 +93,8 @@ public class SpecPropertyTests
                 break;
             default:
                 var (expected, actual) = (part.ToJsonString(), whole!.ToJsonString());
-                if (part.GetValueKind() == JsonValueKind.Number) Assert.True(double.Parse(expected) == double.Parse(actual), $"{at}: {expected} became {actual}");
+                if (part.GetValueKind() == JsonValueKind.Number)
+                    Assert.True(double.Parse(expected) == double.Parse(actual), $"{at}: {expected} became {actual}");
                 else Assert.True(expected == actual, $"{at}: {expected} became {actual}");
                 break;
         }

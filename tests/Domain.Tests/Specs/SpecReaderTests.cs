@@ -28,7 +28,8 @@ public class SpecReaderTests
         return document.RootElement.Clone();
     }
 
-    static IReadOnlyList<SpecError> Errors(string kind, string json) => Assert.Throws<SpecException>(() => Catalog.RunKinds.Read(kind, Element(json))).Errors;
+    static IReadOnlyList<SpecError> Errors(string kind, string json) =>
+        Assert.Throws<SpecException>(() => Catalog.RunKinds.Read(kind, Element(json))).Errors;
 
     [Fact]
     public void A_training_specification_is_read()
@@ -46,7 +47,9 @@ public class SpecReaderTests
     {
         var spec = Assert.IsType<EvaluationSpec>(Catalog.RunKinds.Read("evaluation", Element(Evaluation)));
         Assert.Equal("mnist", spec.RequiredData);
-        Assert.Equal(new("/contestants/0/checkpoint", Guid.Parse("0198c0de-0000-7000-8000-000000000000"), Artifacts.LearnedOptimizer, InputSource.Checkpoint), spec.FindInputs().Single());
+        Assert.Equal(
+            new("/contestants/0/checkpoint", Guid.Parse("0198c0de-0000-7000-8000-000000000000"), Artifacts.LearnedOptimizer,
+                InputSource.Checkpoint), spec.FindInputs().Single());
         Assert.Null(spec.Contestants[1].Optimizer!.LearningRate);
         Assert.Equal(("A", 0.1), (spec.Contestants[2].Name, spec.Contestants[2].Optimizer!.LearningRate));
     }
@@ -66,9 +69,12 @@ public class SpecReaderTests
         { "\"seed\":1", "\"kernels\":\"gpu\"", "/kernels", "auto, simd, scalar" },
         { "\"horizon\":100", "\"horizon\":1e999", "/training/horizon", "number" },
         { "\"horizon\":100", "\"horizon\":1000000", "/training/horizon", "between 1 and 100000, got 1000000" },
-        { "\"horizon\":100", "\"horizon\":30", "/training/unroll", "20 does not divide the horizon 30; the next smaller divisor is 15." },
-        { "\"metaBatch\":32,\"metaEpochs\":400", "\"metaBatch\":4096,\"metaEpochs\":524288", "/training/metaEpochs", "at most 524287 here" },
-        { "{\"type\":\"quadratic\",\"dimensions\":10}", "{\"type\":\"mlp-classification\",\"hidden\":[1024,1024]}", "/training/metaBatch", "at most 14 here" },
+        { "\"horizon\":100", "\"horizon\":30", "/training/unroll",
+            "20 does not divide the horizon 30; the next smaller divisor is 15." },
+        { "\"metaBatch\":32,\"metaEpochs\":400", "\"metaBatch\":4096,\"metaEpochs\":524288", "/training/metaEpochs",
+            "at most 524287 here" },
+        { "{\"type\":\"quadratic\",\"dimensions\":10}", "{\"type\":\"mlp-classification\",\"hidden\":[1024,1024]}",
+            "/training/metaBatch", "at most 14 here" },
         { "\"dimensions\":10", "\"dimensions\":0", "/task/dimensions", "between 1 and" },
         { "\"dimensions\":10", "\"dimensions\":[10]", "/task/dimensions", "got [10]" },
         { "\"quadratic\"", "\"cubic\"", "/task/type", "quadratic, mlp-classification" },
@@ -85,11 +91,16 @@ public class SpecReaderTests
         { "[20,20]", "20", "/optimizer/layers", "must be a list" },
         { "\"log-and-sign\"", "\"LogAndSign\"", "/optimizer/preprocessing", "none, log-and-sign" },
         { "\"log-and-sign\"", "1", "/optimizer/preprocessing", "got 1" },
-        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\"", "/optimizer/groups/0", "no coordinates of the group convolution, only other" },
-        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\",\"groups\":[\"other\"]", "/optimizer/groups/0", "leave it out" },
-        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\",\"groups\":[\"convolution\",\"convolution\"]", "/optimizer/groups/1", "twice" },
-        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\",\"groups\":[\"pooling\"]", "/optimizer/groups/0", "other, convolution" },
-        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\",\"network\":{\"type\":\"per-group\"}", "/optimizer/network", "one network" },
+        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1", "\"per-group\"",
+            "/optimizer/groups/0", "no coordinates of the group convolution, only other" },
+        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1",
+            "\"per-group\",\"groups\":[\"other\"]", "/optimizer/groups/0", "leave it out" },
+        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1",
+            "\"per-group\",\"groups\":[\"convolution\",\"convolution\"]", "/optimizer/groups/1", "twice" },
+        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1",
+            "\"per-group\",\"groups\":[\"pooling\"]", "/optimizer/groups/0", "other, convolution" },
+        { "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1",
+            "\"per-group\",\"network\":{\"type\":\"per-group\"}", "/optimizer/network", "one network" },
         { "\"outputScale\":0.1", "\"outputScale\":1e-7", "/optimizer/outputScale", "between 1E-06 and 10, got 1e-7" },
         { "0.003", "1.0000001", "/training/metaOptimizer/learningRate", "between 1E-08 and 1" },
         { "0.003", "true", "/training/metaOptimizer/learningRate", "must be a number" },
@@ -109,7 +120,9 @@ public class SpecReaderTests
 
     [Theory]
     [InlineData("\"optimizer\":{\"type\":\"sgd\"}", "", "/contestants/1", "exactly one")]
-    [InlineData("\"optimizer\":{\"type\":\"sgd\"}", "\"optimizer\":{\"type\":\"sgd\"},\"checkpoint\":\"0198c0de-0000-7000-8000-000000000000\"", "/contestants/1", "exactly one")]
+    [InlineData("\"optimizer\":{\"type\":\"sgd\"}",
+        "\"optimizer\":{\"type\":\"sgd\"},\"checkpoint\":\"0198c0de-0000-7000-8000-000000000000\"", "/contestants/1",
+        "exactly one")]
     [InlineData("0198c0de-0000-7000-8000-000000000000", "../../etc/passwd", "/contestants/0/checkpoint", "must be an id")]
     [InlineData("\"mnist\"", "\"minst\"", "/task/dataset", "known: mnist")]
     [InlineData("\"name\":\"A\"", "\"name\":\"\"", "/contestants/2/name", "1 to 60 characters")]
@@ -128,7 +141,8 @@ public class SpecReaderTests
     public void The_convex_functions_coordinates_count_too()
     {
         var lstm = "\"lstm\",\"layers\":[20,20],\"preprocessing\":\"log-and-sign\",\"outputScale\":0.1";
-        string With(int convex) => Training.Replace(lstm, "\"ntm-bfgs\"").Replace("\"horizon\":100", $"\"horizon\":100,\"convexDimensions\":{convex}");
+        string With(int convex) =>
+            Training.Replace(lstm, "\"ntm-bfgs\"").Replace("\"horizon\":100", $"\"horizon\":100,\"convexDimensions\":{convex}");
         Assert.NotNull(Catalog.RunKinds.Read("meta-training", Element(With(90))));
         var error = Assert.Single(Errors("meta-training", With(91)));
         Assert.Equal("/task", error.Pointer);
@@ -138,8 +152,10 @@ public class SpecReaderTests
     [Fact]
     public void All_mistakes_are_told_at_once()
     {
-        var pointers = Errors("meta-training", """{"seed":-1,"task":{"type":"quadratic","x":1},"training":{"horizon":0,"unroll":"a"}}""").Select(e => e.Pointer);
-        Assert.Equal(["/optimizer", "/seed", "/task/x", "/training/horizon", "/training/unroll"], pointers.Order(StringComparer.Ordinal));
+        var pointers = Errors("meta-training",
+            """{"seed":-1,"task":{"type":"quadratic","x":1},"training":{"horizon":0,"unroll":"a"}}""").Select(e => e.Pointer);
+        Assert.Equal(["/optimizer", "/seed", "/task/x", "/training/horizon", "/training/unroll"],
+            pointers.Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -173,28 +189,34 @@ public class SpecReaderTests
         Assert.Equal("quadratic", (string?)written["task"]!["type"]);
         Assert.Equal("gaussian", (string?)written["task"]!["distribution"]);
         // Checkpoints hold this text: the order of its fields is part of their bytes.
-        Assert.Equal(["seed", "task", "kernels", "precision", "optimizer", "start", "training", "allowOtherKernels"], written.Select(field => field.Key));
+        Assert.Equal(["seed", "task", "kernels", "precision", "optimizer", "start", "training", "allowOtherKernels"],
+            written.Select(field => field.Key));
         Assert.Equal("[20,20]", written["optimizer"]!["layers"]!.ToJsonString());
         Assert.Equal(0.003, (double)written["training"]!["metaOptimizer"]!["learningRate"]!);
         Assert.True(written["training"]!["metaOptimizer"]!.AsObject().ContainsKey("clipNorm"));
-        Assert.Equal(written.ToJsonString(), SpecReader.Write(Catalog.RunKinds.Read("meta-training", Element(written.ToJsonString()))).ToJsonString());
+        Assert.Equal(written.ToJsonString(),
+            SpecReader.Write(Catalog.RunKinds.Read("meta-training", Element(written.ToJsonString()))).ToJsonString());
     }
 
     [Fact]
     public void The_catalogue_describes_every_entry_and_field()
     {
         var catalogue = SpecReader.Describe(Catalog.RunKinds, p => $"about {p.Name}");
-        Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam", "adagrad", "adamw", "lion", "l-bfgs", "bfgs"], catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
+        Assert.Equal(["sgd", "momentum", "nag", "rmsprop", "adam", "adagrad", "adamw", "lion", "l-bfgs", "bfgs"],
+            catalogue["optimizers"]!.AsArray().Select(e => (string?)e!["name"]));
         foreach (var list in new[] { "tasks", "optimizers", "learnedOptimizers", "estimators", "schedules" })
             foreach (var entry in catalogue[list]!.AsArray())
-                Assert.False(string.IsNullOrEmpty((string?)entry!["summary"]) || string.IsNullOrEmpty((string?)entry["paper"]), entry.ToJsonString());
+                Assert.False(string.IsNullOrEmpty((string?)entry!["summary"]) || string.IsNullOrEmpty((string?)entry["paper"]),
+                    entry.ToJsonString());
         var dimensions = Field(catalogue["tasks"]![0]!, "dimensions");
         Assert.Equal(("integer", 10, 1.0, 4096.0, "about Dimensions"),
-            ((string)dimensions["type"]!, (int)dimensions["default"]!, (double)dimensions["min"]!, (double)dimensions["max"]!, (string)dimensions["description"]!));
+            ((string)dimensions["type"]!, (int)dimensions["default"]!, (double)dimensions["min"]!, (double)dimensions["max"]!,
+                (string)dimensions["description"]!));
         var contestants = Field(catalogue["kinds"]!.AsArray().Single(k => (string?)k!["name"] == "evaluation")!, "contestants");
         Assert.True((bool)contestants["list"]! && (bool)contestants["required"]!);
         Assert.Equal("optimizer", (string?)Field(contestants, "optimizer")["type"]);
     }
 
-    static JsonNode Field(JsonNode described, string name) => described["fields"]!.AsArray().Single(f => (string?)f!["name"] == name)!;
+    static JsonNode Field(JsonNode described, string name) =>
+        described["fields"]!.AsArray().Single(f => (string?)f!["name"] == name)!;
 }

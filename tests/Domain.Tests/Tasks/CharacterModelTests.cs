@@ -30,7 +30,8 @@ public sealed class CharacterModelTests
         var labels = (split == Split.Test ? text.Test : text.Train).Labels;
         var stream = new RandomStream(5, split, Purpose.MiniBatch, Instance, Step);
         double sum = 0;
-        for (uint i = 0; i < 4; i++) sum += Surprise(cell, theta.Span.ToArray(), labels.AsSpan(stream.Index(i, labels.Length - 5), 6));
+        for (uint i = 0; i < 4; i++)
+            sum += Surprise(cell, theta.Span.ToArray(), labels.AsSpan(stream.Index(i, labels.Length - 5), 6));
         Assert.Equal(sum / 20, instances.Loss(tape, theta, Step).Span[0], 1e-12);
     }
 
@@ -61,7 +62,8 @@ public sealed class CharacterModelTests
                     h[u] = Sigmoid(gates[3 * units + u]) * Math.Tanh(c[u]);
                 }
             }
-            double[] logits = [.. Enumerable.Range(0, alphabet).Select(v => theta[outputBias + v] + h.Select((x, u) => x * theta[output + u * alphabet + v]).Sum())];
+            double[] logits = [.. Enumerable.Range(0, alphabet)
+                .Select(v => theta[outputBias + v] + h.Select((x, u) => x * theta[output + u * alphabet + v]).Sum())];
             sum += Math.Log(logits.Sum(Math.Exp)) - logits[characters[t + 1]];
         }
         return sum;
@@ -89,6 +91,7 @@ public sealed class CharacterModelTests
         Assert.Equal("don't panic* 00 dr*nge. lorem ipsum", Encoding.ASCII.GetString(text.Train.Pixels.AsSpan(0, 35)));
         Assert.Equal([4, 15, 14, 29, 20, 0], text.Train.Labels.Take(6));
         Assert.Equal((12_024, 1202, "ab"), (text.Train.Count + text.Test.Count, text.Test.Count, text.Sha256));
-        Assert.Contains("11 characters", Assert.Throws<FormatException>(() => CharacterText.Read("text", "lorem ipsum"u8, "")).Message);
+        Assert.Contains("11 characters",
+            Assert.Throws<FormatException>(() => CharacterText.Read("text", "lorem ipsum"u8, "")).Message);
     }
 }

@@ -12,7 +12,8 @@ public sealed class ConvGoldenTests
         {
             Layers =
             [
-                new() { Filters = 4, Kernel = 3 }, new() { Filters = 3, Kernel = 2, Pooling = 3 }, new() { Filters = 2, Kernel = 1, Pooling = 1 },
+                new() { Filters = 4, Kernel = 3 }, new() { Filters = 3, Kernel = 2, Pooling = 3 },
+                new() { Filters = 2, Kernel = 1, Pooling = 1 },
             ],
             Hidden = [4],
             BatchNormalisation = normalised,

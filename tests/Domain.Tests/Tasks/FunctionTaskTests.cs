@@ -3,7 +3,9 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
-/// <summary>The tasks that are formulas: values worked out by hand, plain loops over the documented draws, and the distributions.</summary>
+/// <summary>
+/// The tasks that are formulas: values worked out by hand, plain loops over the documented draws, and the distributions.
+/// </summary>
 public sealed class FunctionTaskTests
 {
     const ulong Seed = 3;
@@ -26,12 +28,14 @@ public sealed class FunctionTaskTests
         return values;
     }
 
-    static double[] Normal(int count, uint part, double deviation = 1) => Draw(count, part, (s, v) => s.FillNormal<double>(v, deviation));
+    static double[] Normal(int count, uint part, double deviation = 1) =>
+        Draw(count, part, (s, v) => s.FillNormal<double>(v, deviation));
 
     static double[] Uniform(int count, uint part) => Draw(count, part, (s, v) => s.FillUniform<double>(v, 0, 1));
 
     static double[] Times(double[] matrix, double[] x) =>
-        [.. Enumerable.Range(0, matrix.Length / x.Length).Select(i => Enumerable.Range(0, x.Length).Sum(j => matrix[i * x.Length + j] * x[j]))];
+        [.. Enumerable.Range(0, matrix.Length / x.Length)
+            .Select(i => Enumerable.Range(0, x.Length).Sum(j => matrix[i * x.Length + j] * x[j]))];
 
     static double SquaredDistance(double[] x, double[] y) => x.Zip(y, (a, b) => (a - b) * (a - b)).Sum();
 
@@ -45,7 +49,8 @@ public sealed class FunctionTaskTests
 
     [Theory, MemberData(nameof(Rosenbrock))]
     public void Rosenbrock_has_its_known_values(double[] theta, double expected) =>
-        Assert.Equal(expected, Losses(new RosenbrockTask.Options { Dimensions = theta.Length, OffsetDeviation = 0 }, theta)[0], 1e-9);
+        Assert.Equal(expected, Losses(new RosenbrockTask.Options { Dimensions = theta.Length, OffsetDeviation = 0 }, theta)[0],
+            1e-9);
 
     public static TheoryData<double[], double> Ackley => new()
     {
@@ -57,7 +62,8 @@ public sealed class FunctionTaskTests
 
     [Theory, MemberData(nameof(Ackley))]
     public void Ackley_has_its_known_values(double[] theta, double expected) =>
-        Assert.Equal(expected, Losses(new AckleyTask.Options { Dimensions = theta.Length, OffsetDeviation = 0 }, theta)[0], 1e-12);
+        Assert.Equal(expected, Losses(new AckleyTask.Options { Dimensions = theta.Length, OffsetDeviation = 0 }, theta)[0],
+            1e-12);
 
     [Fact]
     public void Ackley_has_a_slope_of_zero_and_not_of_nothing_at_its_minimum()
@@ -75,9 +81,12 @@ public sealed class FunctionTaskTests
     public void Offsets_move_the_minimum_of_each_instance()
     {
         var offset = Normal(4, 0, 0.7);
-        Assert.Equal(0, Losses(new RosenbrockTask.Options { Dimensions = 4, OffsetDeviation = 0.7 }, [.. offset.Select(o => o + 1)])[0], 1e-12);
+        Assert.Equal(0,
+            Losses(new RosenbrockTask.Options { Dimensions = 4, OffsetDeviation = 0.7 }, [.. offset.Select(o => o + 1)])[0],
+            1e-12);
         Assert.Equal(0, Losses(new AckleyTask.Options { Dimensions = 4, OffsetDeviation = 0.7 }, offset)[0], 1e-12);
-        var others = Losses(new RosenbrockTask.Options { Dimensions = 4, OffsetDeviation = 0.7 }, [.. offset.Select(o => o + 1)], 3);
+        var others = Losses(new RosenbrockTask.Options { Dimensions = 4, OffsetDeviation = 0.7 }, [.. offset.Select(o => o + 1)],
+            3);
         Assert.All(others[1..], loss => Assert.InRange(loss, 0.01, 1e6));
     }
 
@@ -86,7 +95,9 @@ public sealed class FunctionTaskTests
     [InlineData(QuadraticDistribution.Gaussian)]
     public void Lasso_is_half_the_squares_and_the_penalty(QuadraticDistribution distribution)
     {
-        Func<int, uint, double[]> draw = distribution == QuadraticDistribution.Uniform ? Uniform : (count, part) => Normal(count, part);
+        Func<int, uint, double[]> draw = distribution == QuadraticDistribution.Uniform
+            ? Uniform
+            : (count, part) => Normal(count, part);
         double[] theta = [0.5, -2, 0];
         var expected = 0.5 * SquaredDistance(Times(draw(6, 0), theta), draw(2, 1)) + 0.3 * 2.5;
         var options = new LassoTask.Options { Dimensions = 3, Rows = 2, Penalty = 0.3, Distribution = distribution };
@@ -99,7 +110,8 @@ public sealed class FunctionTaskTests
         double[] theta = [0.5, 0.25, -1];
         var (bowl, c) = (0.5 * SquaredDistance(Times(Normal(9, 0), theta), Normal(3, 1)), Normal(3, 2));
         // cos 2 pi theta is -1, 0 and 1
-        Assert.Equal(bowl - 4 * (c[2] - c[0]) + 12, Losses(new RastriginTask.Options { Dimensions = 3, Alpha = 4 }, theta)[0], 1e-12);
+        Assert.Equal(bowl - 4 * (c[2] - c[0]) + 12, Losses(new RastriginTask.Options { Dimensions = 3, Alpha = 4 }, theta)[0],
+            1e-12);
     }
 
     [Fact]
@@ -128,7 +140,9 @@ public sealed class FunctionTaskTests
         Assert.All(losses, loss => Assert.Equal(2500, loss, 1e-9)); // half of the examples are on the wrong side by 5000
     }
 
-    /// <summary>The mean of f at a fixed theta over 4,000 instances is known, and so is its deviation: four of these are allowed.</summary>
+    /// <summary>
+    /// The mean of f at a fixed theta over 4,000 instances is known, and so is its deviation: four of these are allowed.
+    /// </summary>
     [Theory]
     [InlineData("lasso, uniform", 10 / 6.0, 0.48)] // half of ten squares of U(0, 1): variance 10/4 x 4/45
     [InlineData("lasso, gaussian", 5, 2.24)] // half of a chi-squared number of ten

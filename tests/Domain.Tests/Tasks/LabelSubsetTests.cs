@@ -57,7 +57,8 @@ public sealed class LabelSubsetTests
         }
     }
 
-    static RunSpec Read(string task, string labels) => Catalog.RunKinds.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
+    static RunSpec Read(string task, string labels) =>
+        Catalog.RunKinds.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
         $$"""{"contestants":[{"optimizer":{"type":"sgd"} }],"task":{"type":"{{task}}","labels":{{labels}} } }""")));
 
     /// <summary>LSTM-sub of the paper: nothing of the evaluation's classes was seen in training.</summary>
@@ -77,10 +78,12 @@ public sealed class LabelSubsetTests
                 {"task": {"type": "conv-classification", "labels": {{labels}}, "layers": [{"filters": 2, "kernel": 2}], "hidden": [], "batch": 4},
                  "horizon": 4, "instances": 3, "bootstrapResamples": 100, "contestants": [{"checkpoint": "{{checkpoint}}"}]}
                 """);
-            var result = Run(evaluation, checkpoints: new Dictionary<Guid, byte[]> { [checkpoint] = bytes }).OfType<RunEvent.Result>().Single().Document.ToJson();
+            var result = Run(evaluation, checkpoints: new Dictionary<Guid, byte[]> { [checkpoint] = bytes })
+                .OfType<RunEvent.Result>().Single().Document.ToJson();
             Assert.True(double.IsFinite((double)result["contestants"]![0]!["averageLoss"]!));
         }
 
-        static RunSpec Json(string kind, string spec) => Catalog.RunKinds.Read(kind, JsonSerializer.SerializeToElement(JsonNode.Parse(spec)));
+        static RunSpec Json(string kind, string spec) =>
+            Catalog.RunKinds.Read(kind, JsonSerializer.SerializeToElement(JsonNode.Parse(spec)));
     }
 }

@@ -4,14 +4,19 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
-/// <summary>A linear classifier in plain loops, laid out as <c>mlp-classification</c> without hidden layers: weights [inputs, classes], then biases.</summary>
+/// <summary>
+/// A linear classifier in plain loops, laid out as <c>mlp-classification</c> without hidden layers: weights [inputs, classes],
+/// then biases.
+/// </summary>
 sealed class LinearNetwork(int inputs, int outputs) : INetwork
 {
     public string Sha256 => "ab";
 
-    public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("weights", new Shape(inputs, outputs)), new("biases", new Shape(outputs))];
+    public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("weights", new Shape(inputs, outputs)),
+        new("biases", new Shape(outputs))];
 
-    public ReadOnlyMemory<float> Values { get; } = Enumerable.Range(0, (inputs + 1) * outputs).Select(i => i % 7 * 0.01f).ToArray();
+    public ReadOnlyMemory<float> Values { get; } = Enumerable.Range(0, (inputs + 1) * outputs).Select(i => i % 7 * 0.01f)
+        .ToArray();
 
     /// <summary>Those of the last evaluation.</summary>
     public long[] Seeds { get; private set; } = [];

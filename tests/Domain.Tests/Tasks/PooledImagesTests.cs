@@ -37,7 +37,8 @@ public sealed class PooledImagesTests
         var real = options.Create(_ => new Dataset("mnist", 28, 28, 10, part, part, "00"));
         Assert.Equal(options.PredictCost().Coordinates, real.Coordinates);
         // 49 inputs of each of 20 units; or 2 x 2 conv3's outputs instead of 4 x 4, 16 channels, 32 units.
-        Assert.Equal(task[0] == 'm' ? (784 - 49) * 20 : (16 - 1) * 16 * 32, Read(task, 1).PredictCost().Coordinates - real.Coordinates);
+        Assert.Equal(task[0] == 'm' ? (784 - 49) * 20 : (16 - 1) * 16 * 32,
+            Read(task, 1).PredictCost().Coordinates - real.Coordinates);
     }
 
     [Fact]
@@ -48,6 +49,7 @@ public sealed class PooledImagesTests
         Assert.Contains("1, 2, 4, 7", error.Detail);
     }
 
-    static TaskOptions Read(string task, int pooling) => ((EvaluationSpec)Catalog.RunKinds.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
+    static TaskOptions Read(string task, int pooling) =>
+        ((EvaluationSpec)Catalog.RunKinds.Read("evaluation", JsonSerializer.SerializeToElement(JsonNode.Parse(
         $$"""{"contestants":[{"optimizer":{"type":"sgd"} }],"task":{"type":"{{task}}","pooling":{{pooling}} } }""")))).Task;
 }

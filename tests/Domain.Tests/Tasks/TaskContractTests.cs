@@ -5,7 +5,9 @@ using MetaOpt.Training;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
-/// <summary>What every task of <see cref="Catalog.Tasks"/> must do, with its default options and a tiny dataset, and some variants.</summary>
+/// <summary>
+/// What every task of <see cref="Catalog.Tasks"/> must do, with its default options and a tiny dataset, and some variants.
+/// </summary>
 public class TaskContractTests
 {
     const int Step = 3;
@@ -14,13 +16,29 @@ public class TaskContractTests
     static readonly Dictionary<string, TaskOptions> s_variants = new()
     {
         ["quadratic, 1 dimension"] = new QuadraticTask.Options { Dimensions = 1 },
-        ["quadratic, 33 uniform"] = new QuadraticTask.Options { Dimensions = 33, Distribution = QuadraticDistribution.Uniform, InitialDeviation = 1 },
+        ["quadratic, 33 uniform"] = new QuadraticTask.Options
+        {
+            Dimensions = 33,
+            Distribution = QuadraticDistribution.Uniform,
+            InitialDeviation = 1
+        },
         ["mlp, linear"] = new MlpClassificationTask.Options { Hidden = [], Batch = 9 },
-        ["mlp, two layers, tanh"] = new MlpClassificationTask.Options { Hidden = [7, 9], Activation = Activation.Tanh, InitialDeviation = 0.5 },
+        ["mlp, two layers, tanh"] = new MlpClassificationTask.Options
+        {
+            Hidden = [7, 9],
+            Activation = Activation.Tanh,
+            InitialDeviation = 0.5
+        },
         ["mlp, two classes"] = new MlpClassificationTask.Options { Labels = [2, 0], InitialDeviation = 0.5 },
         ["mlp, relu"] = new MlpClassificationTask.Options { Activation = Activation.Relu, InitialDeviation = 0.5, Batch = 1 },
         ["conv, two classes"] = new ConvClassificationTask.Options { Labels = [2, 0], InitialDeviation = 0.3, Batch = 5 },
-        ["conv, biases"] = new ConvClassificationTask.Options { BatchNormalisation = false, InitialDeviation = 0.3, Batch = 5, Hidden = [] },
+        ["conv, biases"] = new ConvClassificationTask.Options
+        {
+            BatchNormalisation = false,
+            InitialDeviation = 0.3,
+            Batch = 5,
+            Hidden = []
+        },
         ["conv, awkward sizes"] = new ConvClassificationTask.Options
         {
             Layers = [new() { Filters = 3, Kernel = 2, Pooling = 3 }, new() { Filters = 5, Kernel = 1, Pooling = 1 }],
@@ -31,7 +49,13 @@ public class TaskContractTests
         ["quadratic, randomly scaled"] = new Hardened(task => new RandomScaling(task, 3)),
         ["quadratic, with a convex function"] = new Hardened(task => new ConvexMixture(task, 5)),
         ["logistic regression, odd sizes"] = new LogisticRegressionTask.Options { Dimensions = 9, Examples = 33, Penalty = 0.5 },
-        ["lasso, wide"] = new LassoTask.Options { Dimensions = 33, Rows = 7, Distribution = QuadraticDistribution.Gaussian, InitialDeviation = 1 },
+        ["lasso, wide"] = new LassoTask.Options
+        {
+            Dimensions = 33,
+            Rows = 7,
+            Distribution = QuadraticDistribution.Gaussian,
+            InitialDeviation = 1
+        },
         ["rastrigin, 33"] = new RastriginTask.Options { Dimensions = 33 },
         ["rosenbrock, 33"] = new RosenbrockTask.Options { Dimensions = 33, InitialDeviation = 0.5 },
         ["ackley, 33"] = new AckleyTask.Options { Dimensions = 33, InitialDeviation = 10 },
@@ -45,9 +69,29 @@ public class TaskContractTests
             Scales = 4,
             Kernel = 4,
         },
-        ["neural art, one pixel at the coarsest scale"] = new NeuralArtTask.Options { Resolution = 9, StyleWeight = 0, Filters = 3, Scales = 4, Kernel = 5 },
-        ["character model, lstm"] = new CharacterModelTask.Options { Cell = RecurrentCell.Lstm, Units = 7, Length = 5, Batch = 9, InitialDeviation = 0.5 },
-        ["character model, one of everything"] = new CharacterModelTask.Options { Units = 1, Length = 1, Batch = 1, InitialDeviation = 1 },
+        ["neural art, one pixel at the coarsest scale"] = new NeuralArtTask.Options
+        {
+            Resolution = 9,
+            StyleWeight = 0,
+            Filters = 3,
+            Scales = 4,
+            Kernel = 5
+        },
+        ["character model, lstm"] = new CharacterModelTask.Options
+        {
+            Cell = RecurrentCell.Lstm,
+            Units = 7,
+            Length = 5,
+            Batch = 9,
+            InitialDeviation = 0.5
+        },
+        ["character model, one of everything"] = new CharacterModelTask.Options
+        {
+            Units = 1,
+            Length = 1,
+            Batch = 1,
+            InitialDeviation = 1
+        },
         ["mlp, elu"] = new MlpClassificationTask.Options { Activation = Activation.Elu, InitialDeviation = 0.5 },
     };
 
@@ -56,7 +100,8 @@ public class TaskContractTests
     {
         public override TaskCost PredictCost() => new QuadraticTask.Options().PredictCost();
 
-        public override ITask Create(Func<string, Dataset> datasets) => How(new QuadraticTask(new QuadraticTask.Options { InitialDeviation = 1 }));
+        public override ITask Create(Func<string, Dataset> datasets) =>
+            How(new QuadraticTask(new QuadraticTask.Options { InitialDeviation = 1 }));
     }
 
     public static TheoryData<string> Tasks => [.. Catalog.Tasks.Entries.Select(e => e.Name), .. s_variants.Keys];
@@ -147,7 +192,8 @@ public class TaskContractTests
         var seen = new HashSet<double>();
         foreach (var (seed, split, first) in new[]
         {
-            (1ul, Split.Train, 0), (1ul, Split.Validate, 0), (1ul, Split.Tune, 0), (1ul, Split.Test, 0), (2ul, Split.Train, 0), (1ul, Split.Train, 1),
+            (1ul, Split.Train, 0), (1ul, Split.Validate, 0), (1ul, Split.Tune, 0), (1ul, Split.Test, 0), (2ul, Split.Train, 0),
+            (1ul, Split.Train, 1),
         })
         {
             Assert.True(seen.Add(At(seed, split, first)), $"seed {seed}, {split}, instance {first} repeats another one.");
@@ -166,7 +212,8 @@ public class TaskContractTests
     public void The_groups_are_known_before_the_data_are(string name)
     {
         if (Options(name) is Hardened) return;
-        Assert.Equal(Options(name).Create(TinyDataset.Create).Parameters.Select(p => p.Group).Distinct().Order(), Options(name).Groups.Order());
+        Assert.Equal(Options(name).Create(TinyDataset.Create).Parameters.Select(p => p.Group).Distinct().Order(),
+            Options(name).Groups.Order());
     }
 
     [Fact]
@@ -208,7 +255,8 @@ public class TaskContractTests
         readonly Arena<T> _arena;
         readonly Tape<T> _tape;
 
-        public Batch(string name, IKernels<T> kernels, int count) : this(Options(name).Create(TinyDataset.Create), kernels, count) { }
+        public Batch(string name, IKernels<T> kernels, int count)
+            : this(Options(name).Create(TinyDataset.Create), kernels, count) { }
 
         public Batch(ITask task, IKernels<T> kernels, int count)
         {

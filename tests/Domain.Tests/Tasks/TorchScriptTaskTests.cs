@@ -5,11 +5,20 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Tasks;
 
-/// <summary>A network that somebody brought is an optimizee like our own; what libtorch makes of a file is tested with libtorch.</summary>
+/// <summary>
+/// A network that somebody brought is an optimizee like our own; what libtorch makes of a file is tested with libtorch.
+/// </summary>
 public sealed class TorchScriptTaskTests
 {
     static readonly Dataset s_data = TinyDataset.Create() with { Network = new LinearNetwork(16, 3) };
-    static readonly TorchScriptTask.Options s_options = new() { Network = "linear", Coordinates = 51, Batch = 9, Start = NetworkStart.Zero, InitialDeviation = 0.5 };
+    static readonly TorchScriptTask.Options s_options = new()
+    {
+        Network = "linear",
+        Coordinates = 51,
+        Batch = 9,
+        Start = NetworkStart.Zero,
+        InitialDeviation = 0.5
+    };
 
     [Fact]
     public void A_linear_network_has_loss_and_gradient_of_the_same_network_of_ours()
@@ -67,9 +76,11 @@ public sealed class TorchScriptTaskTests
     [InlineData("\"dataset\": \"images\"", "/task/dataset")]
     public void A_wrong_name_is_refused_with_its_field(string field, string? pointer)
     {
-        var spec = JsonDocument.Parse($$$"""{"task": {"type": "torchscript", {{{field}}}}, "optimizer": {"type": "lstm"}}""").RootElement;
+        var spec = JsonDocument.Parse(
+            $$$"""{"task": {"type": "torchscript", {{{field}}}}, "optimizer": {"type": "lstm"}}""").RootElement;
         if (pointer is null) Assert.NotNull(Catalog.RunKinds.Read("meta-training", spec));
-        else Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", spec)).Errors).Pointer);
+        else Assert.Equal(pointer,
+            Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", spec)).Errors).Pointer);
     }
 
     [Fact]
@@ -83,10 +94,15 @@ public sealed class TorchScriptTaskTests
     [Fact]
     public void Second_derivatives_are_refused_where_there_are_none()
     {
-        var training = JsonDocument.Parse("""{"task": {"type": "torchscript"}, "optimizer": {"type": "lstm"}, "training": {"secondDerivatives": true}}""").RootElement;
-        Assert.Equal("/training/secondDerivatives", Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", training)).Errors).Pointer);
+        var training =
+            JsonDocument.Parse(
+                """{"task": {"type": "torchscript"}, "optimizer": {"type": "lstm"}, "training": {"secondDerivatives": true}}""").RootElement;
+        Assert.Equal("/training/secondDerivatives",
+            Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", training)).Errors).Pointer);
         var diagnosis = JsonDocument.Parse("""{"task": {"type": "torchscript"}, "optimizer": {"type": "lstm"}}""").RootElement;
-        Assert.Equal("/task", Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis)).Errors).Pointer);
+        Assert.Equal("/task",
+            Assert.Single(
+                Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-gradient-diagnosis", diagnosis)).Errors).Pointer);
     }
 
     static (double[] Losses, double[] Gradient) Evaluate(ITask task, int count = 2, int first = 0, int step = 3)

@@ -24,7 +24,8 @@ public class DiagnosisTests
         ReferencePairs = 2000,
     };
 
-    static (JsonObject Result, List<byte[]> Points, int Estimates) Run(DiagnosisSpec spec, byte[]? resumePoint = null, byte[]? checkpoint = null, int threads = 2)
+    static (JsonObject Result, List<byte[]> Points, int Estimates) Run(DiagnosisSpec spec, byte[]? resumePoint = null,
+        byte[]? checkpoint = null, int threads = 2)
     {
         using var kernels = KernelSets.Create("auto", threads);
         var points = new List<byte[]>();
@@ -42,7 +43,8 @@ public class DiagnosisTests
         return (result!, points, estimates);
     }
 
-    static JsonNode Row(JsonObject result, string name) => result["rows"]!.AsArray().Single(r => (string)r!["estimator"]! == name)!;
+    static JsonNode Row(JsonObject result, string name) =>
+        result["rows"]!.AsArray().Single(r => (string)r!["estimator"]! == name)!;
 
     static double Of(JsonObject result, string name, string field) => (double)Row(result, name)[field]!;
 
@@ -50,10 +52,14 @@ public class DiagnosisTests
     [Theory]
     [InlineData("logistic-regression")]
     [InlineData("quadratic")]
-    public void Persistent_strategies_have_less_than_half_the_bias_of_truncated_back_propagation(string task)
+    public void Persistent_strategies_have_under_half_the_bias_of_truncated_BPTT(string task)
     {
         var spec = task == "quadratic"
-            ? s_small with { Task = new QuadraticTask.Options { Dimensions = 4 }, Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.003 } }
+            ? s_small with
+            {
+                Task = new QuadraticTask.Options { Dimensions = 4 },
+                Optimizer = new LearnableSgd.Options { InitialLearningRate = 0.003 }
+            }
             : s_small;
         var result = Run(spec).Result;
         var truncated = Of(result, "truncated-bptt", "biasNorm");
@@ -61,7 +67,8 @@ public class DiagnosisTests
         Assert.True(Of(result, "pes", "biasNorm") <= 0.5 * truncated, result.ToJsonString());
         // That it is the bias which is measured: its standard error is far below, and truncated strategies have it as well.
         Assert.True(Of(result, "pes", "biasStandardError") < 0.3 * truncated, result.ToJsonString());
-        Assert.True(Of(result, "es", "relativeBias") > 0.5 && Of(result, "truncated-bptt", "relativeBias") > 0.5, result.ToJsonString());
+        Assert.True(Of(result, "es", "relativeBias") > 0.5 && Of(result, "truncated-bptt", "relativeBias") > 0.5,
+            result.ToJsonString());
         Assert.True(Of(result, "full-bptt", "biasNorm") > 0.01 * Of(result, "full-bptt", "referenceNorm"), result.ToJsonString());
         Assert.True(Of(result, "es-reference", "relativeBias") < 0.2, result.ToJsonString());
         Assert.All(["full-bptt", "truncated-bptt"], name => Assert.Equal(0, Of(result, name, "variance")));

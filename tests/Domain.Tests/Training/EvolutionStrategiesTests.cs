@@ -10,9 +10,15 @@ namespace MetaOpt.Domain.Tests.Training;
 public class EvolutionStrategiesTests
 {
     const int Horizon = 8;
-    static readonly CoordinatewiseLstm.Options Linear = new() { Layers = [], Preprocessing = Preprocessing.None, OutputScale = 1 };
+    static readonly CoordinatewiseLstm.Options Linear = new()
+    {
+        Layers = [],
+        Preprocessing = Preprocessing.None,
+        OutputScale = 1
+    };
     static readonly float[] s_phi = [-0.02f, 0.01f];
-    static readonly ITask s_task = new QuadraticTask.Options { Dimensions = 3, InitialDeviation = 1 }.Create(_ => throw new InvalidOperationException());
+    static readonly ITask s_task = new QuadraticTask.Options { Dimensions = 3, InitialDeviation = 1 }
+        .Create(_ => throw new InvalidOperationException());
 
     static TrainingOptions Training(int unroll) => new() { Horizon = Horizon, Unroll = unroll, MetaBatch = 4 };
 
@@ -45,7 +51,8 @@ public class EvolutionStrategiesTests
 
     [Fact]
     public void Over_the_whole_horizon_it_estimates_the_exact_gradient() =>
-        Assert.InRange(Error(Sum(new EvolutionStrategies.TruncatedOptions { Deviation = 1e-3, Pairs = 1000 }, Horizon), Exact()), 0, 0.15);
+        Assert.InRange(Error(Sum(new EvolutionStrategies.TruncatedOptions { Deviation = 1e-3, Pairs = 1000 }, Horizon), Exact()),
+            0, 0.15);
 
     /// <summary>The noise must not be made of the numbers that the task's instances are made of.</summary>
     [Theory]
@@ -56,7 +63,8 @@ public class EvolutionStrategiesTests
     {
         var training = Training(1) with { RandomScaling = scaling, ConvexDimensions = convex };
         using var kernels = KernelSets.Create("auto", 1);
-        using var estimator = new EvolutionStrategies.PersistentOptions { Pairs = 3 }.Create(kernels, s_task, Linear.Create(), training);
+        using var estimator = new EvolutionStrategies.PersistentOptions { Pairs = 3 }
+            .Create(kernels, s_task, Linear.Create(), training);
         estimator.Begin(1, Split.Train, 8);
         var perturbation = new float[3 * s_phi.Length];
         foreach (var step in new[] { 0, 1 }) // of RandomScaling, of ConvexMixture
@@ -64,7 +72,8 @@ public class EvolutionStrategiesTests
             var before = Noise();
             estimator.Unroll(s_phi, step, new double[s_phi.Length]);
             new RandomStream(1, Split.Train, Purpose.Perturbation, 8, (uint)step).FillNormal<float>(perturbation, 1);
-            var same = Noise().Zip(before, (sum, earlier) => sum - earlier).Zip(perturbation, (x, y) => Math.Abs(x - y)).Max() < 1e-5;
+            var same = Noise().Zip(before, (sum, earlier) => sum - earlier).Zip(perturbation, (x, y) => Math.Abs(x - y))
+                .Max() < 1e-5;
             Assert.Equal(scaling == 0 && convex == 0, same);
         }
 
@@ -76,7 +85,9 @@ public class EvolutionStrategiesTests
     public void Persistent_it_is_unbiased_over_unrolls_and_truncated_it_is_not()
     {
         var exact = Exact();
-        Assert.InRange(Error(Sum(new EvolutionStrategies.PersistentOptions { Deviation = 1e-3, Pairs = 1000 }, 2), exact), 0, 0.2);
-        Assert.InRange(Error(Sum(new EvolutionStrategies.TruncatedOptions { Deviation = 1e-3, Pairs = 1000 }, 2), exact), 0.3, 10);
+        Assert.InRange(Error(Sum(new EvolutionStrategies.PersistentOptions { Deviation = 1e-3, Pairs = 1000 }, 2), exact), 0,
+            0.2);
+        Assert.InRange(Error(Sum(new EvolutionStrategies.TruncatedOptions { Deviation = 1e-3, Pairs = 1000 }, 2), exact), 0.3,
+            10);
     }
 }

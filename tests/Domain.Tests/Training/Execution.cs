@@ -6,10 +6,12 @@ namespace MetaOpt.Domain.Tests.Training;
 /// <summary>Runs, executed here and now on the tiny datasets.</summary>
 static class Execution
 {
-    public static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null, IReadOnlyDictionary<Guid, byte[]>? checkpoints = null) =>
+    public static RunInputs Inputs(IKernels<float> kernels, byte[]? resumePoint = null,
+        IReadOnlyDictionary<Guid, byte[]>? checkpoints = null) =>
         new(kernels, TinyDataset.Create, checkpoints ?? new Dictionary<Guid, byte[]>(), resumePoint);
 
-    public static List<RunEvent> Run(RunSpec spec, byte[]? resumePoint = null, int threads = 2, IReadOnlyDictionary<Guid, byte[]>? checkpoints = null)
+    public static List<RunEvent> Run(RunSpec spec, byte[]? resumePoint = null, int threads = 2,
+        IReadOnlyDictionary<Guid, byte[]>? checkpoints = null)
     {
         using var kernels = KernelSets.Create("auto", threads);
         return [.. spec.Execute(Inputs(kernels, resumePoint, checkpoints), default)];
@@ -28,7 +30,9 @@ static class Execution
         return (events, points);
     }
 
-    /// <summary>What a run said that was cancelled at the point with number <paramref name="last"/>, and the resume point it left.</summary>
+    /// <summary>
+    /// What a run said that was cancelled at the point with number <paramref name="last"/>, and the resume point it left.
+    /// </summary>
     public static (List<RunEvent> Events, byte[] Point) Cancel(RunSpec spec, int last)
     {
         using var source = new CancellationTokenSource();

@@ -30,7 +30,8 @@ public class HardeningTests
         var factors = plain.Theta.Zip(scaled.Theta, (x, y) => (double)x / y).ToList();
         Assert.All(factors, c => Assert.InRange(c, Math.Exp(-3.001), Math.Exp(3.001)));
         Assert.True(factors.Max() / factors.Min() > 50);
-        for (var i = 0; i < factors.Count; i++) Assert.Equal(factors[i] * plain.Gradient[i], scaled.Gradient[i], 1e-2 + 1e-3 * Math.Abs(scaled.Gradient[i]));
+        for (var i = 0; i < factors.Count; i++)
+            Assert.Equal(factors[i] * plain.Gradient[i], scaled.Gradient[i], 1e-2 + 1e-3 * Math.Abs(scaled.Gradient[i]));
     }
 
     [Fact]

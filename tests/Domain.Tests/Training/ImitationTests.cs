@@ -32,7 +32,9 @@ public class ImitationTests
     static List<double> Series(TrainingSpec spec, string name) =>
         [.. Run(spec).OfType<RunEvent.Point>().Where(p => p.Series == name).Select(p => p.Value)];
 
-    /// <summary>At first the updates are zero, so the first loss is the mean square of Adam's own; every meta-epoch has fresh functions.</summary>
+    /// <summary>
+    /// At first the updates are zero, so the first loss is the mean square of Adam's own; every meta-epoch has fresh functions.
+    /// </summary>
     [Theory]
     [InlineData(7)]
     [InlineData(8)]
@@ -63,7 +65,8 @@ public class ImitationTests
         var (gradient, unused) = (new double[phi.Length], new double[phi.Length]);
         Loss(phi, gradient);
         AssertSlope(0, phi.Length);
-        foreach (var (tensor, from) in rule.MetaParameters.Select((t, i) => (t, rule.MetaParameters.Take(i).Sum(p => p.Shape.Count))))
+        foreach (var (tensor, from) in rule.MetaParameters.Select(
+            (t, i) => (t, rule.MetaParameters.Take(i).Sum(p => p.Shape.Count))))
             AssertSlope(from, tensor.Shape.Count);
 
         // Along a part of the gradient the slope is that part's length: float32 shows it better than a single element's.
@@ -100,11 +103,19 @@ public class ImitationTests
     {
         var spec = s_small with
         {
-            Training = s_small.Training with { MetaEpochs = 6, Unroll = 5, StartOffset = 3, RandomScaling = 1, Imitation = new() { Shares = [0.5] } },
+            Training = s_small.Training with
+            {
+                MetaEpochs = 6,
+                Unroll = 5,
+                StartOffset = 3,
+                RandomScaling = 1,
+                Imitation = new() { Shares = [0.5] }
+            },
         };
         var (events, point) = Cancel(spec, steps);
         Assert.Equal(Final(Run(spec)), Final(Run(spec, point)));
-        Assert.True(steps < 14 || events.OfType<RunEvent.Point>().Select(p => p.Series).ToHashSet().SetEquals(["imitation-loss", "meta-loss"]));
+        Assert.True(steps < 14
+            || events.OfType<RunEvent.Point>().Select(p => p.Series).ToHashSet().SetEquals(["imitation-loss", "meta-loss"]));
     }
 
     [Theory]
@@ -114,6 +125,8 @@ public class ImitationTests
     {
         using var json = JsonDocument.Parse(
             $$"""{"task":{"type":"quadratic","dimensions":4096},"optimizer":{"type":"lstm"},"training":{"imitation":{{imitation}} } }""");
-        Assert.Equal(pointer, Assert.Single(Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", json.RootElement)).Errors).Pointer);
+        Assert.Equal(pointer,
+            Assert.Single(
+                Assert.Throws<SpecException>(() => Catalog.RunKinds.Read("meta-training", json.RootElement)).Errors).Pointer);
     }
 }

@@ -7,7 +7,9 @@ using static MetaOpt.Domain.Tests.Training.Execution;
 
 namespace MetaOpt.Domain.Tests.Training;
 
-/// <summary>What a training keeps is what it promised: a learned step size on quadratics is scored again here, by a plain loop.</summary>
+/// <summary>
+/// What a training keeps is what it promised: a learned step size on quadratics is scored again here, by a plain loop.
+/// </summary>
 public class KeptPhiTests
 {
     const int Dimensions = 4;
@@ -28,7 +30,9 @@ public class KeptPhiTests
         },
     };
 
-    /// <summary>Gradient descent on the validation instances: the mean loss at the horizon, and over steps 1 .. horizon.</summary>
+    /// <summary>
+    /// Gradient descent on the validation instances: the mean loss at the horizon, and over steps 1 .. horizon.
+    /// </summary>
     static (double Final, double Average) Score(float phi, int instances, int horizon)
     {
         var (final, average, rate) = (0.0, 0.0, Math.Exp(phi));
@@ -40,23 +44,30 @@ public class KeptPhiTests
             new RandomStream(7, Split.Validate, Purpose.InitialTheta, instance).FillNormal<double>(theta, 0.01);
             for (var step = 0; step <= horizon; step++)
             {
-                var r = Enumerable.Range(0, Dimensions).Select(i => Enumerable.Range(0, Dimensions).Sum(j => w[i * Dimensions + j] * theta[j]) - y[i]).ToArray();
+                var r = Enumerable.Range(0, Dimensions)
+                    .Select(i => Enumerable.Range(0, Dimensions).Sum(j => w[i * Dimensions + j] * theta[j]) - y[i]).ToArray();
                 if (step > 0) average += r.Sum(x => x * x) / horizon / instances;
                 if (step == horizon) final += r.Sum(x => x * x) / instances;
-                for (var j = 0; j < Dimensions; j++) theta[j] -= rate * 2 * Enumerable.Range(0, Dimensions).Sum(i => w[i * Dimensions + j] * r[i]);
+                for (var j = 0; j < Dimensions; j++)
+                    theta[j] -= rate * 2 * Enumerable.Range(0, Dimensions).Sum(i => w[i * Dimensions + j] * r[i]);
             }
         }
         return (final, average);
     }
 
-    static List<RunEvent.Point> Points(IEnumerable<RunEvent> events, string series) => [.. events.OfType<RunEvent.Point>().Where(p => p.Series == series)];
+    static List<RunEvent.Point> Points(IEnumerable<RunEvent> events, string series) =>
+        [.. events.OfType<RunEvent.Point>().Where(p => p.Series == series)];
 
     [Theory]
     [InlineData(Criterion.Final)]
     [InlineData(Criterion.Average)]
     public void The_final_checkpoint_is_the_phi_that_scored_best_and_the_result_says_so(Criterion criterion)
     {
-        var spec = s_spec with { Training = s_spec.Training with { Validation = s_spec.Training.Validation with { Criterion = criterion } } };
+        var spec = s_spec with
+        {
+            Training =
+            s_spec.Training with { Validation = s_spec.Training.Validation with { Criterion = criterion } }
+        };
         var (events, points) = RunWithPoints(spec);
         var scores = Points(events, criterion == Criterion.Final ? "validation/final" : "validation/average");
         Assert.Equal(12, scores.Count);
@@ -65,12 +76,14 @@ public class KeptPhiTests
         Assert.InRange(scores.IndexOf(best), 1, 10);
         var (final, average) = Score(LearnedOptimizerCheckpoint.Read(Final(events)).Phi[0], 8, 20);
         Assert.Equal(1, (criterion == Criterion.Final ? final : average) / best.Value, 1e-4);
-        Assert.Equal(best.Value, Points(events, criterion == Criterion.Final ? "validation/final" : "validation/average").Min(p => p.Value));
+        Assert.Equal(best.Value,
+            Points(events, criterion == Criterion.Final ? "validation/final" : "validation/average").Min(p => p.Value));
 
         var result = events.OfType<RunEvent.Result>().Single().Document.ToJson();
         Assert.Equal((best.Value, best.Step), ((double)result["bestValidation"]!, (long)result["bestMetaStep"]!));
         Assert.Equal(criterion == Criterion.Final ? "final" : "average", (string?)result["criterion"]);
-        Assert.Equal((48L, 24, 20, false), ((long)result["metaSteps"]!, (int)result["metaEpochs"]!, (int)result["horizon"]!, (bool)result["stoppedEarly"]!));
+        Assert.Equal((48L, 24, 20, false),
+            ((long)result["metaSteps"]!, (int)result["metaEpochs"]!, (int)result["horizon"]!, (bool)result["stoppedEarly"]!));
         // Both series, of the phi that each resume point has.
         foreach (var (step, bytes) in points.Where(p => scores.Any(s => s.Step == p.Step)))
         {
@@ -93,7 +106,14 @@ public class KeptPhiTests
     [Fact]
     public void Validations_come_every_so_many_meta_epochs_and_after_the_last()
     {
-        var spec = s_spec with { Training = s_spec.Training with { MetaEpochs = 7, Validation = new() { Every = 3, Instances = 4 } } };
+        var spec = s_spec with
+        {
+            Training = s_spec.Training with
+            {
+                MetaEpochs = 7,
+                Validation = new() { Every = 3, Instances = 4 }
+            }
+        };
         Assert.Equal([6L, 12, 14], Points(Run(spec), "validation/final").Select(p => p.Step));
     }
 
@@ -131,7 +151,10 @@ public class KeptPhiTests
         Assert.True(kept <= scores[start..].Min(s => s.Value) * 1.0001);
     }
 
-    /// <summary>The trainer's updates of phi: Adam (Kingma and Ba, 2015, algorithm 1) on the meta-gradient, clipped by its norm, in double.</summary>
+    /// <summary>
+    /// The trainer's updates of phi: Adam (Kingma and Ba, 2015, algorithm 1) on the meta-gradient, clipped by its norm, in
+    /// double.
+    /// </summary>
     [Theory]
     [InlineData(null, 0)]
     [InlineData(null, 3)]
@@ -149,7 +172,8 @@ public class KeptPhiTests
         };
         var rule = s_spec.Optimizer.Create();
         using var kernels = KernelSets.Create("auto", 1);
-        using var estimator = new DecoupledBptt<float>(kernels, s_spec.Task.Create(_ => TinyDataset.Create()), rule, 4, 10, LossWeights.Linear);
+        using var estimator = new DecoupledBptt<float>(kernels, s_spec.Task.Create(_ => TinyDataset.Create()), rule, 4, 10,
+            LossWeights.Linear);
         var (phi, m, v, t, gradient, clipped) = (Math.Log(0.001), 0.0, 0.0, 0, new double[1], 0);
         for (var epoch = 0; epoch < 3; epoch++)
         {

@@ -7,14 +7,19 @@ using MetaOpt.Training;
 namespace MetaOpt.Domain.Tests.Training;
 
 /// <summary>
-/// Every weighting of the meta-loss and its gradient against plain loops: f_b(x) = c_b x^2 from x_0 = 1, with the linear rule g_t = w grad_t + b,
-/// so that x, dx/dw and dx/db are three numbers.
+/// Every weighting of the meta-loss and its gradient against plain loops: f_b(x) = c_b x^2 from x_0 = 1, with the linear rule g_t
+/// = w grad_t + b, so that x, dx/dw and dx/db are three numbers.
 /// </summary>
 public class MetaLossTests
 {
     const int Steps = 4;
     const double Floor = 1e-12;
-    static readonly CoordinatewiseLstm.Options s_linear = new() { Layers = [], Preprocessing = Preprocessing.None, OutputScale = 1 };
+    static readonly CoordinatewiseLstm.Options s_linear = new()
+    {
+        Layers = [],
+        Preprocessing = Preprocessing.None,
+        OutputScale = 1
+    };
     static readonly double[] s_factors = [1, 3, 1e-11, 1e-13]; // the last one's loss is below the floor of the logarithm
 
     /// <summary>w_1 .. w_4, written down.</summary>
@@ -48,7 +53,9 @@ public class MetaLossTests
                 (at.ByW, at.ByB) = (at.ByW + slope + through * at.ByW, at.ByB + 1 + through * at.ByB);
                 at.X += w * slope + b;
                 var f = c * at.X * at.X;
-                var (value, byLoss) = kind != LossWeights.Log ? (f, 1.0) : f < Floor ? (Math.Log(Floor), 0) : (Math.Log(f), 1 / f);
+                var (value, byLoss) = kind != LossWeights.Log
+                    ? (f, 1.0)
+                    : f < Floor ? (Math.Log(Floor), 0) : (Math.Log(f), 1 / f);
                 meta += weights[t] * value / instances.Length;
                 mean += f / instances.Length / Steps;
                 gradient[0] += weights[t] * byLoss * 2 * c * at.X * at.ByW / instances.Length;
@@ -79,8 +86,10 @@ public class MetaLossTests
         using var kernels = new ScalarKernels<double>();
         foreach (var second in new[] { false, true })
         {
-            using IMetaGradient<double> tape = new TapeBptt<double>(kernels, new Squares(s_factors), s_linear.Create(), s_factors.Length, Steps, kind, second);
-            using IMetaGradient<double> loops = new DecoupledBptt<double>(kernels, new Squares(s_factors), s_linear.Create(), s_factors.Length, Steps, kind);
+            using IGradientEstimator<double> tape = new TapeBptt<double>(kernels, new Squares(s_factors), s_linear.Create(),
+                s_factors.Length, Steps, kind, second);
+            using IGradientEstimator<double> loops = new DecoupledBptt<double>(kernels, new Squares(s_factors), s_linear.Create(),
+                s_factors.Length, Steps, kind);
             foreach (var estimator in second ? [tape] : new[] { tape, loops })
             {
                 var (instances, gradient) = (Start, new double[2]);
@@ -97,8 +106,8 @@ public class MetaLossTests
     }
 
     /// <summary>
-    /// The mean over pairs of n (L(phi + sigma n) - L(phi - sigma n)) / (2 sigma), with the noise of its address; persistent, of runs that go on
-    /// for the whole horizon, with the sum of their noise.
+    /// The mean over pairs of n (L(phi + sigma n) - L(phi - sigma n)) / (2 sigma), with the noise of its address; persistent, of
+    /// runs that go on for the whole horizon, with the sum of their noise.
     /// </summary>
     [Theory, MemberData(nameof(Cases))]
     public void Strategies_give_the_loops_differences(LossWeights kind, double w, double b)
@@ -125,7 +134,8 @@ public class MetaLossTests
                     foreach (var side in new[] { 0, 1 })
                     {
                         var (run, size) = (persistent ? runs[2 * pair + side] : [.. own], side == 0 ? sigma : -sigma);
-                        var unrolled = Unroll(run, (float)((float)w + size * noise[2 * pair]), (float)((float)b + size * noise[2 * pair + 1]), kind, false);
+                        var unrolled = Unroll(run, (float)((float)w + size * noise[2 * pair]),
+                            (float)((float)b + size * noise[2 * pair + 1]), kind, false);
                         losses[side] = unrolled.Meta;
                         mean += unrolled.MeanLoss / (2 * pairs);
                     }
@@ -147,7 +157,8 @@ public class MetaLossTests
     {
         public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("x", new Shape(1))];
 
-        public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Instances<T>(factors);
+        public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count)
+            where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Instances<T>(factors);
 
         sealed class Instances<T>(double[] factors) : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
@@ -158,7 +169,8 @@ public class MetaLossTests
             public void InitialTheta(Tensor<T> theta) => theta.Span.Fill(T.One);
 
             public Tensor<T> Loss(Tape<T> tape, Tensor<T> theta, int step) => tape.Multiply(
-                tape.Reshape(tape.Square(theta), new Shape(Count)), tape.Constant(factors.Select(T.CreateTruncating).ToArray(), new Shape(Count)));
+                tape.Reshape(tape.Square(theta), new Shape(Count)),
+                tape.Constant(factors.Select(T.CreateTruncating).ToArray(), new Shape(Count)));
 
             public void Dispose() { }
         }

@@ -93,7 +93,8 @@ public class OuterLoopTests
     [Fact]
     public void Clipped_it_is_used()
     {
-        var events = Run(Steep with { Training = Steep.Training with { MetaOptimizer = new() { LearningRate = 0.5, ClipNorm = 1 } } });
+        var events =
+            Run(Steep with { Training = Steep.Training with { MetaOptimizer = new() { LearningRate = 0.5, ClipNorm = 1 } } });
         Assert.Equal(0, (long)events.OfType<RunEvent.Result>().Single().Document.ToJson()["skippedMetaSteps"]!);
         Assert.InRange(Math.Exp(LearnedOptimizerCheckpoint.Read(Final(events)).Phi[0]), 0, 1);
     }
@@ -114,7 +115,15 @@ public class OuterLoopTests
     {
         Assert.True(Catalog.Estimators.TryFind(estimator, out var entry));
         var options = (EstimatorOptions)Activator.CreateInstance(entry.Options)!;
-        var spec = Small with { Training = Small.Training with { Estimator = options, StartOffset = 6, LossWeights = LossWeights.Log } };
+        var spec = Small with
+        {
+            Training = Small.Training with
+            {
+                Estimator = options,
+                StartOffset = 6,
+                LossWeights = LossWeights.Log
+            }
+        };
         Assert.Equal(Final(Run(spec)), Final(Run(spec, Cancel(spec, steps).Point)));
     }
 
@@ -146,7 +155,8 @@ public class OuterLoopTests
         var point = Small.Execute(Inputs(simd), default).OfType<RunEvent.ResumePoint>().First().Bytes();
         var refused = Assert.Throws<SpecException>(() => Small.Execute(Inputs(scalar, point), default).Count());
         Assert.Contains("allowOtherKernels", refused.Message);
-        var facts = (Small with { AllowOtherKernels = true }).Execute(Inputs(scalar, point), default).OfType<RunEvent.Metadata>().First().Facts;
+        var facts = (Small with { AllowOtherKernels = true }).Execute(Inputs(scalar, point), default).OfType<RunEvent.Metadata>()
+            .First().Facts;
         Assert.StartsWith("simd", (string?)facts["resumedUnderOtherKernels"]);
     }
 
@@ -162,11 +172,22 @@ public class OuterLoopTests
         Assert.InRange(Math.Exp(phi[0]), 0.01, 0.2);
     }
 
-    /// <summary>The published code's convergence test: the linear rule solves x^2 + noise-free quadratics in 500 meta-epochs, here on 4 x 4 ones.</summary>
+    /// <summary>
+    /// The published code's convergence test: the linear rule solves x^2 + noise-free quadratics in 500 meta-epochs, here on 4 x
+    /// 4 ones.
+    /// </summary>
     [Fact]
     public void Meta_training_lowers_the_validation_loss()
     {
-        var spec = Small with { Training = Small.Training with { MetaEpochs = 40, MetaBatch = 16, MetaOptimizer = new() { LearningRate = 0.01 } } };
+        var spec = Small with
+        {
+            Training = Small.Training with
+            {
+                MetaEpochs = 40,
+                MetaBatch = 16,
+                MetaOptimizer = new() { LearningRate = 0.01 }
+            }
+        };
         var scores = Run(spec).OfType<RunEvent.Point>().Where(p => p.Series == "validation/final").Select(p => p.Value).ToList();
         Assert.True(scores[^1] < 0.7 * scores[0], $"{scores[0]} -> {scores[^1]}");
     }

@@ -4,12 +4,15 @@ using MetaOpt.Tasks;
 
 namespace MetaOpt.Domain.Tests.Training;
 
-/// <summary>f(x) = x^2, x0 = 1: the "simple" problem of the published code's tests (google-deepmind/learning-to-learn, problems.py).</summary>
+/// <summary>
+/// f(x) = x^2, x0 = 1: the "simple" problem of the published code's tests (google-deepmind/learning-to-learn, problems.py).
+/// </summary>
 sealed class SquareTask : ITask
 {
     public IReadOnlyList<ParameterTensor> Parameters { get; } = [new("x", new Shape(1))];
 
-    public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> => new Instances<T>(count);
+    public ITaskInstances<T> Allocate<T>(IKernels<T> kernels, int count) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        new Instances<T>(count);
 
     sealed class Instances<T>(int count) : ITaskInstances<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {

@@ -34,7 +34,8 @@ public class StartTests
             Training = s_first.Training with { MetaEpochs = 1, MetaOptimizer = new() { LearningRate = 1e-8 } },
         };
         Assert.Equal([new("/start", s_start, Artifacts.LearnedOptimizer, InputSource.Checkpoint)], still.FindInputs());
-        var (before, after) = (LearnedOptimizerCheckpoint.Read(first).Phi, LearnedOptimizerCheckpoint.Read(Train(still, first)).Phi);
+        var (before, after) = (LearnedOptimizerCheckpoint.Read(first).Phi,
+            LearnedOptimizerCheckpoint.Read(Train(still, first)).Phi);
         Assert.InRange(before.Zip(after, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-6);
         Assert.NotEqual(first, Train(s_first with { Start = s_start }, first));
     }
@@ -43,7 +44,8 @@ public class StartTests
     public void A_checkpoint_of_another_optimizer_or_shape_is_refused()
     {
         var first = Train(s_first);
-        foreach (var optimizer in (LearnedOptimizerOptions[])[new LearnableSgd.Options(), new CoordinatewiseLstm.Options { Layers = [4] }])
+        foreach (var optimizer in (LearnedOptimizerOptions[])[new LearnableSgd.Options(),
+            new CoordinatewiseLstm.Options { Layers = [4] }])
         {
             var error = Assert.Throws<SpecException>(() => Train(s_first with { Start = s_start, Optimizer = optimizer }, first));
             Assert.Equal("/start", Assert.Single(error.Errors).Pointer);

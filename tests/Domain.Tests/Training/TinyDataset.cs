@@ -25,7 +25,8 @@ static class TinyDataset
             Styles = new Dictionary<string, byte[]> { ["waves"] = Picture(8), ["stripes"] = Picture(9) },
         };
 
-        LabelledImages Part(int first, int count) => new([.. Enumerable.Range(first, count).SelectMany(Picture)], new byte[count]);
+        LabelledImages Part(int first, int count) =>
+            new([.. Enumerable.Range(first, count).SelectMany(Picture)], new byte[count]);
 
         // Coloured waves, each picture's in another direction.
         byte[] Picture(int number) =>
@@ -33,7 +34,8 @@ static class TinyDataset
             .. Enumerable.Range(0, size * size * 3).Select(i =>
             {
                 var (row, column, channel) = (i / 3 / size, i / 3 % size, i % 3);
-                return (byte)(127.5 + 100 * Math.Sin((row * (number % 4 + 1) + column * (number / 2 - 2)) * 12.0 / size + channel + number));
+                return (byte)(127.5
+                    + 100 * Math.Sin((row * (number % 4 + 1) + column * (number / 2 - 2)) * 12.0 / size + channel + number));
             }),
         ];
     }
@@ -52,7 +54,9 @@ static class TinyDataset
             for (var i = 0; i < count; i++)
             {
                 labels[i] = (byte)(i % classes);
-                for (var p = 0; p < area; p++) pixels[i * area + p] = (byte)((stream.Bits((uint)(i * area + p)) & 127) + (p % classes == labels[i] ? 128 : 0));
+                for (var p = 0; p < area; p++)
+                    pixels[i * area + p] =
+                        (byte)((stream.Bits((uint)(i * area + p)) & 127) + (p % classes == labels[i] ? 128 : 0));
             }
             return new LabelledImages(pixels, labels);
         }

@@ -69,7 +69,9 @@ public class InnerLoopTests
         Assert.Equal(x, loop.Theta.Span[1]);
     }
 
-    /// <summary>The last gradient of an unroll is the first of the next; a new start, and a theta from elsewhere, have their own.</summary>
+    /// <summary>
+    /// The last gradient of an unroll is the first of the next; a new start, and a theta from elsewhere, have their own.
+    /// </summary>
     [Fact]
     public void A_theta_is_evaluated_once()
     {

@@ -41,7 +41,8 @@ public sealed class ApiFixture : IAsyncLifetime
     public async Task StartAsync(string database, int port = 0, params string[] settings)
     {
         ConnectionString = database;
-        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}", $"--METAOPT_HOME={Home}", .. settings], Kinds);
+        App = await ApiHost.BuildAsync([$"--urls=http://127.0.0.1:{port}", $"--METAOPT_DATABASE_URL={database}",
+            $"--METAOPT_HOME={Home}", .. settings], Kinds);
         await App.StartAsync();
         Nobody = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(App.Urls.First()) };
         AdminToken = (await File.ReadAllTextAsync(Path.Combine(Home, "admin-token"))).Trim();
@@ -65,7 +66,8 @@ public sealed class ApiFixture : IAsyncLifetime
 
     public static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 
-    public const string Training = """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}}""";
+    public const string Training =
+        """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}}""";
 
     public async Task<Guid> SubmitAsync(string body = Training)
     {

@@ -9,8 +9,8 @@ using Xunit;
 namespace MetaOpt.Service.Tests.Api;
 
 /// <summary>
-/// Every route, for everybody: who is refused, and how. Made from the route table: a route without a rule fails, and so does one with a
-/// parameter that nobody here knows how to fill.
+/// Every route, for everybody: who is refused, and how. Made from the route table: a route without a rule fails, and so does one
+/// with a parameter that nobody here knows how to fill.
 /// </summary>
 public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
 {
@@ -23,7 +23,8 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
     static readonly string[] s_refusals = ["unauthorized", "forbidden", "not-yours", "missing-header"];
 
     /// <summary>Changes nothing, though it is posted.</summary>
-    static readonly string[] s_reading = ["POST /api/v1/runs:validate", "POST /api/v1/runs:validate-batch", "POST /api/v1/schedules:validate"];
+    static readonly string[] s_reading = ["POST /api/v1/runs:validate", "POST /api/v1/runs:validate-batch",
+        "POST /api/v1/schedules:validate"];
 
     /// <summary>Makes something new of the caller's own from what belongs to somebody.</summary>
     static readonly string[] s_submitting = ["POST /api/v1/runs/{id:guid}/fork"];
@@ -40,8 +41,10 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         if (policies.Contains("own-tokens")) return Rule.Tokens;
         if (policies.Contains(Scopes.RunsWrite)) return hasTarget && !s_submitting.Contains(route) ? Rule.Own : Rule.Submit;
         Assert.True(policies.Contains(Scopes.RunsRead), $"{route} has no rule: give it RequireAuthorization or AllowAnonymous.");
-        Assert.True(route.StartsWith("GET ", StringComparison.Ordinal) || route.StartsWith("HEAD ", StringComparison.Ordinal) || s_reading.Contains(route),
-            $"{route} changes something, and everybody who reads may: give it RequireAuthorization(Scopes.RunsWrite) or another rule.");
+        Assert.True(route.StartsWith("GET ", StringComparison.Ordinal) || route.StartsWith("HEAD ", StringComparison.Ordinal)
+            || s_reading.Contains(route),
+            $"{route} changes something, and everybody who reads may: give it RequireAuthorization(Scopes.RunsWrite) or another "
+            + "rule.");
         return Rule.Read;
     }
 
@@ -80,9 +83,11 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         clients[Caller.AdminWithoutScope] = await With(admin, [Scopes.RunsRead, Scopes.RunsWrite]);
         clients[Caller.Admin] = api.Admin;
         var session = await users.CreateSessionAsync(
-            new(owner.Id, owner.Name, owner.Role, (await users.CreateTokenAsync(owner.Id, "test", Scopes.All, null, default)).Token.Id, Scopes.All),
+            new(owner.Id, owner.Name, owner.Role,
+                (await users.CreateTokenAsync(owner.Id, "test", Scopes.All, null, default)).Token.Id, Scopes.All),
             TimeSpan.FromDays(1), default);
-        clients[Caller.OtherSite] = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(api.App.Urls.First()) };
+        clients[Caller.OtherSite] =
+            new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(api.App.Urls.First()) };
         clients[Caller.OtherSite].DefaultRequestHeaders.Add("Cookie", $"metaopt-session={session.Text}");
 
         var run = await SubmitAsync();
@@ -121,29 +126,34 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
         return id;
     }
 
-    /// <summary>An address whose parameters name something of the owner's, made anew: the last call may have deleted it.</summary>
+    /// <summary>
+    /// An address whose parameters name something of the owner's, made anew: the last call may have deleted it.
+    /// </summary>
     async Task<string> AddressAsync(string pattern)
     {
         foreach (var parameter in Parameter().Matches(pattern).Select(m => m.Value))
-            pattern = pattern.Replace(parameter, (Before: pattern[..pattern.IndexOf(parameter, StringComparison.Ordinal)], parameter) switch
-            {
-                { Before: "/api/v1/runs/" } => (await SubmitAsync()).ToString(),
-                { Before: "/api/v1/subscriptions/" } => (await SubscriptionAsync()).ToString(),
-                { Before: "/api/v1/schedules/" } => (await ScheduleAsync()).ToString(),
-                { Before: "/api/v1/checkpoints/" } => checkpoint.ToString(),
-                { Before: "/api/v1/presets/" } => "quadratics",
-                // One of its own each time: it may be deleted.
-                { Before: "/api/v1/users/" } when pattern == "/api/v1/users/{name}" =>
-                    (await api.App.Services.GetRequiredService<UserStore>().CreateUserAsync($"u{Guid.NewGuid():N}", UserRole.Member, default)).Name,
-                { Before: "/api/v1/users/" or "/api/v1/quotas/" } => "owner",
-                { Before: "/api/v1/workers/" } => "test",
-                { Before: "/api/v1/leaderboards/" } => "aaaaaaaaaaaa",
-                { Before: "/api/v1/models/" } => "model",
-                { parameter: "{version:int}" } => $"{(await api.App.Services.GetRequiredService<ModelStore>().PromoteAsync("model", checkpoint, "", "owner", default))!.Version}",
-                { Before: var before } when before.EndsWith("/tokens/", StringComparison.Ordinal) => "aaaaaaaa",
-                { Before: var before } when before.EndsWith("/series/", StringComparison.Ordinal) => "meta-loss",
-                var other => throw new InvalidOperationException($"Say here what {other.parameter} of {pattern} stands for."),
-            });
+            pattern = pattern.Replace(parameter,
+                (Before: pattern[..pattern.IndexOf(parameter, StringComparison.Ordinal)], parameter) switch
+                {
+                    { Before: "/api/v1/runs/" } => (await SubmitAsync()).ToString(),
+                    { Before: "/api/v1/subscriptions/" } => (await SubscriptionAsync()).ToString(),
+                    { Before: "/api/v1/schedules/" } => (await ScheduleAsync()).ToString(),
+                    { Before: "/api/v1/checkpoints/" } => checkpoint.ToString(),
+                    { Before: "/api/v1/presets/" } => "quadratics",
+                    // One of its own each time: it may be deleted.
+                    { Before: "/api/v1/users/" } when pattern == "/api/v1/users/{name}" =>
+                        (await api.App.Services.GetRequiredService<UserStore>()
+                            .CreateUserAsync($"u{Guid.NewGuid():N}", UserRole.Member, default)).Name,
+                    { Before: "/api/v1/users/" or "/api/v1/quotas/" } => "owner",
+                    { Before: "/api/v1/workers/" } => "test",
+                    { Before: "/api/v1/leaderboards/" } => "aaaaaaaaaaaa",
+                    { Before: "/api/v1/models/" } => "model",
+                    { parameter: "{version:int}" } =>
+                        $"{(await api.App.Services.GetRequiredService<ModelStore>().PromoteAsync("model", checkpoint, "", "owner", default))!.Version}",
+                    { Before: var before } when before.EndsWith("/tokens/", StringComparison.Ordinal) => "aaaaaaaa",
+                    { Before: var before } when before.EndsWith("/series/", StringComparison.Ordinal) => "meta-loss",
+                    var other => throw new InvalidOperationException($"Say here what {other.parameter} of {pattern} stands for."),
+                });
         return pattern;
     }
 
@@ -158,7 +168,8 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
             var route = $"{method} {pattern}";
             var rule = RuleOf(route, pattern.Contains('{', StringComparison.Ordinal), metadata);
             rules.Add(rule);
-            var body = paths[Constraint().Replace(pattern, "}").Replace("{*", "{", StringComparison.Ordinal)]?[method.ToLowerInvariant()]?
+            var body = paths[Constraint().Replace(pattern, "}")
+                .Replace("{*", "{", StringComparison.Ordinal)]?[method.ToLowerInvariant()]?
                 ["requestBody"]?["content"]?["application/json"]?["examples"]?.AsObject().First().Value!["value"]!.ToJsonString();
             foreach (var caller in Enum.GetValues<Caller>())
             {
@@ -187,7 +198,8 @@ public sealed partial class AuthorisationMatrixTests : IAsyncLifetime
             {
                 using var answer = await clients[caller].GetAsync(address);
                 var expected = caller switch { Caller.Admin => 200, Caller.Nobody or Caller.Disabled => 401, _ => 403 };
-                Assert.True((int)answer.StatusCode == expected, $"{address} for {caller}: {(int)answer.StatusCode}, expected {expected}");
+                Assert.True((int)answer.StatusCode == expected,
+                    $"{address} for {caller}: {(int)answer.StatusCode}, expected {expected}");
             }
     }
 

@@ -8,7 +8,8 @@ namespace MetaOpt.Service.Tests.Api;
 /// <summary>A browser signs in with a token and is safe from other sites' pages; its pages are public and strict.</summary>
 public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
-    static HttpRequestMessage Request(HttpMethod method, string path, string? cookie, params (string Name, string Value)[] headers)
+    static HttpRequestMessage Request(HttpMethod method, string path, string? cookie,
+        params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(method, path);
         if (cookie is not null) request.Headers.Add("Cookie", cookie);
@@ -31,7 +32,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         return answer.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
     }
 
-    async Task<HttpStatusCode> StatusAsync(HttpMethod method, string path, string? cookie, params (string Name, string Value)[] headers)
+    async Task<HttpStatusCode> StatusAsync(HttpMethod method, string path, string? cookie,
+        params (string Name, string Value)[] headers)
     {
         using var request = Request(method, path, cookie, headers);
         return (await api.Nobody.SendAsync(request)).StatusCode;
@@ -48,7 +50,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         Assert.Contains("httponly", setCookie);
         Assert.Contains("samesite=strict", setCookie);
         Assert.DoesNotContain("secure", setCookie);
-        var expires = DateTimeOffset.Parse(setCookie.Split("expires=")[1].Split(';')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var expires = DateTimeOffset.Parse(setCookie.Split("expires=")[1].Split(';')[0],
+            System.Globalization.CultureInfo.InvariantCulture);
         Assert.InRange(expires, DateTimeOffset.UtcNow.AddDays(29), DateTimeOffset.UtcNow.AddDays(31));
         Assert.DoesNotContain(token[12..], setCookie);
         Assert.Equal("admin", (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["name"]!);
@@ -61,7 +64,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         submit.Content = ApiFixture.Json(ApiFixture.Training);
         Assert.Equal(HttpStatusCode.Accepted, (await api.Nobody.SendAsync(submit)).StatusCode);
 
-        Assert.Equal(HttpStatusCode.NoContent, await StatusAsync(HttpMethod.Delete, "/api/v1/session", cookie, ("X-MetaOpt", "1")));
+        Assert.Equal(HttpStatusCode.NoContent,
+            await StatusAsync(HttpMethod.Delete, "/api/v1/session", cookie, ("X-MetaOpt", "1")));
         Assert.Equal(HttpStatusCode.Unauthorized, await MeAsync(cookie));
         using var again = api.WithToken(token);
         Assert.Equal(HttpStatusCode.OK, (await again.GetAsync("/api/v1/me")).StatusCode);
@@ -77,7 +81,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
     [InlineData("1", "cross-site", null, 403)]
     [InlineData("1", null, "https://elsewhere.example", 403)]
     [InlineData("1", null, "null", 403)]
-    public async Task A_change_with_the_cookie_is_accepted_from_our_own_pages_only(string? header, string? site, string? origin, int status)
+    public async Task A_change_with_the_cookie_is_accepted_from_our_own_pages_only(string? header, string? site, string? origin,
+        int status)
     {
         var victim = await api.TokenAsync(Scopes.RunsRead);
         var cookie = await CookieAsync(await api.TokenAsync(Scopes.RunsRead, Scopes.RunsWrite));
@@ -98,7 +103,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         var token = await api.TokenAsync(Scopes.RunsRead);
         var cookie = await CookieAsync(token);
         var secret = cookie.Split('=')[1];
-        using (var bearer = api.WithToken(secret)) Assert.Equal(HttpStatusCode.Unauthorized, (await bearer.GetAsync("/api/v1/me")).StatusCode);
+        using (var bearer = api.WithToken(secret))
+            Assert.Equal(HttpStatusCode.Unauthorized, (await bearer.GetAsync("/api/v1/me")).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, await MeAsync($"metaopt-session={token}"));
         Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(secret)).StatusCode);
         Assert.Equal(HttpStatusCode.OK, await MeAsync(cookie));
@@ -131,11 +137,14 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
     [Fact]
     public async Task Signing_in_is_refused_with_a_wrong_token_without_the_header_and_from_elsewhere()
     {
-        Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync("mo_aaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized,
+            (await SignInAsync("mo_aaaaaaaa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")).StatusCode);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, (await SignInAsync("")).StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, (await SignInAsync("x", "/api/v1/session?next=elsewhere")).StatusCode);
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(HttpMethod.Post, "/api/v1/session", null));
-        Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(HttpMethod.Post, "/api/v1/session", null, ("X-MetaOpt", "1"), ("Origin", "https://elsewhere.example")));
+        Assert.Equal(HttpStatusCode.Forbidden,
+            await StatusAsync(HttpMethod.Post, "/api/v1/session", null, ("X-MetaOpt", "1"),
+                ("Origin", "https://elsewhere.example")));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(HttpMethod.Delete, "/api/v1/session", null));
     }
 
@@ -149,7 +158,8 @@ public sealed class BrowserSessionTests(ApiFixture api) : IClassFixture<ApiFixtu
         Assert.Contains("default-src 'none'; script-src 'self'; style-src 'self'", policy);
         Assert.DoesNotContain("unsafe", policy);
         Assert.Equal(HttpStatusCode.NotFound, (await api.Nobody.GetAsync("/../appsettings.json")).StatusCode);
-        Assert.Equal("default-src 'none'; frame-ancestors 'none'", (await api.Nobody.GetAsync("/api/v1/me")).Headers.GetValues("Content-Security-Policy").Single());
+        Assert.Equal("default-src 'none'; frame-ancestors 'none'",
+            (await api.Nobody.GetAsync("/api/v1/me")).Headers.GetValues("Content-Security-Policy").Single());
     }
 
     async Task ExecuteAsync(string sql)

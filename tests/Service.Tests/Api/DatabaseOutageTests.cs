@@ -7,7 +7,9 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Api;
 
-/// <summary>A database that became read-only, hangs, or breaks connections in the middle: 503 and back by itself, for whoever waits on it.</summary>
+/// <summary>
+/// A database that became read-only, hangs, or breaks connections in the middle: 503 and back by itself, for whoever waits on it.
+/// </summary>
 public sealed class DatabaseOutageTests
 {
     [Theory]
@@ -38,7 +40,9 @@ public sealed class DatabaseOutageTests
 
     static async Task ExecuteAsync(string connectionString, string sql)
     {
-        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Database = "postgres", Pooling = false }.ConnectionString);
+        await using var source =
+            NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(connectionString) { Database = "postgres", Pooling = false }.ConnectionString);
         await using var command = source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
     }
@@ -47,9 +51,12 @@ public sealed class DatabaseOutageTests
     static async Task SetReadOnlyAsync(string connectionString, bool readOnly)
     {
         var name = new NpgsqlConnectionStringBuilder(connectionString).Database;
-        await ExecuteAsync(connectionString, $"alter database {name} set default_transaction_read_only = {(readOnly ? "on" : "off")}");
+        await ExecuteAsync(connectionString,
+            $"alter database {name} set default_transaction_read_only = {(readOnly ? "on" : "off")}");
         // The way back ends no session: those that began meanwhile stay read-only.
-        if (readOnly) await ExecuteAsync(connectionString, $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+        if (readOnly)
+            await ExecuteAsync(connectionString,
+                $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
     }
 
     static async Task<HttpStatusCode> StatusAsync(ApiFixture api, string request)
@@ -59,19 +66,21 @@ public sealed class DatabaseOutageTests
         if (parts.Length > 2) message.Content = ApiFixture.Json(parts[2]);
         message.Headers.Add("X-MetaOpt", "1");
         using var answer = await api.Admin.SendAsync(message);
-        if (answer.StatusCode == HttpStatusCode.ServiceUnavailable) Assert.Equal("5", answer.Headers.GetValues("Retry-After").Single());
+        if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+            Assert.Equal("5", answer.Headers.GetValues("Retry-After").Single());
         return answer.StatusCode;
     }
 
     static Task UntilAsync(ApiFixture api, string request, HttpStatusCode status) => WorkerFixture.UntilAsync(async () =>
     {
         var seen = await StatusAsync(api, request);
-        Assert.True(seen == status || seen == HttpStatusCode.ServiceUnavailable || (int)seen is >= 200 and < 300, $"{request}: {seen}");
+        Assert.True(seen == status || seen == HttpStatusCode.ServiceUnavailable || (int)seen is >= 200 and < 300,
+            $"{request}: {seen}");
         return seen == status;
     }, $"{request} to be answered with {status}");
 
     [Fact]
-    public async Task While_the_database_is_read_only_changes_are_refused_for_now_reads_are_answered_and_it_ends_by_itself()
+    public async Task While_the_database_is_read_only_reads_are_answered_and_changes_refused_for_now()
     {
         var api = new ApiFixture();
         await api.InitializeAsync();
@@ -79,14 +88,17 @@ public sealed class DatabaseOutageTests
         {
             var id = await api.SubmitAsync();
             // The time of a token's use is written again.
-            await using (var old = api.Database.CreateCommand("update tokens set last_used_at = now() - interval '1 hour'")) await old.ExecuteNonQueryAsync();
+            await using (var old = api.Database.CreateCommand("update tokens set last_used_at = now() - interval '1 hour'"))
+                await old.ExecuteNonQueryAsync();
             await SetReadOnlyAsync(api.ConnectionString, true);
             await UntilAsync(api, $"POST /api/v1/runs {ApiFixture.Training}", HttpStatusCode.ServiceUnavailable);
             await UntilAsync(api, "GET /healthz/ready", HttpStatusCode.ServiceUnavailable);
-            foreach (var change in (string[])[$"POST /api/v1/session {{\"token\":\"{api.AdminToken}\"}}", $"POST /api/v1/runs/{id}/cancel {{}}",
+            foreach (var change in (string[])[$"POST /api/v1/session {{\"token\":\"{api.AdminToken}\"}}",
+                $"POST /api/v1/runs/{id}/cancel {{}}",
                 "POST /api/v1/me/tokens {\"name\":\"t\"}", "PATCH /api/v1/users/admin {\"weight\":2}", "PUT /api/v1/quotas {}"])
                 Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(api, change));
-            foreach (var read in (string[])["/api/v1/runs", $"/api/v1/runs/{id}", "/api/v1/queue", "/api/v1/me", "/metrics", "/api/v1/leaderboards"])
+            foreach (var read in (string[])["/api/v1/runs", $"/api/v1/runs/{id}", "/api/v1/queue", "/api/v1/me", "/metrics",
+                "/api/v1/leaderboards"])
                 await UntilAsync(api, $"GET {read}", HttpStatusCode.OK);
             await SetReadOnlyAsync(api.ConnectionString, false);
             await UntilAsync(api, $"POST /api/v1/runs {ApiFixture.Training}", HttpStatusCode.Accepted);
@@ -100,17 +112,19 @@ public sealed class DatabaseOutageTests
     }
 
     [Fact]
-    public async Task While_the_database_hangs_requests_are_answered_with_503_and_served_again_when_it_goes_on()
+    public async Task While_the_database_hangs_requests_get_503_and_are_served_again_afterwards()
     {
         using var network = new Network(await PostgresFixture.CreateDatabaseAsync());
         var api = new ApiFixture();
         // No time-out of the driver's own: an answer comes because the server does not wait for the database.
-        await api.StartAsync(new NpgsqlConnectionStringBuilder(network.ConnectionString) { Timeout = 0, CommandTimeout = 0 }.ConnectionString);
+        await api.StartAsync(
+            new NpgsqlConnectionStringBuilder(network.ConnectionString) { Timeout = 0, CommandTimeout = 0 }.ConnectionString);
         try
         {
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(api, "GET /api/v1/runs"));
             network.Cut();
-            foreach (var request in (string[])["GET /healthz/ready", "GET /api/v1/runs", "GET /metrics", $"POST /api/v1/session {{\"token\":\"{api.AdminToken}\"}}"])
+            foreach (var request in (string[])["GET /healthz/ready", "GET /api/v1/runs", "GET /metrics",
+                $"POST /api/v1/session {{\"token\":\"{api.AdminToken}\"}}"])
                 Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(api, request));
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(api, "GET /healthz/live"));
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(api, "GET /"));
@@ -125,7 +139,7 @@ public sealed class DatabaseOutageTests
     }
 
     [Fact]
-    public async Task A_worker_stores_its_run_after_the_database_was_read_only_and_no_death_is_counted()
+    public async Task A_worker_stores_its_run_after_the_database_was_read_only_without_a_death()
     {
         var fixture = WorkerFixture.On(await PostgresFixture.CreateDatabaseAsync());
         try
@@ -154,7 +168,7 @@ public sealed class DatabaseOutageTests
     }
 
     [Fact]
-    public async Task A_connection_that_ends_in_the_middle_of_a_COPY_is_an_outage_and_the_points_are_stored_by_the_next_try()
+    public async Task A_connection_that_ends_within_a_COPY_is_an_outage_and_the_next_try_stores()
     {
         var storage = new Storage.StorageFixture();
         await storage.InitializeAsync();
@@ -168,7 +182,9 @@ public sealed class DatabaseOutageTests
                 var append = run.AppendPointsAsync(points, default);
                 while (!append.IsCompleted)
                     await ExecuteAsync(storage.ConnectionString,
-                        $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{new NpgsqlConnectionStringBuilder(storage.ConnectionString).Database}' and query ilike 'copy %'");
+                        $"select pg_terminate_backend(pid) from pg_stat_activity where "
+                        + $"datname = '{new NpgsqlConnectionStringBuilder(storage.ConnectionString).Database}' and query ilike "
+                        + "'copy %'");
                 try
                 {
                     await append;

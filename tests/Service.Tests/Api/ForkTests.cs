@@ -32,14 +32,16 @@ public sealed class ForkTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal((9, 7, 32, "learnable-sgd"), ((int)fork["spec"]!["seed"]!, (int)fork["spec"]!["training"]!["metaEpochs"]!,
             (int)fork["spec"]!["training"]!["metaBatch"]!, (string?)fork["spec"]!["optimizer"]!["type"]));
         Assert.Equal("a", (string?)fork["tags"]![0]);
-        Assert.Equal((422, "/spec/training/metaEpochs"), await WrongAsync($"/api/v1/runs/{old}/fork", """{"spec":{"training":{"metaEpochs":0}}}"""));
+        Assert.Equal((422, "/spec/training/metaEpochs"),
+            await WrongAsync($"/api/v1/runs/{old}/fork", """{"spec":{"training":{"metaEpochs":0}}}"""));
         Assert.Equal((422, "/spec"), await WrongAsync($"/api/v1/runs/{old}/fork", """{"spec":7}"""));
         Assert.Equal((422, "/pool"), await WrongAsync($"/api/v1/runs/{old}/fork", """{"pool":"GPU!"}"""));
-        Assert.Equal((422, "/spec/start"), await WrongAsync($"/api/v1/runs/{old}/fork", $$"""{"checkpoint":"{{Guid.NewGuid()}}"}"""));
+        Assert.Equal((422, "/spec/start"),
+            await WrongAsync($"/api/v1/runs/{old}/fork", $$"""{"checkpoint":"{{Guid.NewGuid()}}"}"""));
     }
 
     [Fact]
-    public async Task A_fork_may_begin_with_a_checkpoint_and_an_evaluation_wait_for_a_training_which_then_stays()
+    public async Task A_fork_begins_with_a_checkpoint_and_an_evaluation_waits_for_its_training()
     {
         await DrainAsync();
         var training = await api.SubmitAsync();
@@ -50,16 +52,22 @@ public sealed class ForkTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal((checkpoint.ToString(), "on and on"), ((string?)fork["spec"]!["start"], (string?)fork["name"]));
         Assert.Equal((409, "needed"), await ProblemAsync(HttpMethod.Delete, $"/api/v1/runs/{training}"));
 
-        var evaluation = $$$"""{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"run":"{{{fork["id"]}}}"},{"optimizer":{"type":"adam"}}]}}""";
+        var evaluation =
+            $$$"""{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"run":"{{{fork["id"]}}}"},{"optimizer":{"type":"adam"}}]}}""";
         var waiting = await PostAsync("/api/v1/runs", evaluation);
         Assert.Equal((string?)fork["id"], (string?)waiting["after"]![0]);
         Assert.Contains($"waits for run {((string)fork["id"]!)[^8..]}", (string?)waiting["waitingFor"]!["reason"]);
-        Assert.Equal((422, "/spec/contestants/0/run"), await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, Guid.NewGuid().ToString())));
-        Assert.Equal((422, "/spec/contestants/0/run"), await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, (string)waiting["id"]!)));
-        Assert.Equal((422, "/after/0"), await WrongAsync("/api/v1/runs", ApiFixture.Training.Insert(1, $"\"after\":[\"{Guid.NewGuid()}\"],")));
-        Assert.Equal((422, "/checkpoint"), await WrongAsync($"/api/v1/runs/{waiting["id"]}/fork", $$"""{"checkpoint":"{{checkpoint}}"}"""));
+        Assert.Equal((422, "/spec/contestants/0/run"),
+            await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, Guid.NewGuid().ToString())));
+        Assert.Equal((422, "/spec/contestants/0/run"),
+            await WrongAsync("/api/v1/runs", evaluation.Replace((string)fork["id"]!, (string)waiting["id"]!)));
+        Assert.Equal((422, "/after/0"),
+            await WrongAsync("/api/v1/runs", ApiFixture.Training.Insert(1, $"\"after\":[\"{Guid.NewGuid()}\"],")));
+        Assert.Equal((422, "/checkpoint"),
+            await WrongAsync($"/api/v1/runs/{waiting["id"]}/fork", $$"""{"checkpoint":"{{checkpoint}}"}"""));
 
-        foreach (var id in (string[])[(string)fork["id"]!, (string)waiting["id"]!]) await api.Admin.PostAsync($"/api/v1/runs/{id}/cancel", null);
+        foreach (var id in (string[])[(string)fork["id"]!, (string)waiting["id"]!])
+            await api.Admin.PostAsync($"/api/v1/runs/{id}/cancel", null);
         Assert.Equal(HttpStatusCode.NoContent, (await api.Admin.DeleteAsync($"/api/v1/runs/{training}")).StatusCode);
         Assert.Equal((409, "input-deleted"), await ProblemAsync(HttpMethod.Post, $"/api/v1/runs/{fork["id"]}/retry"));
     }
@@ -91,7 +99,8 @@ public sealed class ForkTests(ApiFixture api) : IClassFixture<ApiFixture>
     async Task<(int, string?)> WrongAsync(string path, string body)
     {
         var answer = await api.Admin.PostAsync(path, ApiFixture.Json(body));
-        return ((int)answer.StatusCode, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())?["errors"]?[0]?["pointer"]);
+        return ((int)answer.StatusCode,
+            (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())?["errors"]?[0]?["pointer"]);
     }
 
     async Task DrainAsync()

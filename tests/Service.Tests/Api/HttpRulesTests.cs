@@ -23,7 +23,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     /// <summary>Changes that take nothing but their address.</summary>
     static readonly string[] s_bare =
     [
-        "/api/v1/runs/{id}/cancel", "/api/v1/runs/{id}/retry", "/api/v1/runs/{id}/pause", "/api/v1/runs/{id}/resume", "/api/v1/runs/{id}/yield",
+        "/api/v1/runs/{id}/cancel", "/api/v1/runs/{id}/retry", "/api/v1/runs/{id}/pause", "/api/v1/runs/{id}/resume",
+        "/api/v1/runs/{id}/yield",
         "/api/v1/workers/{name}/drain", "/api/v1/workers/{name}/undrain", "/api/v1/workers:drain", "/api/v1/workers:undrain",
     ];
 
@@ -31,14 +32,19 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task Swagger_says_what_every_change_takes_and_what_its_example_does()
     {
         var paths = JsonNode.Parse(await api.Nobody.GetStringAsync("/swagger/v1/swagger.json"))!["paths"]!.AsObject();
-        var changes = paths.SelectMany(p => p.Value!.AsObject().Where(o => o.Key is "post" or "put" or "patch").Select(o => (Path: p.Key, Operation: o.Value!))).ToList();
-        Assert.Equal(s_bare.Order(StringComparer.Ordinal), changes.Where(c => c.Operation["requestBody"] is null).Select(c => c.Path).Order(StringComparer.Ordinal));
+        var changes =
+            paths.SelectMany(p => p.Value!.AsObject().Where(o => o.Key is "post" or "put" or "patch")
+                .Select(o => (Path: p.Key, Operation: o.Value!))).ToList();
+        Assert.Equal(s_bare.Order(StringComparer.Ordinal),
+            changes.Where(c => c.Operation["requestBody"] is null).Select(c => c.Path).Order(StringComparer.Ordinal));
         foreach (var (path, operation) in changes.Where(c => c.Operation["requestBody"] is not null))
         {
             var examples = operation["requestBody"]!["content"]!["application/json"]!["examples"]?.AsObject();
             foreach (var (name, example) in examples ?? [])
-                Assert.True(((string?)example!["description"])?.Length > 5 && (string?)operation["requestBody"]!["description"] == (string?)example["description"], $"{path}: {name}");
-            if (path.StartsWith("/api/v1/quotas", StringComparison.Ordinal)) Assert.StartsWith("WARNING", (string?)operation["requestBody"]!["description"]);
+                Assert.True(((string?)example!["description"])?.Length > 5
+                    && (string?)operation["requestBody"]!["description"] == (string?)example["description"], $"{path}: {name}");
+            if (path.StartsWith("/api/v1/quotas", StringComparison.Ordinal))
+                Assert.StartsWith("WARNING", (string?)operation["requestBody"]!["description"]);
         }
     }
 
@@ -68,7 +74,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(HttpMethod.Get, path, "If-None-Match", tag)).StatusCode);
         Assert.NotEqual(tag, await TagAsync(path));
         // But nobody changed the run itself: the tag is still good for a change.
-        Assert.Equal(HttpStatusCode.OK, (await SendAsync(HttpMethod.Patch, path, "If-Match", tag, """{"name":"renamed"}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK,
+            (await SendAsync(HttpMethod.Patch, path, "If-Match", tag, """{"name":"renamed"}""")).StatusCode);
     }
 
     [Fact]
@@ -76,15 +83,21 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     {
         var path = $"/api/v1/runs/{await api.SubmitAsync(Elsewhere)}";
         var old = await TagAsync(path);
-        Assert.Equal(HttpStatusCode.OK, (await SendAsync(HttpMethod.Patch, path, "If-Match", $"\"x\", {old}", """{"name":"one"}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK,
+            (await SendAsync(HttpMethod.Patch, path, "If-Match", $"\"x\", {old}", """{"name":"one"}""")).StatusCode);
         foreach (var stale in new[] { old, $"W/{await TagAsync(path)}", "\"0\"", "nonsense" })
         {
-            Assert.Equal(HttpStatusCode.PreconditionFailed, (await SendAsync(HttpMethod.Patch, path, "If-Match", stale, """{"name":"two"}""")).StatusCode);
-            Assert.Equal(HttpStatusCode.PreconditionFailed, (await SendAsync(HttpMethod.Post, path + "/cancel", "If-Match", stale)).StatusCode);
-            Assert.Equal(HttpStatusCode.PreconditionFailed, (await SendAsync(HttpMethod.Delete, path, "If-Match", stale)).StatusCode);
+            Assert.Equal(HttpStatusCode.PreconditionFailed,
+                (await SendAsync(HttpMethod.Patch, path, "If-Match", stale, """{"name":"two"}""")).StatusCode);
+            Assert.Equal(HttpStatusCode.PreconditionFailed,
+                (await SendAsync(HttpMethod.Post, path + "/cancel", "If-Match", stale)).StatusCode);
+            Assert.Equal(HttpStatusCode.PreconditionFailed,
+                (await SendAsync(HttpMethod.Delete, path, "If-Match", stale)).StatusCode);
         }
-        Assert.Equal(("one", "queued"), ((string)(await api.GetAsync(path))["name"]!, (string)(await api.GetAsync(path))["state"]!));
-        Assert.Equal(HttpStatusCode.Accepted, (await SendAsync(HttpMethod.Post, path + "/cancel", "If-Match", await TagAsync(path))).StatusCode);
+        Assert.Equal(("one", "queued"),
+            ((string)(await api.GetAsync(path))["name"]!, (string)(await api.GetAsync(path))["state"]!));
+        Assert.Equal(HttpStatusCode.Accepted,
+            (await SendAsync(HttpMethod.Post, path + "/cancel", "If-Match", await TagAsync(path))).StatusCode);
         Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(HttpMethod.Delete, path, "If-Match", "*")).StatusCode);
     }
 
@@ -96,7 +109,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         var ids = new List<Guid>();
         for (var i = 0; i < 3; i++) ids.Add(await api.SubmitAsync(body));
         await using (var age = api.Database.CreateCommand(
-            $"update runs set created_at = timestamptz '2026-01-01T00:00:00Z' + interval '1 day' * array_position(array['{string.Join("','", ids)}']::uuid[], id) where '{tag}' = any(tags)"))
+            $"update runs set created_at = timestamptz '2026-01-01T00:00:00Z' + interval '1 day' * "
+            + $"array_position(array['{string.Join("','", ids)}']::uuid[], id) where '{tag}' = any(tags)"))
             Assert.Equal(3, await age.ExecuteNonQueryAsync());
         async Task<IEnumerable<Guid>> Found(string filter) =>
             (await api.GetAsync($"/api/v1/runs?tag={tag}&{filter}"))["items"]!.AsArray().Select(r => (Guid)r!["id"]!).Reverse();
@@ -107,7 +121,9 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(ids[1..2], await Found($"id={ids[1].ToString().ToUpperInvariant()}"));
         Assert.Empty(await Found($"id={ids[1].ToString()[..8]}"));
         foreach (var wrong in (string[])["abc", "____", "%25%25%25%25", $"0{ids[1]}"])
-            Assert.Equal("id", (string)JsonNode.Parse(await (await api.Admin.GetAsync($"/api/v1/runs?id={wrong}")).Content.ReadAsStringAsync())!["parameter"]!);
+            Assert.Equal("id",
+                (string)JsonNode.Parse(
+                    await (await api.Admin.GetAsync($"/api/v1/runs?id={wrong}")).Content.ReadAsStringAsync())!["parameter"]!);
         var refused = await api.Admin.GetAsync("/api/v1/runs?createdAfter=yesterday");
         Assert.Equal("createdAfter", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["parameter"]!);
     }
@@ -127,7 +143,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
             var (begun, sent) = (Stopwatch.StartNew(), 0);
             HttpResponseMessage? refused = null;
             for (; refused is null; sent++)
-                if (await (sent % 2 == 0 ? strict.Admin : second).GetAsync("/api/v1/me") is { IsSuccessStatusCode: false } answer) refused = answer;
+                if (await (sent % 2 == 0 ? strict.Admin : second).GetAsync("/api/v1/me") is { IsSuccessStatusCode: false } answer)
+                    refused = answer;
             Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
             // Ten at once, two a second more, and the one that was refused.
             Assert.InRange(sent, 1, 10 + 2 * (begun.Elapsed.TotalSeconds + 1) + 1);
@@ -146,7 +163,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task Pages_hold_each_run_once_and_a_full_last_page_is_the_last()
     {
         var runs = new List<string>();
-        for (var i = 0; i < 4; i++) runs.Insert(0, $"{await api.SubmitAsync(Elsewhere.Insert(Elsewhere.Length - 1, ",\"tags\":[\"pages\"]"))}");
+        for (var i = 0; i < 4; i++)
+            runs.Insert(0, $"{await api.SubmitAsync(Elsewhere.Insert(Elsewhere.Length - 1, ",\"tags\":[\"pages\"]"))}");
         foreach (var limit in (int[])[1, 2, 3, 4, 5])
         {
             var (seen, pages, cursor) = (new List<string>(), 0, "");
@@ -167,7 +185,8 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_text_in_the_query_has_at_most_200_characters()
     {
         Assert.Equal(HttpStatusCode.OK, (await api.Admin.GetAsync($"/api/v1/runs?owner={new string('a', 200)}")).StatusCode);
-        Assert.Equal(HttpStatusCode.BadRequest, (await api.Admin.GetAsync($"/api/v1/runs?owner={new string('a', 201)}")).StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest,
+            (await api.Admin.GetAsync($"/api/v1/runs?owner={new string('a', 201)}")).StatusCode);
     }
 
     /// <summary>In a pool that no test claims from.</summary>

@@ -9,8 +9,8 @@ using static MetaOpt.Service.Tests.Workers.WorkerFixture;
 namespace MetaOpt.Service.Tests.Api;
 
 /// <summary>
-/// Many clients poll and follow while two one-thread runs train in the background (nice 10): nobody is refused, and the training goes
-/// on. How fast is judged by the long form only, <c>./metaopt bench load</c>, which wants a quiet machine.
+/// Many clients poll and follow while two one-thread runs train in the background (nice 10): nobody is refused, and the training
+/// goes on. How fast is judged by the long form only, <c>./metaopt bench load</c>, which wants a quiet machine.
 /// </summary>
 public class LoadTests
 {
@@ -43,7 +43,8 @@ public class LoadTests
 
             var load = new Load(address, tokens, runs);
             var (before, during, after) = LongForm.Wanted
-                ? (await RateAsync(fixture, runs, BaselineAsync()), await RateAsync(fixture, runs, load.RunAsync()), await RateAsync(fixture, runs, BaselineAsync()))
+                ? (await RateAsync(fixture, runs, BaselineAsync()), await RateAsync(fixture, runs, load.RunAsync()),
+                    await RateAsync(fixture, runs, BaselineAsync()))
                 : (0, await RateAsync(fixture, runs, load.RunAsync()), 0);
             // Workers of low priority may have to wait while others compute.
             var trained = await StepsAsync(fixture, runs);
@@ -94,7 +95,8 @@ public class LoadTests
 
     static Task BaselineAsync() => Task.Delay(TimeSpan.FromSeconds(s_size.Baseline));
 
-    static async Task<long> StepsAsync(WorkerFixture fixture, Guid[] runs) => await fixture.StepAsync(runs[0]) + await fixture.StepAsync(runs[1]);
+    static async Task<long> StepsAsync(WorkerFixture fixture, Guid[] runs) =>
+        await fixture.StepAsync(runs[0]) + await fixture.StepAsync(runs[1]);
 
     sealed class Load(Uri address, string[] tokens, Guid[] runs)
     {

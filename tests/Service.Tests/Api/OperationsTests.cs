@@ -14,7 +14,8 @@ public sealed class OperationsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var answer = await api.Admin.GetAsync("/metrics");
         Assert.Equal("text/plain; version=0.0.4; charset=utf-8", answer.Content.Headers.ContentType!.ToString());
         return (await answer.Content.ReadAsStringAsync()).Split('\n').Where(l => l.Length > 0 && l[0] != '#')
-            .ToDictionary(l => l[..l.LastIndexOf(' ')], l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+            .ToDictionary(l => l[..l.LastIndexOf(' ')],
+                l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
     }
 
     [Fact]
@@ -42,7 +43,9 @@ public sealed class OperationsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var after = await MetricsAsync();
         // Other tests of this process may ask for missing runs too.
         Assert.True(after[$"http_server_request_duration_seconds_count{labels}}}"] >= before + 3);
-        var bounds = after.Where(m => m.Key.StartsWith($"http_server_request_duration_seconds_bucket{labels}", StringComparison.Ordinal)).ToList();
+        var bounds =
+            after.Where(m => m.Key.StartsWith($"http_server_request_duration_seconds_bucket{labels}", StringComparison.Ordinal))
+                .ToList();
         Assert.Equal(12, bounds.Count);
         Assert.Equal(bounds.Select(b => b.Value).Order(), bounds.Select(b => b.Value));
         Assert.Equal(after[$"http_server_request_duration_seconds_count{labels}}}"], bounds[^1].Value);
@@ -76,7 +79,8 @@ public sealed class OperationsTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal([encoding], answer.Content.Headers.ContentEncoding);
         var packed = await answer.Content.ReadAsByteArrayAsync();
         Assert.True(packed.Length < plain.Length / 2, $"{packed.Length} of {plain.Length} bytes");
-        using var stream = encoding == "br" ? (Stream)new BrotliStream(new MemoryStream(packed), CompressionMode.Decompress) : new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
+        using var stream = encoding == "br" ? (Stream)new BrotliStream(new MemoryStream(packed), CompressionMode.Decompress)
+            : new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
         using var unpacked = new MemoryStream();
         await stream.CopyToAsync(unpacked);
         Assert.Equal(plain, unpacked.ToArray());

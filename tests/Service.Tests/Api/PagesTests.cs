@@ -4,7 +4,10 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Api;
 
-/// <summary>How browsers keep the dashboard's files: scripts for ever under the version's address, the document that names it never unasked.</summary>
+/// <summary>
+/// How browsers keep the dashboard's files: scripts for ever under the version's address, the document that names it never
+/// unasked.
+/// </summary>
 public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
     [Fact]
@@ -16,7 +19,8 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
         again.Headers.IfNoneMatch.Add(answer.Headers.ETag!);
         Assert.Equal(HttpStatusCode.NotModified, (await api.Nobody.SendAsync(again)).StatusCode);
 
-        var named = Regex.Matches(await answer.Content.ReadAsStringAsync(), "(?:href|src)=\"(/v/[^\"]+)\"").Select(m => m.Groups[1].Value).Distinct().ToList();
+        var named = Regex.Matches(await answer.Content.ReadAsStringAsync(), "(?:href|src)=\"(/v/[^\"]+)\"")
+            .Select(m => m.Groups[1].Value).Distinct().ToList();
         // What the queue's module imports, by way of another one too.
         Assert.Contains(named, path => path.EndsWith("/pages/queue.js", StringComparison.Ordinal));
         Assert.Contains(named, path => path.EndsWith("/app/workers.js", StringComparison.Ordinal));
@@ -24,7 +28,8 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
         foreach (var path in named.Where(p => !p.Contains("/vendor/", StringComparison.Ordinal)))
         {
             var file = await api.Nobody.GetAsync(path);
-            Assert.Equal((HttpStatusCode.OK, "public, max-age=31536000, immutable"), (file.StatusCode, file.Headers.CacheControl!.ToString()));
+            Assert.Equal((HttpStatusCode.OK, "public, max-age=31536000, immutable"),
+                (file.StatusCode, file.Headers.CacheControl!.ToString()));
         }
         Assert.Equal(HttpStatusCode.NotFound, (await api.Nobody.GetAsync("/v/000000000000/app/main.js")).StatusCode);
         Assert.True((await api.Nobody.GetAsync("/icon.svg")).Headers.CacheControl!.NoCache);
@@ -37,7 +42,8 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
     [InlineData("/nothing", null, "application/problem+json")]
     [InlineData("/api/v1/nothing", "text/html", "application/problem+json")]
     [InlineData("/healthz/nothing", "text/html", "application/problem+json")]
-    public async Task A_browser_that_goes_where_nothing_is_sees_the_dashboards_page_and_a_program_a_problem(string path, string? accept, string type)
+    public async Task An_unknown_address_is_a_page_for_a_browser_and_a_problem_for_a_program(string path, string? accept,
+        string type)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(api.Nobody.BaseAddress! + path[1..]));
         if (accept is not null) request.Headers.Accept.ParseAdd(accept);
@@ -53,14 +59,15 @@ public sealed class PagesTests(ApiFixture api) : IClassFixture<ApiFixture>
         "href=\"/api/v1/compare?runs=01a1ff12-aefa-7680-8877-b03e8efd81bb,01a1ff12-aefa-7680-8877-b03e8efd81bc&amp;maxPoints=600\"")]
     [InlineData("/runs/%22%3E%3Cscript%3E", null)]
     [InlineData("/compare?runs=%22%3E%3Cscript%3E", null)]
-    public async Task A_document_for_who_is_signed_in_names_the_data_that_its_view_asks_for_first_and_nothing_a_caller_made_up(string path, string? data)
+    public async Task A_page_names_the_data_that_its_view_asks_for_first_and_nothing_made_up(string path, string? data)
     {
         Assert.Equal(0, Regex.Count(await api.Nobody.GetStringAsync(path), "as=\"fetch\""));
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         request.Headers.Add("Cookie", "metaopt-session=whoever");
         var html = await (await api.Nobody.SendAsync(request)).Content.ReadAsStringAsync();
         // Who it is; the run, and the catalogue that says how its kind is shown; or the curves that are compared.
-        Assert.Equal(data is null ? 1 : path.StartsWith("/runs", StringComparison.Ordinal) ? 3 : 2, Regex.Count(html, "as=\"fetch\""));
+        Assert.Equal(data is null ? 1 : path.StartsWith("/runs", StringComparison.Ordinal) ? 3 : 2,
+            Regex.Count(html, "as=\"fetch\""));
         if (data is not null) Assert.Contains(data, html);
         Assert.DoesNotContain("\"><script>", html);
     }

@@ -21,10 +21,11 @@ public sealed class QueueApiTests(ApiFixture api) : IClassFixture<ApiFixture>
     static Task<HttpResponseMessage> SubmitAsync(HttpClient client, string more = "\"pool\":\"elsewhere\"") =>
         client.PostAsync("/api/v1/runs", ApiFixture.Json(ApiFixture.Training.Insert(1, more + ",")));
 
-    static async Task<JsonNode> ReadAsync(HttpResponseMessage answer) => JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+    static async Task<JsonNode> ReadAsync(HttpResponseMessage answer) =>
+        JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
 
     [Fact]
-    public async Task The_queue_says_of_each_waiting_run_its_position_why_it_waits_and_when_it_will_start()
+    public async Task The_queue_tells_each_waiting_runs_position_reason_and_start()
     {
         using var ada = await MemberAsync("ada");
         var ids = new List<string>();
@@ -58,16 +59,20 @@ public sealed class QueueApiTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_quota_refuses_what_is_too_much_and_says_what()
     {
         using var bob = await MemberAsync("bob");
-        Assert.Equal(HttpStatusCode.OK, (await api.Admin.PutAsync("/api/v1/quotas/bob", ApiFixture.Json("""{"queued":1}"""))).StatusCode);
+        Assert.Equal(HttpStatusCode.OK,
+            (await api.Admin.PutAsync("/api/v1/quotas/bob", ApiFixture.Json("""{"queued":1}"""))).StatusCode);
         Assert.Equal(HttpStatusCode.Accepted, (await SubmitAsync(bob)).StatusCode);
         var refused = await SubmitAsync(bob);
-        Assert.Equal((HttpStatusCode.Forbidden, "quota-exceeded"), (refused.StatusCode, (string?)(await ReadAsync(refused))["code"]));
+        Assert.Equal((HttpStatusCode.Forbidden, "quota-exceeded"),
+            (refused.StatusCode, (string?)(await ReadAsync(refused))["code"]));
         Assert.Contains("1 of 1 waiting runs", (string?)(await ReadAsync(refused))["detail"]);
         var own = await ReadAsync(await bob.GetAsync("/api/v1/me/usage"));
         Assert.Equal((1, 1), ((int)own["queued"]!, (int)own["limits"]!["queued"]!));
         Assert.Equal("bob", (string?)(await api.GetAsync("/api/v1/quotas"))["items"]!.AsArray().Single()!["name"]);
-        Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.PutAsync("/api/v1/quotas/nobody", ApiFixture.Json("{}"))).StatusCode);
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await api.Admin.PutAsync("/api/v1/quotas", ApiFixture.Json("""{"running":-1}"""))).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound,
+            (await api.Admin.PutAsync("/api/v1/quotas/nobody", ApiFixture.Json("{}"))).StatusCode);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity,
+            (await api.Admin.PutAsync("/api/v1/quotas", ApiFixture.Json("""{"running":-1}"""))).StatusCode);
     }
 
     [Fact]
@@ -75,7 +80,8 @@ public sealed class QueueApiTests(ApiFixture api) : IClassFixture<ApiFixture>
     {
         using var eve = await MemberAsync("eve");
         var refused = await SubmitAsync(eve, "\"priority\":1");
-        Assert.Equal((HttpStatusCode.UnprocessableEntity, "/priority"), (refused.StatusCode, (string?)(await ReadAsync(refused))["errors"]![0]!["pointer"]));
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, "/priority"),
+            (refused.StatusCode, (string?)(await ReadAsync(refused))["errors"]![0]!["pointer"]));
         // What only checks says the same.
         var run = ApiFixture.Training.Insert(1, "\"priority\":1,");
         foreach (var (path, body, pointer) in new[]
@@ -86,12 +92,15 @@ public sealed class QueueApiTests(ApiFixture api) : IClassFixture<ApiFixture>
         })
         {
             var answer = await eve.PostAsync($"/api/v1/{path}", ApiFixture.Json(body));
-            Assert.Equal((HttpStatusCode.UnprocessableEntity, pointer), (answer.StatusCode, (string?)(await ReadAsync(answer))["errors"]![0]!["pointer"]));
+            Assert.Equal((HttpStatusCode.UnprocessableEntity, pointer),
+                (answer.StatusCode, (string?)(await ReadAsync(answer))["errors"]![0]!["pointer"]));
         }
         Assert.Equal(HttpStatusCode.OK, (await api.Admin.PostAsync("/api/v1/runs:validate", ApiFixture.Json(run))).StatusCode);
         var id = (string)(await ReadAsync(await SubmitAsync(eve, "\"priority\":-1")))["id"]!;
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":1}"""))).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":0,"timeLimitSeconds":60}"""))).StatusCode);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity,
+            (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":1}"""))).StatusCode);
+        Assert.Equal(HttpStatusCode.OK,
+            (await eve.PatchAsync($"/api/v1/runs/{id}", ApiFixture.Json("""{"priority":0,"timeLimitSeconds":60}"""))).StatusCode);
         Assert.Equal(60, (double)(await api.GetAsync($"/api/v1/runs/{id}"))["timeLimitSeconds"]!);
     }
 }

@@ -22,7 +22,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(10, (int)run["spec"]!["task"]!["dimensions"]!);
         Assert.False(string.IsNullOrEmpty((string?)run["waitingFor"]!["reason"]));
 
-        var changed = await api.Admin.PatchAsync(path, ApiFixture.Json("""{"name":"better","tags":["a","b"],"notes":"two\nlines"}"""));
+        var changed = await api.Admin.PatchAsync(path,
+            ApiFixture.Json("""{"name":"better","tags":["a","b"],"notes":"two\nlines"}"""));
         Assert.Equal(HttpStatusCode.OK, changed.StatusCode);
         run = await api.GetAsync(path);
         Assert.Equal(("better", "two\nlines", 2), ((string?)run["name"], (string?)run["notes"], run["tags"]!.AsArray().Count));
@@ -55,7 +56,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         var first = await Post(ApiFixture.Training);
         var second = await Post(ApiFixture.Training);
         Assert.Equal(first.Headers.Location, second.Headers.Location);
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, (await Post(ApiFixture.Training.Replace("\"quadratic\"", "\"quadratic\",\"dimensions\":3"))).StatusCode);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity,
+            (await Post(ApiFixture.Training.Replace("\"quadratic\"", "\"quadratic\",\"dimensions\":3"))).StatusCode);
     }
 
     [Fact]
@@ -84,7 +86,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         await DrainAsync();
         var id = await api.SubmitAsync();
         var run = await api.ClaimAsync(id);
-        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))], default);
+        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))],
+            default);
         await run.SetProgressAsync(new RunProgress("train", 50, 100, 10, 5), default);
 
         var (events, lastId) = await ReadAsync(id, null, e => e.Type == "point");
@@ -93,7 +96,9 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Contains(events, e => e.Type == "progress" && (long)e.Data["done"]! == 50);
         var steps = Steps(events);
 
-        await run.AppendPointsAsync([.. Enumerable.Range(51, 50).Select(i => new RunEvent.Point("meta-loss", i, i == 60 ? double.NaN : 1.0 / i))], default);
+        await run.AppendPointsAsync(
+            [.. Enumerable.Range(51, 50).Select(i => new RunEvent.Point("meta-loss", i, i == 60 ? double.NaN : 1.0 / i))],
+            default);
         await run.FinishAsync(RunState.Succeeded, new JsonObject { ["kind"] = "meta-training" }, null, default);
         var (rest, _) = await ReadAsync(id, lastId, e => e.Type == "end");
         Assert.Equal("succeeded", (string?)rest[^1].Data["state"]);
@@ -103,7 +108,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(100, Steps(again).Count);
         var csv = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/runs/{id}/series/meta-loss?from=59&to=61");
         csv.Headers.Accept.ParseAdd("text/csv");
-        Assert.Equal($"step,value\n59,{1.0 / 59:R}\n60,NaN\n61,{1.0 / 61:R}\n", await (await api.Admin.SendAsync(csv)).Content.ReadAsStringAsync());
+        Assert.Equal($"step,value\n59,{1.0 / 59:R}\n60,NaN\n61,{1.0 / 61:R}\n",
+            await (await api.Admin.SendAsync(csv)).Content.ReadAsStringAsync());
     }
 
     [Fact]
@@ -113,9 +119,13 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         var id = await api.SubmitAsync();
         var run = await api.ClaimAsync(id);
         // 32 contestants, the last of which is still on its way.
-        var names = Enumerable.Range(0, 32).SelectMany(i => new[] { "mean", "median", "p10", "p90" }.Select(band => $"{new string('n', 58)}{i:00}/{band}")).ToList();
+        var names = Enumerable.Range(0, 32)
+            .SelectMany(i => new[] { "mean", "median", "p10", "p90" }.Select(band => $"{new string('n', 58)}{i:00}/{band}"))
+            .ToList();
         for (var i = 0; i < names.Count; i += 4)
-            await run.AppendPointsAsync([.. from step in Enumerable.Range(1, i < 124 ? 20 : 7) from name in names.Skip(i).Take(4) select new RunEvent.Point(name, step, step)], default);
+            await run.AppendPointsAsync(
+                [.. from step in Enumerable.Range(1, i < 124 ? 20 : 7) from name in names.Skip(i).Take(4)
+                    select new RunEvent.Point(name, step, step)], default);
         await run.FinishAsync(RunState.Succeeded, [], null, default);
         var ids = new List<string>();
         var (events, _) = await ReadAsync(id, null, e => e.Type == "end", ids);
@@ -128,7 +138,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
             Assert.Equal(Points(events.Skip(i + 1)), Points(rest));
         }
 
-        static List<string> Points(IEnumerable<(string Type, JsonNode Data)> events) => [.. events.Where(e => e.Type == "point").Select(e => e.Data.ToJsonString())];
+        static List<string> Points(IEnumerable<(string Type, JsonNode Data)> events) =>
+            [.. events.Where(e => e.Type == "point").Select(e => e.Data.ToJsonString())];
     }
 
     [Theory]
@@ -138,7 +149,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
     [InlineData("9223372036854775807,-1,5")]
     public void A_position_is_read_from_its_id(string steps)
     {
-        var (position, sent) = (new MetaOpt.Api.Runs.StreamPosition(), steps.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse).ToList());
+        var (position, sent) = (new MetaOpt.Api.Runs.StreamPosition(),
+            steps.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(long.Parse).ToList());
         for (var i = 0; i < sent.Count; i++) position[i] = sent[i];
         var read = MetaOpt.Api.Runs.StreamPosition.Parse(position.ToId()!);
         Assert.Equal([.. sent, -1], Enumerable.Range(0, sent.Count + 1).Select(i => read[i]));
@@ -205,7 +217,7 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     [Fact]
-    public async Task A_stream_that_is_asked_for_once_ends_with_what_is_new_and_the_next_one_continues()
+    public async Task A_stream_asked_for_once_ends_with_what_is_new_and_the_next_continues()
     {
         await DrainAsync();
         var id = await api.SubmitAsync();
@@ -258,7 +270,8 @@ public sealed class RunLifeTests(ApiFixture api) : IClassFixture<ApiFixture>
         var whole = await api.Admin.GetAsync(path);
         Assert.Equal(bytes, await whole.Content.ReadAsByteArrayAsync());
         Assert.Equal($"\"{listed["sha256"]}\"", whole.Headers.ETag!.Tag);
-        foreach (var (range, from, to) in ((string, int, int)[])[("bytes=0-9", 0, 10), ("bytes=4194300-4194310", 4194300, 4194311), ("bytes=4999990-", 4999990, 5000000), ("bytes=-5", 4999995, 5000000)])
+        foreach (var (range, from, to) in ((string, int, int)[])[("bytes=0-9", 0, 10),
+            ("bytes=4194300-4194310", 4194300, 4194311), ("bytes=4999990-", 4999990, 5000000), ("bytes=-5", 4999995, 5000000)])
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, path);
             request.Headers.TryAddWithoutValidation("Range", range);

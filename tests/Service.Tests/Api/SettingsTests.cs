@@ -35,15 +35,17 @@ public sealed class SettingsTests
     [InlineData("--certificate /no/such.pem", "/no/such.pem")]
     [InlineData("--METAOPT_LOG xml", "xml")]
     [InlineData("--METAOPT_MAX_RUN_SECONDS -1", "METAOPT_MAX_RUN_SECONDS")]
-    public void It_listens_beyond_this_machine_only_with_a_certificate_or_behind_a_proxy_and_names_what_is_wrong(string arguments, string named) =>
-        Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => ApiSettings.Read(Configuration(arguments))).Message);
+    public void It_listens_beyond_this_machine_only_with_a_certificate_or_behind_a_proxy(string arguments, string named) =>
+        Assert.Contains(named,
+            Assert.Throws<InvalidOperationException>(() => ApiSettings.Read(Configuration(arguments))).Message);
 
     [Fact]
-    public async Task It_watches_no_files_so_that_it_starts_where_the_users_inotify_instances_are_used_up()
+    public async Task It_watches_no_files_and_starts_where_inotify_instances_are_used_up()
     {
         if (!await TestNamespaces.WorkAsync(TestNamespaces.WithoutInotify)) return;
         // Without a database, which belongs to an account that is nobody in the namespace.
-        using var api = new ApiProcess(TestNamespaces.WithoutInotify, "Host=/nowhere;Database=none;Username=none", "--urls=http://127.0.0.1:0", "--METAOPT_MIGRATE=0");
+        using var api = new ApiProcess(TestNamespaces.WithoutInotify, "Host=/nowhere;Database=none;Username=none",
+            "--urls=http://127.0.0.1:0", "--METAOPT_MIGRATE=0");
         using var http = new HttpClient { BaseAddress = await api.AddressAsync() };
         Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/healthz/live")).StatusCode);
     }
@@ -65,7 +67,8 @@ public sealed class SettingsTests
             request.Content = ApiFixture.Json($$"""{"token":"{{await api.TokenAsync(Scopes.RunsRead)}}"}""");
             var answer = await api.Nobody.SendAsync(request);
             Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
-            Assert.Equal(believed, answer.Headers.GetValues("Set-Cookie").Single().Contains("; secure", StringComparison.Ordinal));
+            Assert.Equal(believed,
+                answer.Headers.GetValues("Set-Cookie").Single().Contains("; secure", StringComparison.Ordinal));
         }
         finally
         {

@@ -20,9 +20,11 @@ sealed class SmallRuns(ApiFixture api)
         var read = Catalog.RunKinds.Read(kind, System.Text.Json.JsonElement.Parse(stored));
         using var kernels = KernelSets.Create("auto", 1);
         JsonObject? result = null;
-        foreach (var happened in read.Execute(new RunInputs(kernels, _ => throw new InvalidOperationException(), await InputsAsync(read)), default))
+        foreach (var happened in read.Execute(
+            new RunInputs(kernels, _ => throw new InvalidOperationException(), await InputsAsync(read)), default))
             if (happened is RunEvent.Point point) await leased.AppendPointsAsync([point], default);
-            else if (happened is RunEvent.Checkpoint made) await leased.SaveCheckpointAsync(made.Name, made.Step, made.Bytes, default);
+            else if (happened is RunEvent.Checkpoint made)
+                await leased.SaveCheckpointAsync(made.Name, made.Step, made.Bytes, default);
             else if (happened is RunEvent.Result(var document)) result = document.ToJson();
         await leased.FinishAsync(RunState.Succeeded, result, null, default);
         return id;
@@ -32,7 +34,8 @@ sealed class SmallRuns(ApiFixture api)
     {
         var inputs = new Dictionary<Guid, byte[]>();
         foreach (var input in spec.FindInputs())
-            inputs[input.Id] = await ContentAsync(input.Source == InputSource.Run ? await FinalAsync(input.Id) : input.Id.ToString());
+            inputs[input.Id] =
+                await ContentAsync(input.Source == InputSource.Run ? await FinalAsync(input.Id) : input.Id.ToString());
         return inputs;
     }
 
@@ -47,20 +50,24 @@ sealed class SmallRuns(ApiFixture api)
             {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},
              "training":{"horizon":4,"unroll":2,"metaBatch":1,"metaEpochs":1,"validation":{"every":1,"instances":1} } }
             """,
-        "evaluation" => $$"""{"task":{{Task}},"horizon":4,"instances":2,"bootstrapResamples":100,"contestants":[{{contestants}}] }""",
+        "evaluation" =>
+            $$"""{"task":{{Task}},"horizon":4,"instances":2,"bootstrapResamples":100,"contestants":[{{contestants}}] }""",
         "meta-gradient-diagnosis" => $$"""
             {"task":{{Task}},"optimizer":{"type":"learnable-sgd"},"horizon":2,"unroll":1,"instances":1,"estimates":2,"referencePairs":20}
             """,
         _ => throw new InvalidOperationException($"Give a small specification of the kind {kind} here: lists must survive it."),
     };
 
-    /// <summary>Every way to name a contestant that the catalogue knows, and a model's name where the id of a checkpoint is asked for.</summary>
+    /// <summary>
+    /// Every way to name a contestant that the catalogue knows, and a model's name where the id of a checkpoint is asked for.
+    /// </summary>
     public async Task<IReadOnlyList<string>> ContestantsAsync(Guid training)
     {
         var final = await FinalAsync(training);
         var promoted = await api.Admin.PostAsync($"/api/v1/checkpoints/{final}/promote", ApiFixture.Json("""{"name":"rows"}"""));
         var model = (string)JsonNode.Parse(await promoted.Content.ReadAsStringAsync())!["id"]!;
-        var evaluation = (await api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray().Single(k => (string?)k!["name"] == "evaluation")!;
+        var evaluation = (await api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray()
+            .Single(k => (string?)k!["name"] == "evaluation")!;
         var fields = evaluation["fields"]!.AsArray().Single(f => (string?)f!["name"] == "contestants")!["fields"]!.AsArray()
             .Select(f => (string)f!["name"]!).Where(f => f != "name");
         return
@@ -68,21 +75,25 @@ sealed class SmallRuns(ApiFixture api)
             .. fields.SelectMany(field => field switch
             {
                 "optimizer" => ["""{"optimizer":{"type":"adam","learningRate":0.1} }"""],
-                "checkpoint" => (string[])[$$"""{"checkpoint":"{{final}}","name":"by checkpoint"}""", $$"""{"checkpoint":"{{model}}","name":"by model"}"""],
+                "checkpoint" => (string[])[$$"""{"checkpoint":"{{final}}","name":"by checkpoint"}""",
+                    $$"""{"checkpoint":"{{model}}","name":"by model"}"""],
                 "run" => [$$"""{"run":"{{training}}","name":"by run"}"""],
                 _ => throw new InvalidOperationException($"Name a contestant by {field} here: lists must survive it."),
             }),
         ];
     }
 
-    /// <summary>One run of each kind; of an evaluation one for each way to name a contestant, and last one with all of them.</summary>
+    /// <summary>
+    /// One run of each kind; of an evaluation one for each way to name a contestant, and last one with all of them.
+    /// </summary>
     public async Task<(IReadOnlyList<Guid> Runs, IReadOnlyList<string> Contestants)> ExecuteAllAsync()
     {
         var training = await ExecuteAsync("meta-training", SpecOf("meta-training", ""));
         var contestants = await ContestantsAsync(training);
         List<Guid> runs = [training];
         foreach (var kind in Catalog.RunKinds.Names.Where(k => k != "meta-training"))
-            foreach (var contestant in kind == "evaluation" ? contestants : [""]) runs.Add(await ExecuteAsync(kind, SpecOf(kind, contestant)));
+            foreach (var contestant in kind == "evaluation" ? contestants : [""])
+                runs.Add(await ExecuteAsync(kind, SpecOf(kind, contestant)));
         runs.Add(await ExecuteAsync("evaluation", SpecOf("evaluation", string.Join(',', contestants))));
         return (runs, contestants);
     }

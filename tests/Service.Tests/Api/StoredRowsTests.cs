@@ -11,7 +11,8 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
 
     static readonly string[] s_lists =
     [
-        "/api/v1/runs", "/api/v1/queue", "/api/v1/leaderboards", "/api/v1/workers", "/api/v1/catalogue", "/api/v1/models", "/api/v1/quotas",
+        "/api/v1/runs", "/api/v1/queue", "/api/v1/leaderboards", "/api/v1/workers", "/api/v1/catalogue", "/api/v1/models",
+        "/api/v1/quotas",
         "/api/v1/users", "/api/v1/audit", "/api/v1/me/tokens", "/api/v1/me/usage", "/api/v1/presets", "/metrics",
     ];
 
@@ -30,7 +31,8 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var all = runs[^1];
         foreach (var list in s_lists) Assert.True((await api.Admin.GetAsync(list)).IsSuccessStatusCode, list);
         foreach (var run in runs)
-            foreach (var part in (string[])["", "/series", "/checkpoints", "/logs", "/preset"]) await api.GetAsync($"/api/v1/runs/{run}{part}");
+            foreach (var part in (string[])["", "/series", "/checkpoints", "/logs", "/preset"])
+                await api.GetAsync($"/api/v1/runs/{run}{part}");
         await api.GetAsync($"/api/v1/compare?runs={string.Join(',', runs.TakeLast(8))}");
 
         var drawn = await api.GetAsync($"/api/v1/runs/{all}/trajectory");
@@ -68,10 +70,12 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_row_that_cannot_be_read_is_left_out_and_named_and_the_others_stay(string change, bool named = true)
     {
         const string adam = """{"optimizer":{"type":"adam","learningRate":0.1} }""";
-        var (good, bad) = (await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)), await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)));
+        var (good, bad) = (await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)),
+            await _small.ExecuteAsync("evaluation", SmallRuns.SpecOf("evaluation", adam)));
         // One that waits and one that runs are in the queue's list.
         var (queued, running) = (await api.SubmitAsync(), await RunningAsync());
-        await using (var spoil = api.Database.CreateCommand($"update runs set {change} where id = '{bad}'")) await spoil.ExecuteNonQueryAsync();
+        await using (var spoil = api.Database.CreateCommand($"update runs set {change} where id = '{bad}'"))
+            await spoil.ExecuteNonQueryAsync();
         if (!change.Contains("result", StringComparison.Ordinal))
         {
             await using var more = api.Database.CreateCommand($"update runs set {change} where id in ('{queued}', '{running}')");
@@ -87,18 +91,22 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         try
         {
             foreach (var list in s_lists) Assert.True((await api.Admin.GetAsync(list)).IsSuccessStatusCode, list);
-            Assert.Contains((await api.GetAsync("/api/v1/runs?limit=200"))["items"]!.AsArray(), r => (string?)r!["id"] == bad.ToString());
+            Assert.Contains((await api.GetAsync("/api/v1/runs?limit=200"))["items"]!.AsArray(),
+                r => (string?)r!["id"] == bad.ToString());
             foreach (var part in (string[])["", "/series", "/preset", "/trajectory", "/logs"])
                 Assert.InRange((int)(await api.Admin.GetAsync($"/api/v1/runs/{bad}{part}")).StatusCode, 200, 499);
-            Assert.InRange((int)(await api.Admin.PostAsync($"/api/v1/runs/{bad}/fork", ApiFixture.Json("{}"))).StatusCode, 200, 499);
+            Assert.InRange((int)(await api.Admin.PostAsync($"/api/v1/runs/{bad}/fork", ApiFixture.Json("{}"))).StatusCode, 200,
+                499);
             await api.GetAsync($"/api/v1/compare?runs={good},{bad}");
             var boards = await api.GetAsync("/api/v1/leaderboards");
-            Assert.Equal(named, boards["leftOut"]!.AsArray().Any(r => (string?)r!["id"] == bad.ToString() && ((string)r["reason"]!).Length > 10));
+            Assert.Equal(named,
+                boards["leftOut"]!.AsArray().Any(r => (string?)r!["id"] == bad.ToString() && ((string)r["reason"]!).Length > 10));
             foreach (var board in boards["items"]!.AsArray()) await api.GetAsync($"/api/v1/leaderboards/{board!["id"]}");
         }
         finally
         {
-            await using var remove = api.Database.CreateCommand($"delete from runs where id in ('{bad}', '{queued}', '{running}')");
+            await using var remove =
+                api.Database.CreateCommand($"delete from runs where id in ('{bad}', '{queued}', '{running}')");
             await remove.ExecuteNonQueryAsync();
         }
     }
@@ -120,7 +128,8 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         var id = await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, $",\"pool\":\"{pool}\""));
         var run = await api.ClaimAsync(id, pool);
         string[] names = [name, "a/b", "a%2Fb", "a%252Fb", "b", "checkpoints"];
-        await run.AppendPointsAsync([.. names.Distinct().Select((n, i) => new RunEvent.Point(n, 1, n == name ? 7 : 100 + i))], default);
+        await run.AppendPointsAsync([.. names.Distinct().Select((n, i) => new RunEvent.Point(n, 1, n == name ? 7 : 100 + i))],
+            default);
         var read = await api.GetAsync($"/api/v1/runs/{id}/series?name={Uri.EscapeDataString(name)}&maxPoints=10");
         Assert.Equal((name, 7), ((string?)read["name"], (double)read["points"]![0]!["value"]!));
         using var client = new MetaOpt.Cli.Client.ApiClient(new Uri(api.App.Urls.First()), api.AdminToken);
@@ -130,7 +139,8 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(7, (double)compared["runs"]![0]!["points"]![0]!["value"]!);
         // A path holds every name but those that are steps in it.
         if (name.Split('/').Any(part => part is "." or "..")) return;
-        Assert.Equal(7, (double)(await api.GetAsync($"/api/v1/runs/{id}/series/{Uri.EscapeDataString(name)}"))["points"]![0]!["value"]!);
+        Assert.Equal(7,
+            (double)(await api.GetAsync($"/api/v1/runs/{id}/series/{Uri.EscapeDataString(name)}"))["points"]![0]!["value"]!);
     }
 
     [Theory]
@@ -138,10 +148,12 @@ public sealed class StoredRowsTests(ApiFixture api) : IClassFixture<ApiFixture>
     [InlineData("..")]
     public async Task A_worker_is_drained_whatever_it_is_called(string name)
     {
-        await api.App.Services.GetRequiredService<MetaOpt.Storage.RunQueue>().RegisterWorkerAsync(new(name, "rows", [], []), default);
+        await api.App.Services.GetRequiredService<MetaOpt.Storage.RunQueue>()
+            .RegisterWorkerAsync(new(name, "rows", [], []), default);
         foreach (var (verb, draining) in new[] { ("drain", true), ("undrain", false) })
         {
-            Assert.Equal(204, (int)(await api.Admin.PostAsync($"/api/v1/workers:{verb}?name={Uri.EscapeDataString(name)}", null)).StatusCode);
+            Assert.Equal(204,
+                (int)(await api.Admin.PostAsync($"/api/v1/workers:{verb}?name={Uri.EscapeDataString(name)}", null)).StatusCode);
             var worker = (await api.GetAsync("/api/v1/workers"))["items"]!.AsArray().Single(w => (string?)w!["name"] == name)!;
             Assert.Equal(draining, (bool)worker["draining"]!);
         }

@@ -36,7 +36,9 @@ public sealed class TlsTests
         Assert.Equal(HttpStatusCode.OK, (await trusting.GetAsync(new Uri(here, "/healthz/ready"))).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await trusting.GetAsync(new Uri(here, "/api/v1/me"))).StatusCode);
         var token = await File.ReadAllTextAsync(api.AdminTokenFile);
-        using var signIn = new HttpRequestMessage(HttpMethod.Post, new Uri(here, "/api/v1/session")) { Content = ApiFixture.Json($$"""{"token":"{{token.Trim()}}"}""") };
+        using var signIn = new HttpRequestMessage(HttpMethod.Post,
+            new Uri(here, "/api/v1/session"))
+        { Content = ApiFixture.Json($$"""{"token":"{{token.Trim()}}"}""") };
         signIn.Headers.Add("X-MetaOpt", "1");
         var cookie = (await trusting.SendAsync(signIn)).Headers.GetValues("Set-Cookie").Single();
         Assert.All(["; secure", "; httponly", "; samesite=strict"], flag => Assert.Contains(flag, cookie));

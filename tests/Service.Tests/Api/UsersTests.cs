@@ -26,7 +26,8 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     async Task<HttpClient> ClientAsync(string name, string body = """{"name":"laptop"}""") =>
-        api.WithToken((string)(await BodyAsync(await api.Admin.PostAsync($"/api/v1/users/{name}/tokens", Json(body)), 201))["token"]!);
+        api.WithToken(
+            (string)(await BodyAsync(await api.Admin.PostAsync($"/api/v1/users/{name}/tokens", Json(body)), 201))["token"]!);
 
     Task<HttpResponseMessage> ChangeAsync(string name, string body) => api.Admin.PatchAsync($"/api/v1/users/{name}", Json(body));
 
@@ -36,8 +37,10 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         var created = await api.Admin.PostAsync("/api/v1/users", Json("""{"name":"grace.h","weight":2}"""));
         Assert.Equal("/api/v1/users/grace.h", created.Headers.Location!.ToString());
         Assert.Equal("member", (string)(await BodyAsync(created, 201))["role"]!);
-        Assert.Equal("name-taken", (string)(await BodyAsync(await api.Admin.PostAsync("/api/v1/users", Json("""{"name":"grace.h"}""")), 409))["code"]!);
-        Assert.Contains((await api.GetAsync("/api/v1/users"))["items"]!.AsArray(), u => (string)u!["name"]! == "grace.h" && (double)u["weight"]! == 2);
+        Assert.Equal("name-taken",
+            (string)(await BodyAsync(await api.Admin.PostAsync("/api/v1/users", Json("""{"name":"grace.h"}""")), 409))["code"]!);
+        Assert.Contains((await api.GetAsync("/api/v1/users"))["items"]!.AsArray(),
+            u => (string)u!["name"]! == "grace.h" && (double)u["weight"]! == 2);
 
         using var grace = await ClientAsync("grace.h");
         Assert.Equal("grace.h", (string)JsonNode.Parse(await grace.GetStringAsync("/api/v1/me"))!["name"]!);
@@ -53,7 +56,8 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_role_bounds_new_tokens_and_also_those_from_before()
     {
         var name = await UserAsync("member");
-        var refused = await BodyAsync(await api.Admin.PostAsync($"/api/v1/users/{name}/tokens", Json("""{"name":"t","scopes":["admin"]}""")), 422);
+        var refused = await BodyAsync(
+            await api.Admin.PostAsync($"/api/v1/users/{name}/tokens", Json("""{"name":"t","scopes":["admin"]}""")), 422);
         Assert.Equal("/scopes/0", (string)refused["errors"]![0]!["pointer"]!);
         using var client = await ClientAsync(name);
         await BodyAsync(await client.PostAsync("/api/v1/runs", Json(ApiFixture.Training)), 202);
@@ -89,10 +93,13 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         using var client = await ClientAsync(name, """{"name":"old laptop","expiresInDays":7}""");
         var token = (await api.GetAsync($"/api/v1/users/{name}/tokens"))["items"]!.AsArray().Single()!;
         Assert.Equal(("old laptop", false), ((string)token["name"]!, (bool)token["session"]!));
-        Assert.InRange((DateTimeOffset)token["expiresAt"]!, DateTimeOffset.UtcNow.AddDays(6.9), DateTimeOffset.UtcNow.AddDays(7.1));
-        Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.DeleteAsync($"/api/v1/users/{other}/tokens/{token["id"]}")).StatusCode);
+        Assert.InRange((DateTimeOffset)token["expiresAt"]!, DateTimeOffset.UtcNow.AddDays(6.9),
+            DateTimeOffset.UtcNow.AddDays(7.1));
+        Assert.Equal(HttpStatusCode.NotFound,
+            (await api.Admin.DeleteAsync($"/api/v1/users/{other}/tokens/{token["id"]}")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/me")).StatusCode);
-        Assert.Equal(HttpStatusCode.NoContent, (await api.Admin.DeleteAsync($"/api/v1/users/{name}/tokens/{token["id"]}")).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent,
+            (await api.Admin.DeleteAsync($"/api/v1/users/{name}/tokens/{token["id"]}")).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
     }
 
@@ -103,7 +110,8 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         using var client = await ClientAsync(name, """{"name":"t","expiresInDays":1}""");
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/me")).StatusCode);
         await using (var expire = api.Database.CreateCommand(
-            $"update tokens set expires_at = expires_at - interval '1 day' where user_id = (select id from users where name = '{name}')"))
+            $"update tokens set expires_at = expires_at - interval '1 day' where user_id = (select id from users where "
+            + $"name = '{name}')"))
             Assert.Equal(1, await expire.ExecuteNonQueryAsync());
         Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/me")).StatusCode);
     }
@@ -118,7 +126,9 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal("own-account", (string)(await BodyAsync(await client.DeleteAsync($"/api/v1/users/{name}"), 409))["code"]!);
         Assert.Equal(HttpStatusCode.NotFound, (await api.Admin.DeleteAsync("/api/v1/users/nobody")).StatusCode);
         // Whoever deletes may have been disabled meanwhile, which only the database knows.
-        await using (var disable = api.Database.CreateCommand($"update users set disabled_at = now() where role = 'admin' and name not in ('admin', '{name}')"))
+        await using (var disable =
+            api.Database.CreateCommand(
+                $"update users set disabled_at = now() where role = 'admin' and name not in ('admin', '{name}')"))
             await disable.ExecuteNonQueryAsync();
 
         Assert.Equal(HttpStatusCode.NoContent, (await api.Admin.DeleteAsync($"/api/v1/users/{name}")).StatusCode);
@@ -130,12 +140,13 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.Equal(("user.delete", "admin"), ((string)events[0]!["action"]!, (string)events[0]!["actor"]!));
         Assert.Equal("run.submit", (string)(await api.GetAsync($"/api/v1/audit?actor={name}"))["items"]![0]!["action"]!);
         var users = api.App.Services.GetRequiredService<MetaOpt.Storage.UserStore>();
-        await Assert.ThrowsAsync<MetaOpt.Storage.LastAdminException>(() => users.DeleteUserAsync("admin", new(name, "user.delete"), default));
+        await Assert.ThrowsAsync<MetaOpt.Storage.LastAdminException>(
+            () => users.DeleteUserAsync("admin", new(name, "user.delete"), default));
         await api.GetAsync("/api/v1/me");
     }
 
     [Fact]
-    public async Task The_audit_trail_is_read_between_two_times_and_a_change_that_changes_nothing_is_no_event()
+    public async Task The_audit_trail_is_read_between_times_and_an_empty_change_is_not_an_event()
     {
         var name = await UserAsync("member");
         await ChangeAsync(name, """{"weight":3}""");
@@ -143,9 +154,11 @@ public sealed class UsersTests(ApiFixture api) : IClassFixture<ApiFixture>
         await ChangeAsync(name, "{}");
         var events = (await api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray();
         Assert.Equal(["user.change", "user.create"], events.Select(e => (string)e!["action"]!));
-        var (changed, created) = (Uri.EscapeDataString((string)events[0]!["at"]!), Uri.EscapeDataString((string)events[1]!["at"]!));
+        var (changed, created) = (Uri.EscapeDataString((string)events[0]!["at"]!),
+            Uri.EscapeDataString((string)events[1]!["at"]!));
         async Task<List<string>> Between(string times) =>
-            [.. (await api.GetAsync($"/api/v1/audit?subject={name}&{times}"))["items"]!.AsArray().Select(e => (string)e!["action"]!)];
+            [.. (await api.GetAsync($"/api/v1/audit?subject={name}&{times}"))["items"]!.AsArray()
+                .Select(e => (string)e!["action"]!)];
         Assert.Equal(["user.change"], await Between($"from={changed}"));
         Assert.Equal(["user.create"], await Between($"to={changed}"));
         Assert.Equal(["user.create"], await Between($"from={created}&to={changed}"));

@@ -5,7 +5,9 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Api;
 
-/// <summary>Whatever a client sends wrongly gets the right 4xx with a pointer to the field, never a 5xx, and leaves no row.</summary>
+/// <summary>
+/// Whatever a client sends wrongly gets the right 4xx with a pointer to the field, never a 5xx, and leaves no row.
+/// </summary>
 public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
     const string Start = """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}""";
@@ -32,19 +34,29 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
         { """{"kind":"meta-training","spec":{"task":{"type":"nope"},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/type" },
         { """{"kind":"meta-training","spec":{"task":{"type":7},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/type" },
         { """{"kind":"meta-training","spec":{"task":"quadratic","optimizer":{"type":"lstm"}}}""", 422, "/spec/task" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimensions" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":4097},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimensions" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":2.5},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimensions" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":"10"},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimensions" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":1e999},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimensions" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimension":10},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dimension" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimensions" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":4097},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimensions" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":2.5},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimensions" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":"10"},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimensions" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimensions":1e999},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimensions" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic","dimension":10},"optimizer":{"type":"lstm"}}}""", 422,
+            "/spec/task/dimension" },
         { """{"kind":"meta-training","spec":{"task":{"type":"mlp-classification","dataset":"../../etc/passwd"},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/dataset" },
         { """{"kind":"meta-training","spec":{"task":{"type":"mlp-classification","activation":"gelu"},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/activation" },
         { """{"kind":"meta-training","spec":{"task":{"type":"mlp-classification","hidden":[20,0]},"optimizer":{"type":"lstm"}}}""", 422, "/spec/task/hidden/1" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":[65]}}}""", 422, "/spec/optimizer/layers/0" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":[1,1,1,1]}}}""", 422, "/spec/optimizer/layers" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":20}}}""", 422, "/spec/optimizer/layers" },
-        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"System.Diagnostics.Process"}}}""", 422, "/spec/optimizer/type" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":[65]}}}""", 422,
+            "/spec/optimizer/layers/0" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":[1,1,1,1]}}}""", 422,
+            "/spec/optimizer/layers" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm","layers":20}}}""", 422,
+            "/spec/optimizer/layers" },
+        { """{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"System.Diagnostics.Process"}}}""",
+            422, "/spec/optimizer/type" },
         { Spec("\"seed\":-1"), 422, "/spec/seed" },
         { Spec("\"seed\":9007199254740993"), 422, "/spec/seed" },
         { Spec("\"seed\":null"), 422, "/spec/seed" },
@@ -59,7 +71,8 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
         { Spec("\"a/b~c\":1"), 422, "/spec/a~1b~0c" },
         { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[]}}""", 422, "/spec/contestants" },
         { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{}]}}""", 422, "/spec/contestants/0" },
-        { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"checkpoint":"x"}]}}""", 422, "/spec/contestants/0/checkpoint" },
+        { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"checkpoint":"x"}]}}""", 422,
+            "/spec/contestants/0/checkpoint" },
         { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"checkpoint":"0198c0de-0000-7000-8000-000000000000"}]}}""", 422, "/spec/contestants/0/checkpoint" },
         { """{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"optimizer":{"type":"adam","learningRate":-1}}]}}""", 422, "/spec/contestants/0/optimizer/learningRate" },
         { Start + "},\"pool\":\"GPU!\"}", 422, "/pool" },
@@ -103,15 +116,19 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
     {
         var problem = await ProblemAsync(await api.Admin.PostAsync("/api/v1/runs", ApiFixture.Json(
             """{"kind":"meta-training","spec":{"seed":-1,"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm","size":3}}}""")), 422);
-        Assert.Equal(["/spec/optimizer/size", "/spec/seed", "/spec/task/dimensions"], problem["errors"]!.AsArray().Select(e => (string)e!["pointer"]!).Order());
+        Assert.Equal(["/spec/optimizer/size", "/spec/seed", "/spec/task/dimensions"],
+            problem["errors"]!.AsArray().Select(e => (string)e!["pointer"]!).Order());
 
         // Fields around the specification together with those in it, and in a grid but for those that vary.
-        const string run = """{"kind":"meta-training","tags":[""],"priority":1000,"spec":{"seed":-1,"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm"} } }""";
+        const string run =
+            """{"kind":"meta-training","tags":[""],"priority":1000,"spec":{"seed":-1,"task":{"type":"quadratic","dimensions":0},"optimizer":{"type":"lstm"} } }""";
         foreach (var (path, body, expected) in ((string, string, string[])[])
             [
                 ("runs:validate", run, ["/priority", "/spec/seed", "/spec/task/dimensions", "/tags/0"]),
-                ("runs:batch", $$"""{"run":{{run}},"grid":[{"field":"/seed","values":[1,2] }] }""", ["/run/priority", "/run/spec/task/dimensions", "/run/tags/0"]),
-                ("runs:validate", run.Replace("[\"\"]", "[]").Replace("1000", "0").Insert(1, $"\"after\":[\"{Unknown}\"],"), ["/after/0", "/spec/seed", "/spec/task/dimensions"]),
+                ("runs:batch", $$"""{"run":{{run}},"grid":[{"field":"/seed","values":[1,2] }] }""",
+                    ["/run/priority", "/run/spec/task/dimensions", "/run/tags/0"]),
+                ("runs:validate", run.Replace("[\"\"]", "[]").Replace("1000", "0").Insert(1, $"\"after\":[\"{Unknown}\"],"),
+                    ["/after/0", "/spec/seed", "/spec/task/dimensions"]),
             ])
         {
             problem = await ProblemAsync(await api.Admin.PostAsync($"/api/v1/{path}", ApiFixture.Json(body)), 422);
@@ -122,7 +139,8 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
     [Fact]
     public async Task A_body_of_the_wrong_kind_is_refused()
     {
-        await ProblemAsync(await api.Admin.PostAsync("/api/v1/runs", new StringContent(ApiFixture.Training, Encoding.UTF8, "text/plain")), 415);
+        await ProblemAsync(
+            await api.Admin.PostAsync("/api/v1/runs", new StringContent(ApiFixture.Training, Encoding.UTF8, "text/plain")), 415);
         await ProblemAsync(await api.Admin.PostAsync("/api/v1/runs", null), 415);
         var invalid = new ByteArrayContent([.. "{\"kind\":\""u8, 0xff, 0xfe, .. "\"}"u8]);
         invalid.Headers.ContentType = new MediaTypeHeaderValue("application/json");
@@ -192,7 +210,9 @@ public sealed class WrongRequestTests(ApiFixture api) : IClassFixture<ApiFixture
     [InlineData("Idempotency-Key", "a b")]
     public async Task A_wrong_header_is_refused(string name, string value)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/runs") { Content = ApiFixture.Json(ApiFixture.Training) };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            "/api/v1/runs")
+        { Content = ApiFixture.Json(ApiFixture.Training) };
         request.Headers.TryAddWithoutValidation(name, value);
         var before = await CountAsync();
         Assert.InRange((int)(await api.Admin.SendAsync(request)).StatusCode, 400, 499);

@@ -17,7 +17,8 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
     internal static async Task DoneAsync(ApiFixture api, string job)
     {
         using var storage = api.App.Services.GetRequiredService<JobStorage>().GetConnection();
-        await WorkerFixture.UntilAsync(() => Task.FromResult(storage.GetJobData(job)?.State is "Succeeded" or "Failed" or "Deleted"), $"job {job} to end");
+        await WorkerFixture.UntilAsync(
+            () => Task.FromResult(storage.GetJobData(job)?.State is "Succeeded" or "Failed" or "Deleted"), $"job {job} to end");
         Assert.Equal("Succeeded", storage.GetJobData(job).State);
     }
 
@@ -25,7 +26,8 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
     internal static async Task RecurringAsync(ApiFixture api, string name)
     {
         using var storage = api.App.Services.GetRequiredService<JobStorage>().GetConnection();
-        await WorkerFixture.UntilAsync(() => Task.FromResult(storage.GetRecurringJobs().Any(j => j.Id == name)), $"the recurring job {name}");
+        await WorkerFixture.UntilAsync(() => Task.FromResult(storage.GetRecurringJobs().Any(j => j.Id == name)),
+            $"the recurring job {name}");
     }
 
     [Fact]
@@ -45,10 +47,13 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
     {
         var users = api.App.Services.GetRequiredService<UserStore>();
         var ada = await users.CreateUserAsync("ada", UserRole.Member, default);
-        async Task<string> TokenAsync(string name) => (await users.CreateTokenAsync(ada.Id, name, [Scopes.RunsRead], null, default)).Token.Id;
-        var (kept, expired, revoked, lately, behind) = (await TokenAsync("kept"), await TokenAsync("expired"), await TokenAsync("revoked"), await TokenAsync("lately"), await TokenAsync("behind"));
+        async Task<string> TokenAsync(string name) =>
+            (await users.CreateTokenAsync(ada.Id, name, [Scopes.RunsRead], null, default)).Token.Id;
+        var (kept, expired, revoked, lately, behind) = (await TokenAsync("kept"), await TokenAsync("expired"),
+            await TokenAsync("revoked"), await TokenAsync("lately"), await TokenAsync("behind"));
         async Task<string> SessionAsync(string of) =>
-            (await users.CreateSessionAsync(new(ada.Id, "ada", UserRole.Member, of, [Scopes.RunsRead]), TimeSpan.FromDays(1), default)).Token.Id;
+            (await users.CreateSessionAsync(new(ada.Id, "ada", UserRole.Member, of, [Scopes.RunsRead]), TimeSpan.FromDays(1),
+                default)).Token.Id;
         var (ended, open) = (await SessionAsync(kept), await SessionAsync(behind));
         await ExecuteAsync($"""
             update tokens set expires_at = now() - interval '91 days' where id in ('{expired}', '{behind}');
@@ -60,7 +65,8 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
             """);
         var retention = api.App.Services.GetRequiredService<Retention>();
         Assert.Equal(3, await retention.DeleteEndedTokensAsync(default));
-        Assert.Equal(new[] { kept, lately, behind, open }.Order(), (await users.ListTokensAsync(ada.Id, default)).Select(t => t.Id).Order());
+        Assert.Equal(new[] { kept, lately, behind, open }.Order(),
+            (await users.ListTokensAsync(ada.Id, default)).Select(t => t.Id).Order());
         Assert.Equal(1, await retention.DeleteStaleWorkersAsync(default));
     }
 
@@ -74,8 +80,11 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.DoesNotContain("Password", html, StringComparison.OrdinalIgnoreCase);
         // Read-only: no button that starts or deletes a job.
         Assert.DoesNotContain("recurring/trigger", html, StringComparison.Ordinal);
-        Assert.Contains("style-src 'self' 'unsafe-inline'", page.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
-        Assert.DoesNotContain("unsafe-inline", (await api.Admin.GetAsync("/hangfires")).Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        Assert.Contains("style-src 'self' 'unsafe-inline'", page.Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal);
+        Assert.DoesNotContain("unsafe-inline",
+            (await api.Admin.GetAsync("/hangfires")).Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal);
 
         using var trigger = new FormUrlEncodedContent([new("jobs[]", "retention")]);
         Assert.Equal(401, (int)(await api.Admin.PostAsync("/hangfire/recurring/trigger", trigger)).StatusCode);
@@ -85,19 +94,28 @@ public sealed class BackgroundTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task A_browser_s_session_may_ask_for_the_statistics_and_change_nothing()
     {
         var users = api.App.Services.GetRequiredService<UserStore>();
-        var session = await users.CreateSessionAsync((await users.VerifyAsync(api.AdminToken, default))!, TimeSpan.FromDays(1), default);
+        var session = await users.CreateSessionAsync((await users.VerifyAsync(api.AdminToken, default))!, TimeSpan.FromDays(1),
+            default);
         using var client = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = api.Nobody.BaseAddress };
         client.DefaultRequestHeaders.Add("Cookie", $"metaopt-session={session.Text}");
         Assert.Equal(200, (int)(await client.GetAsync("/hangfire")).StatusCode);
-        Assert.Equal(200, (int)(await client.PostAsync("/hangfire/stats", new FormUrlEncodedContent([new("metrics[]", "servers:count")]))).StatusCode);
-        Assert.Equal(403, (int)(await client.PostAsync("/hangfire/recurring/remove", new FormUrlEncodedContent([new("jobs[]", "retention")]))).StatusCode);
+        Assert.Equal(200,
+            (int)(await client.PostAsync("/hangfire/stats",
+                new FormUrlEncodedContent([new("metrics[]", "servers:count")]))).StatusCode);
+        Assert.Equal(403,
+            (int)(await client.PostAsync("/hangfire/recurring/remove",
+                new FormUrlEncodedContent([new("jobs[]", "retention")]))).StatusCode);
     }
 
     [Fact]
     public async Task Several_processes_can_install_the_schemas_at_once()
     {
         await ExecuteAsync("create database both_schemas");
-        var there = new NpgsqlConnectionStringBuilder(api.ConnectionString) { Database = "both_schemas", Pooling = false }.ConnectionString;
+        var there = new NpgsqlConnectionStringBuilder(api.ConnectionString)
+        {
+            Database = "both_schemas",
+            Pooling = false
+        }.ConnectionString;
         await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(async () =>
         {
             await using var source = NpgsqlDataSource.Create(there);

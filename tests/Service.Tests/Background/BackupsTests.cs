@@ -20,7 +20,8 @@ public class BackupsTests
         var folder = TestFolders.New("kept");
         await api.StartAsync(database, 0, "--METAOPT_BACKUP_DAYS=7", $"--METAOPT_BACKUP_FOLDER={folder}");
         foreach (var days in new[] { 6, 8, 30 })
-            await File.WriteAllTextAsync(Path.Combine(folder, $"metaopt-{DateTimeOffset.UtcNow.AddDays(-days):yyyyMMdd-HHmmss}.dump"), "old");
+            await File.WriteAllTextAsync(
+                Path.Combine(folder, $"metaopt-{DateTimeOffset.UtcNow.AddDays(-days):yyyyMMdd-HHmmss}.dump"), "old");
         await File.WriteAllTextAsync(Path.Combine(folder, "metaopt-mine.dump"), "not ours");
         var run = await api.SubmitAsync();
 

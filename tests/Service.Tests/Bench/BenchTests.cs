@@ -79,7 +79,8 @@ public sealed class BenchTests : IDisposable
     [Fact]
     public void The_peers_file_has_case_times_and_ratio_or_PyTorch_is_asked_for()
     {
-        var (code, _, error) = Run("peers", "--case", "mnist-inner-step", "--peer", "pytorch", "--rounds", "5", "--seconds", "0.01", "--json", file);
+        var (code, _, error) = Run("peers", "--case", "mnist-inner-step", "--peer", "pytorch", "--rounds", "5", "--seconds",
+            "0.01", "--json", file);
         if (Peer.PyTorch() is null)
         {
             Assert.Equal(1, code);

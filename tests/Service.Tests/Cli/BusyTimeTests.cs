@@ -18,6 +18,7 @@ public class BusyTimeTests
         Add(160, 170);
         Assert.Equal(20 + 70, busy.Total.TotalSeconds);
 
-        void Add(int from, int until) => busy.Add(DateTimeOffset.UnixEpoch.AddSeconds(from), DateTimeOffset.UnixEpoch.AddSeconds(until));
+        void Add(int from, int until) =>
+            busy.Add(DateTimeOffset.UnixEpoch.AddSeconds(from), DateTimeOffset.UnixEpoch.AddSeconds(until));
     }
 }

@@ -7,7 +7,8 @@ namespace MetaOpt.Service.Tests.Cli;
 static class CommandLine
 {
     /// <summary>Runs it in <paramref name="home"/>, which is its data folder too; what it printed, errors last.</summary>
-    public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments, string? input = null)
+    public static async Task<(int ExitCode, string Output)> RunAsync(string home, string connectionString, string arguments,
+        string? input = null)
     {
         using var process = Start(home, connectionString, arguments);
         await process.StandardInput.WriteAsync(input);
@@ -16,7 +17,8 @@ static class CommandLine
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         var said = await output + await errors;
-        await File.WriteAllTextAsync(TestLogs.NewFile("command.log"), $"metaopt {arguments}\n{said}\nexit code {process.ExitCode}\n");
+        await File.WriteAllTextAsync(TestLogs.NewFile("command.log"),
+            $"metaopt {arguments}\n{said}\nexit code {process.ExitCode}\n");
         return (process.ExitCode, said);
     }
 

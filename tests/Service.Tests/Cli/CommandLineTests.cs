@@ -87,13 +87,15 @@ public sealed class CommandLineTests : IDisposable
              "errors":[{"pointer":"/spec/training/horizon","detail":"0 is out of range 1 to 100000."},{"pointer":"","detail":"is too large."}]}
             """);
         Assert.Equal(
-            ["422 Invalid run: 2 fields are wrong.", "  /spec/training/horizon  0 is out of range 1 to 100000.", "  (the document)  is too large."],
+            ["422 Invalid run: 2 fields are wrong.", "  /spec/training/horizon  0 is out of range 1 to 100000.",
+                "  (the document)  is too large."],
             text.Split('\n'));
     }
 
     [Fact]
     public void A_refused_token_says_where_tokens_come_from() =>
-        Assert.Contains("METAOPT_TOKEN", ApiException.Render(HttpStatusCode.Unauthorized, """{"title":"Unauthorized"}"""), StringComparison.Ordinal);
+        Assert.Contains("METAOPT_TOKEN", ApiException.Render(HttpStatusCode.Unauthorized, """{"title":"Unauthorized"}"""),
+            StringComparison.Ordinal);
 
     [Fact]
     public void An_answer_that_is_no_problem_document_is_quoted() =>
@@ -104,7 +106,8 @@ public sealed class CommandLineTests : IDisposable
     {
         var status = new RunStatus("running", null, "train", 500, 2000, 41.23, 85.2, 0.51234);
         Assert.Equal("train  500 of 2,000 (25 %)  meta-loss 0.5123  41.2 steps/s  1:25 min left", ProgressLine.Render(status));
-        Assert.Equal("waiting: no worker of pool gpu", ProgressLine.Render(status with { State = "queued", Waiting = "no worker of pool gpu" }));
+        Assert.Equal("waiting: no worker of pool gpu",
+            ProgressLine.Render(status with { State = "queued", Waiting = "no worker of pool gpu" }));
     }
 
     async Task<(int Code, string Output, string Errors)> RunAsync(string arguments)

@@ -63,7 +63,8 @@ public sealed class DataFetchTests : IDisposable
 
     /// <summary>A dataset of one file that comes in an archive, as CIFAR-10's six do.</summary>
     static readonly PublicDataset Tiny = new(
-        "tiny", "Tiny", [new("batch.bin", Content.Length, Convert.ToHexStringLower(SHA256.HashData(Content)))], ["tiny.tar.gz", "tiny-python.tar.gz"], []);
+        "tiny", "Tiny", [new("batch.bin", Content.Length, Convert.ToHexStringLower(SHA256.HashData(Content)))],
+        ["tiny.tar.gz", "tiny-python.tar.gz"], []);
 
     Task FetchTiny(params (string Name, byte[] Content)[] entries) => FetchTiny(Tiny, "tiny.tar.gz", entries);
 
@@ -113,7 +114,9 @@ public sealed class DataFetchTests : IDisposable
         var dataset = new PublicDataset("digits", "Digits", [new("digits-idx3-ubyte", Content.Length, Sha256(Content))], [], []);
         Write(name, stream =>
         {
-            using Stream packed = name.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(stream, CompressionLevel.Fastest) : stream;
+            using Stream packed = name.EndsWith(".gz", StringComparison.Ordinal)
+                ? new GZipStream(stream, CompressionLevel.Fastest)
+                : stream;
             packed.Write(Content);
         });
         await dataset.EnsureAsync(Home, Source, _ => { }, CancellationToken.None);
@@ -125,33 +128,43 @@ public sealed class DataFetchTests : IDisposable
     public async Task A_web_page_in_a_files_place_is_named_as_one()
     {
         Write(PublicDataset.Mnist.Files[0].Name, stream => stream.Write("<!DOCTYPE html><html>Sign in</html>"u8));
-        Assert.Contains("it is a web page", (await Assert.ThrowsAsync<CommandException>(Fetch)).Message, StringComparison.Ordinal);
+        Assert.Contains("it is a web page", (await Assert.ThrowsAsync<CommandException>(Fetch)).Message,
+            StringComparison.Ordinal);
         AssertNothingStored();
         Write("tiny.tar.gz", stream => stream.Write("<!DOCTYPE html>"u8));
-        var refusal = await Assert.ThrowsAsync<CommandException>(() => Tiny.EnsureAsync(Home, Path.Combine(Source, "tiny.tar.gz"), _ => { }, CancellationToken.None));
+        var refusal =
+            await Assert.ThrowsAsync<CommandException>(
+                () => Tiny.EnsureAsync(Home, Path.Combine(Source, "tiny.tar.gz"), _ => { }, CancellationToken.None));
         Assert.Contains("tiny.tar.gz cannot be read", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("no folder or file", (await Assert.ThrowsAsync<CommandException>(
-            () => Tiny.EnsureAsync(Home, Path.Combine(Source, "none"), _ => { }, CancellationToken.None))).Message, StringComparison.Ordinal);
+            () => Tiny.EnsureAsync(Home, Path.Combine(Source, "none"), _ => { }, CancellationToken.None))).Message,
+            StringComparison.Ordinal);
     }
 
-    /// <summary>Two images as the authors' Python 2 pickled them: protocol 2, the array by NumPy's own functions, which nobody calls here.</summary>
+    /// <summary>
+    /// Two images as the authors' Python 2 pickled them: protocol 2, the array by NumPy's own functions, which nobody calls here.
+    /// </summary>
     static byte[] Pickle(byte[] labels, byte[] pixels) =>
     [
         0x80, 2, .. "}q\u0001("u8, .. "U\u000bbatch_labelq\u0002U\u0015training batch 1 of 5q\u0003"u8,
         .. "U\u0006labelsq\u0004]q\u0005("u8, .. labels.SelectMany(l => new[] { (byte)'K', l }), .. "e"u8,
-        .. "U\u0004dataq\u0006cnumpy.core.multiarray\n_reconstruct\nq\u0007cnumpy\nndarray\nq\bK\0"u8, 0x85, .. "U\u0001b"u8, 0x87, .. "Rq\t(K\u0001K\u0002M\0\f"u8, 0x86,
-        .. "cnumpy\ndtype\nq\nU\u0002u1K\0K\u0001"u8, 0x87, .. "Rq\u000b(K\u0003U\u0001|NNNJ"u8, .. new byte[] { 255, 255, 255, 255 }, .. "J"u8, .. new byte[] { 255, 255, 255, 255 },
-        .. "K\0tb"u8, 0x89, .. "T"u8, .. BitConverter.GetBytes(pixels.Length), .. pixels, .. "tbU\tfilenamesq\f]q\r(U\u0005a.pngq\u000eU\u0005b.pngq\u000feu."u8,
+        .. "U\u0004dataq\u0006cnumpy.core.multiarray\n_reconstruct\nq\u0007cnumpy\nndarray\nq\bK\0"u8, 0x85, .. "U\u0001b"u8,
+        0x87, .. "Rq\t(K\u0001K\u0002M\0\f"u8, 0x86,
+        .. "cnumpy\ndtype\nq\nU\u0002u1K\0K\u0001"u8, 0x87, .. "Rq\u000b(K\u0003U\u0001|NNNJ"u8,
+        .. new byte[] { 255, 255, 255, 255 }, .. "J"u8, .. new byte[] { 255, 255, 255, 255 },
+        .. "K\0tb"u8, 0x89, .. "T"u8, .. BitConverter.GetBytes(pixels.Length), .. pixels,
+        .. "tbU\tfilenamesq\f]q\r(U\u0005a.pngq\u000eU\u0005b.pngq\u000feu."u8,
     ];
 
     static string Sha256(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
 
     [Fact]
-    public async Task A_batch_of_the_Python_version_becomes_the_binary_versions_and_nothing_in_it_is_executed()
+    public async Task A_batch_of_the_Python_version_becomes_the_binary_one_and_nothing_is_executed()
     {
         byte[] pixels = [.. Enumerable.Range(0, 2 * 3072).Select(i => (byte)(i * 7))];
         byte[] binary = [6, .. pixels[..3072], 9, .. pixels[3072..]];
-        var dataset = new PublicDataset("tiny", "Tiny", [new("batch.bin", binary.Length, Sha256(binary))], ["tiny.tar.gz", "tiny-python.tar.gz"], []);
+        var dataset = new PublicDataset("tiny", "Tiny", [new("batch.bin", binary.Length, Sha256(binary))],
+            ["tiny.tar.gz", "tiny-python.tar.gz"], []);
         var pickle = Pickle([6, 9], pixels);
         await FetchTiny(dataset, "tiny-python.tar.gz", ("batches-py/batches.meta", [1]), ("batches-py/batch", pickle));
         Assert.Equal(binary, await File.ReadAllBytesAsync(Path.Combine(Home.Data, "tiny", "batch.bin")));
@@ -161,10 +174,12 @@ public sealed class DataFetchTests : IDisposable
         for (var i = 0; i < 100; i++)
         {
             byte[] changed = [.. pickle];
-            for (var n = random.Next(1, 4); n > 0; n--) changed[random.Next(2) == 0 ? random.Next(260) : changed.Length - 1 - random.Next(60)] = (byte)random.Next(256);
+            for (var n = random.Next(1, 4); n > 0; n--)
+                changed[random.Next(2) == 0 ? random.Next(260) : changed.Length - 1 - random.Next(60)] = (byte)random.Next(256);
             try
             {
-                await FetchTiny(dataset, "tiny-python.tar.gz", ("batch", random.Next(8) == 0 ? changed[..random.Next(changed.Length)] : changed));
+                await FetchTiny(dataset, "tiny-python.tar.gz",
+                    ("batch", random.Next(8) == 0 ? changed[..random.Next(changed.Length)] : changed));
                 Directory.Delete(dataset.Folder(Home), recursive: true);
             }
             catch (CommandException)

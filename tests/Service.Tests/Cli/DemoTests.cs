@@ -51,12 +51,16 @@ public sealed class DemoTests(PostgresFixture postgres) : IClassFixture<Postgres
         // A database of its own: its first token goes into the data folder of whoever comes first.
         var (home, database) = (TestFolders.New("demo"), await PostgresFixture.CreateDatabaseAsync());
         await File.WriteAllTextAsync(Path.Combine(home, "small.json"), Small);
-        await File.WriteAllTextAsync(Path.Combine(home, "long.json"), Small.Replace("\"metaEpochs\": 4,", "\"metaEpochs\": 100000,"));
-        string[] Left() => Directory.Exists(Path.Combine(home, "run")) ? Directory.GetFiles(Path.Combine(home, "run"), "*.demo-run") : [];
+        await File.WriteAllTextAsync(Path.Combine(home, "long.json"),
+            Small.Replace("\"metaEpochs\": 4,", "\"metaEpochs\": 100000,"));
+        string[] Left() =>
+            Directory.Exists(Path.Combine(home, "run")) ? Directory.GetFiles(Path.Combine(home, "run"), "*.demo-run") : [];
         using (var killed = CommandLine.Start(home, database, "demo --plan long.json --out out"))
         {
             for (; Left().Length == 0; await Task.Delay(50))
-                if (killed.HasExited) Assert.Fail($"The demo ended before it was killed: {await killed.StandardOutput.ReadToEndAsync()}{await killed.StandardError.ReadToEndAsync()}");
+                if (killed.HasExited)
+                    Assert.Fail(
+                        $"The demo ended before it was killed: {await killed.StandardOutput.ReadToEndAsync()}{await killed.StandardError.ReadToEndAsync()}");
             killed.Kill();
             await killed.WaitForExitAsync();
         }
@@ -74,7 +78,8 @@ public sealed class DemoTests(PostgresFixture postgres) : IClassFixture<Postgres
     static string Contestants(string home, string file) =>
         JsonNode.Parse(File.ReadAllText(Path.Combine(home, file)))!["contestants"]!.ToJsonString();
 
-    static string Hash(string home, string file) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(home, file))));
+    static string Hash(string home, string file) =>
+        Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(home, file))));
 
     async Task<string> RunAsync(string home, string arguments)
     {

@@ -29,8 +29,10 @@ public sealed class FindingsTests
     {
         using var api = new ApiClient(new Uri("http://127.0.0.1:1"), null); // nothing is asked: all is in the result
         var result = JsonDocument.Parse(Result).RootElement;
-        var measured = new Measured(api, "run", "functions", "Functions", Contest.Read(result), result);
-        var preset = JsonDocument.Parse($$"""{"name": "p", "claims": {{claims}}, "biasClaims": [], "published": {{published}}}""").RootElement;
+        var measured = new Measured(api, "run", "functions", "Functions", Benchmark.Read(result), result);
+        var preset =
+            JsonDocument.Parse(
+                $$"""{"name": "p", "claims": {{claims}}, "biasClaims": [], "published": {{published}}}""").RootElement;
         return await Findings.OfAsync(preset, [measured], [], 0, default);
     }
 
@@ -47,7 +49,8 @@ public sealed class FindingsTests
     [InlineData("null", "worst", "sgd", 1.8)]
     [InlineData("null", "median", "sgd", 1.2)]
     [InlineData("null", "mean", "sgd", 1.2)]
-    public async Task The_seeds_are_taken_together_over_the_best_baseline(string step, string seeds, string baseline, double ratio)
+    public async Task The_seeds_are_taken_together_over_the_best_baseline(string step, string seeds, string baseline,
+        double ratio)
     {
         foreach (var against in new[] { Baselines, """["nag", "adam", "sgd"]""" })
         {
@@ -63,8 +66,11 @@ public sealed class FindingsTests
     [Fact]
     public async Task Of_several_trainings_the_best_counts_and_one_that_diverged_never_does()
     {
-        var claims = (await FindAsync($"[{Claim("""["lost", "lstm", "lstm2"]""", Baselines, "100", "worst", 0.4)}, {Claim("""["lost"]""", Baselines, "100", "mean", 1e9)}]")).Claims;
-        Assert.Equal((0.4, "lstm2/1", true), (claims[0].Ratio, claims[0].Seeds.Single().Contestant, claims[0].Met)); // met at equality
+        var claims =
+            (await FindAsync(
+                $"[{Claim("""["lost", "lstm", "lstm2"]""", Baselines, "100", "worst", 0.4)}, {Claim("""["lost"]""", Baselines, "100", "mean", 1e9)}]")).Claims;
+        Assert.Equal((0.4, "lstm2/1", true),
+            (claims[0].Ratio, claims[0].Seeds.Single().Contestant, claims[0].Met)); // met at equality
         Assert.Equal((double.PositiveInfinity, false), (claims[1].Ratio, claims[1].Met));
     }
 
@@ -78,7 +84,8 @@ public sealed class FindingsTests
     [Fact]
     public async Task All_claims_must_hold()
     {
-        var (met, missed) = (Claim("""["lstm"]""", Baselines, "100", "mean", 0.91), Claim("""["lstm"]""", Baselines, "100", "mean", 0.89));
+        var (met, missed) = (Claim("""["lstm"]""", Baselines, "100", "mean", 0.91),
+            Claim("""["lstm"]""", Baselines, "100", "mean", 0.89));
         Assert.True((await FindAsync($"[{met}, {met}]")).Met);
         Assert.False((await FindAsync($"[{met}, {missed}]")).Met);
     }

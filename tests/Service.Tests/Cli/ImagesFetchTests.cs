@@ -33,7 +33,8 @@ public sealed class ImagesFetchTests : IDisposable
         File.WriteAllText(Path.Combine(folder, "source", ".hidden"), "");
         Save("styles/dots", 12, 12);
         await Fetch();
-        Assert.Equal(["blank.png", "e.png", "notes.txt"], said.Where(s => s.Contains("left out", StringComparison.Ordinal)).Select(s => Path.GetFileName(s.Split(' ')[4])));
+        Assert.Equal(["blank.png", "e.png", "notes.txt"],
+            said.Where(s => s.Contains("left out", StringComparison.Ordinal)).Select(s => Path.GetFileName(s.Split(' ')[4])));
         Assert.Contains($"is not a {Picture.Kinds} file", said[1]);
         Assert.Equal("20 train, 10 test, 1 style; styles: dots", said[^1]);
 
@@ -89,9 +90,11 @@ public sealed class ImagesFetchTests : IDisposable
         var bytes = File.ReadAllBytes(Pictures);
         bytes[1000] ^= 1;
         File.WriteAllBytes(Pictures, bytes);
-        Assert.Contains("is not the file that index.json describes", Assert.Throws<InvalidDataException>(() => Worker.Read("images")).Message);
+        Assert.Contains("is not the file that index.json describes",
+            Assert.Throws<InvalidDataException>(() => Worker.Read("images")).Message);
         var index = Path.Combine(Home.Data, "images", "index.json");
-        foreach (var content in new[] { "", "null", "{}", "[1]", "{\"bytes\":1,\"sha256\":\"\",\"pictures\":[{\"name\":\"a\"},{\"name\":\"a\"}]}" })
+        foreach (var content in new[] { "", "null", "{}", "[1]",
+            "{\"bytes\":1,\"sha256\":\"\",\"pictures\":[{\"name\":\"a\"},{\"name\":\"a\"}]}" })
         {
             File.WriteAllText(index, content);
             Assert.Contains("is not an index", Assert.Throws<InvalidDataException>(() => Worker.Read("images")).Message);
@@ -130,7 +133,8 @@ public sealed class ImagesFetchTests : IDisposable
     {
         var path = Path.Combine(folder, "source", $"{name}.png");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        var pixels = Enumerable.Range(0, rows * columns).SelectMany(i => blank ? [90, 10, 10] : new byte[] { Red(i / columns), Green(i % columns), 7 });
+        var pixels = Enumerable.Range(0, rows * columns)
+            .SelectMany(i => blank ? [90, 10, 10] : new byte[] { Red(i / columns), Green(i % columns), 7 });
         File.WriteAllBytes(path, new Picture(rows, columns, [.. pixels]).ToPng());
     }
 

@@ -27,7 +27,8 @@ public sealed class PeopleCommandsTests(ApiFixture api) : IClassFixture<ApiFixtu
 
         await RunAsync(ada, 1, $"login {address}", "mo_wrong\n");
         Assert.False(File.Exists(Path.Combine(ada, "login")));
-        Assert.Equal($"ada (member) at {address}, scopes runs:read, runs:write", await RunAsync(ada, 0, $"login {address}", token + "\n"));
+        Assert.Equal($"ada (member) at {address}, scopes runs:read, runs:write",
+            await RunAsync(ada, 0, $"login {address}", token + "\n"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(ada, "login")));
         Assert.StartsWith("403", await RunAsync(ada, 1, "users"));
         var id = token.Split('_')[1];

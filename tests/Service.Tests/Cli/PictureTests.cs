@@ -67,15 +67,24 @@ public sealed class PictureTests
         using var stored = new SKBitmap(64, 32);
         for (var y = 0; y < 32; y++)
             for (var x = 0; x < 64; x++)
-                stored.SetPixel(x, y, (y < 16, x < 32) switch { (true, true) => SKColors.Red, (true, false) => new(0, 255, 0), (false, true) => SKColors.Blue, _ => SKColors.White });
+                stored.SetPixel(x, y,
+                    (y < 16, x < 32) switch
+                    {
+                        (true, true) => SKColors.Red,
+                        (true, false) => new(0, 255, 0),
+                        (false, true) => SKColors.Blue,
+                        _ => SKColors.White
+                    });
         using var encoded = stored.Encode(SKEncodedImageFormat.Jpeg, 95);
         byte[] jpeg = [.. encoded.ToArray()];
         // Behind the start of the image: Exif with one entry, the orientation (0x0112).
-        byte[] exif = [0xff, 0xe1, 0, 34, .. "Exif\0\0MM"u8, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+        byte[] exif = [0xff, 0xe1, 0, 34, .. "Exif\0\0MM"u8, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation,
+            0, 0, 0, 0, 0, 0];
         var picture = Picture.Read(orientation == 0 ? jpeg : [.. jpeg[..2], .. exif, .. jpeg[2..]]);
         Assert.Equal(orientation >= 5 ? (64, 32) : (32, 64), (picture.Rows, picture.Columns));
         var seen = from quarter in Enumerable.Range(0, 4)
-                   let place = ((1 + 2 * (quarter / 2)) * picture.Rows / 4 * picture.Columns + (1 + 2 * (quarter % 2)) * picture.Columns / 4) * 3
+                   let place = ((1 + 2 * (quarter / 2)) * picture.Rows / 4 * picture.Columns
+                       + (1 + 2 * (quarter % 2)) * picture.Columns / 4) * 3
                    select (picture.Pixels[place] > 128, picture.Pixels[place + 1] > 128, picture.Pixels[place + 2] > 128) switch
                    {
                        (true, true, true) => 'W',
@@ -139,7 +148,8 @@ public sealed class PictureTests
         using var bitmap = new SKBitmap(16, 16);
         using var jpeg = bitmap.Encode(SKEncodedImageFormat.Jpeg, 80);
         using var webp = bitmap.Encode(SKEncodedImageFormat.Webp, 80);
-        byte[] svg = [.. "<svg xmlns='http://www.w3.org/2000/svg' width='4' height='2'><path d='M0 0 L4 2 Z' fill='red'/></svg>"u8];
+        byte[] svg = [
+            .. "<svg xmlns='http://www.w3.org/2000/svg' width='4' height='2'><path d='M0 0 L4 2 Z' fill='red'/></svg>"u8];
         foreach (var valid in new[] { png, jpeg.ToArray(), webp.ToArray(), svg })
             for (var i = 0; i < 100; i++)
             {
@@ -154,14 +164,16 @@ public sealed class PictureTests
                 }
             }
 
-        static void Refused(string why, byte[] file) => Assert.Contains(why, Assert.Throws<InvalidDataException>(() => Picture.Read(file)).Message);
+        static void Refused(string why, byte[] file) =>
+            Assert.Contains(why, Assert.Throws<InvalidDataException>(() => Picture.Read(file)).Message);
     }
 
     [Fact]
     public void A_square_is_cut_out_and_scaled_by_means_or_by_repetition()
     {
         // Rows of 4 pixels; red is 10 row + column.
-        var picture = new Picture(3, 4, [.. Enumerable.Range(0, 36).Select(i => (byte)(i % 3 == 0 ? 10 * (i / 12) + i / 3 % 4 : 0))]);
+        var picture = new Picture(3, 4,
+            [.. Enumerable.Range(0, 36).Select(i => (byte)(i % 3 == 0 ? 10 * (i / 12) + i / 3 % 4 : 0))]);
         Assert.Equal([17], Red(picture.Square(1, 1, 2, 1))); // the mean of 11, 12, 21 and 22 is 16.5
         Assert.Equal([11, 11, 12, 12], Red(picture.Square(1, 1, 2, 4))[..4]);
 
@@ -183,7 +195,8 @@ public sealed class PictureTests
         byte[] header = [0, 0, 0, Columns, 0, 0, 0, Rows, (byte)bits, (byte)colour, 0, 0, 0];
         return
         [
-            0x89, .. "PNG\r\n\x1a\n"u8, .. Chunk("IHDR", header), .. colour == 3 ? Chunk("PLTE", palette) : [], .. Chunk("IDAT", packed.ToArray()), .. Chunk("IEND", []),
+            0x89, .. "PNG\r\n\x1a\n"u8, .. Chunk("IHDR", header), .. colour == 3 ? Chunk("PLTE", palette) : [],
+            .. Chunk("IDAT", packed.ToArray()), .. Chunk("IEND", []),
         ];
     }
 
@@ -203,7 +216,10 @@ public sealed class PictureTests
         return chunk;
     }
 
-    /// <summary>A baseline JPEG of one block, all of one colour: of each component there is the mean only, eight times its distance from 128.</summary>
+    /// <summary>
+    /// A baseline JPEG of one block, all of one colour: of each component there is the mean only, eight times its distance from
+    /// 128.
+    /// </summary>
     static byte[] CmykJpeg(params byte[] colour)
     {
         var bits = new StringBuilder();
@@ -216,7 +232,8 @@ public sealed class PictureTests
             bits.Append('0'); // end of block
         }
         while (bits.Length % 8 != 0) bits.Append('1');
-        var scan = Enumerable.Range(0, bits.Length / 8).Select(i => Convert.ToByte(bits.ToString(8 * i, 8), 2)).SelectMany(b => b == 0xff ? new byte[] { 0xff, 0 } : [b]);
+        var scan = Enumerable.Range(0, bits.Length / 8).Select(i => Convert.ToByte(bits.ToString(8 * i, 8), 2))
+            .SelectMany(b => b == 0xff ? new byte[] { 0xff, 0 } : [b]);
         return
         [
             0xff, 0xd8, 0xff, 0xee, 0, 14, .. "Adobe"u8, 0, 100, 0, 0, 0, 0, 0,

@@ -16,24 +16,26 @@ public sealed class ResultTableTests
         """);
 
     [Fact]
-    public void The_learned_optimizer_comes_first_and_ratios_are_to_the_best_baseline_of_each_column()
+    public void The_learned_optimizer_comes_first_and_ratios_are_to_each_columns_best_baseline()
     {
-        var lines = ResultTable.Render(Contest.Read(Result)).ToList();
+        var lines = ResultTable.Render(Benchmark.Read(Result)).ToList();
 
         Assert.Contains("loss at step 100", lines[0], StringComparison.Ordinal);
-        Assert.Equal("lstm (learned)  -  0.280 [0.250, 0.310] 0.70 0.750 [0.700, 0.800] 0.75".Split(' ', StringSplitOptions.RemoveEmptyEntries), Words(lines[2]));
+        Assert.Equal(
+            "lstm (learned)  -  0.280 [0.250, 0.310] 0.70 0.750 [0.700, 0.800] 0.75".Split(' ',
+                StringSplitOptions.RemoveEmptyEntries), Words(lines[2]));
         Assert.Equal(["adam", "nag", "sgd"], lines.Skip(3).Take(3).Select(line => Words(line)[0]));
         Assert.Equal("0.316", Words(lines[3])[1]);
     }
 
     [Fact]
     public void What_diverged_says_so() =>
-        Assert.Contains("diverged", ResultTable.Render(Contest.Read(Result)).ElementAt(5), StringComparison.Ordinal);
+        Assert.Contains("diverged", ResultTable.Render(Benchmark.Read(Result)).ElementAt(5), StringComparison.Ordinal);
 
     [Fact]
     public void Columns_are_aligned()
     {
-        var rows = ResultTable.Render(Contest.Read(Result)).Skip(2).Take(2).ToList();
+        var rows = ResultTable.Render(Benchmark.Read(Result)).Skip(2).Take(2).ToList();
         Assert.Equal(rows[0].IndexOf("0.250", StringComparison.Ordinal), rows[1].IndexOf("0.350", StringComparison.Ordinal));
     }
 
@@ -42,14 +44,15 @@ public sealed class ResultTableTests
     {
         var clock = PhaseClock.FromEnvironment();
         clock.End("train");
-        var summary = JsonNode.Parse(DemoReport.Summarize(clock, 12.5, 7, Contest.Read(Result)).ToJsonString())!;
+        var summary = JsonNode.Parse(DemoReport.Summarize(clock, 12.5, 7, Benchmark.Read(Result)).ToJsonString())!;
 
         Assert.Equal(12.5, (double)summary["seconds"]!);
         Assert.Equal(7, (long)summary["seed"]!);
         Assert.Equal(["setup", "build", "train"], summary["phases"]!.AsObject().Select(p => p.Key));
         var lstm = summary["contestants"]![0]!.AsObject();
         Assert.Equal(
-            ["name", "learned", "learningRate", "meanAt100", "meanAt100Ci95", "averageLoss", "averageLossCi95"], lstm.Select(p => p.Key));
+            ["name", "learned", "learningRate", "meanAt100", "meanAt100Ci95", "averageLoss", "averageLossCi95"],
+            lstm.Select(p => p.Key));
         Assert.True((bool)lstm["learned"]!);
         Assert.Null(lstm["learningRate"]);
         Assert.Equal(0.31, (double)lstm["meanAt100Ci95"]![1]!);

@@ -30,15 +30,20 @@ public sealed class ScheduleCommandsTests : IAsyncLifetime
     {
         var file = Path.Combine(home, "run.json");
         await File.WriteAllTextAsync(file, ApiFixture.Training);
-        var id = Assert.Single(await RunAsync($"schedules create {file} --name nightly --cron @daily --time-zone Europe/Berlin --missed all"));
-        Assert.Contains(await RunAsync("schedules"), line => line.StartsWith(id[^8..], StringComparison.Ordinal) && line.EndsWith("nightly", StringComparison.Ordinal));
+        var id = Assert.Single(
+            await RunAsync($"schedules create {file} --name nightly --cron @daily --time-zone Europe/Berlin --missed all"));
+        Assert.Contains(await RunAsync("schedules"),
+            line => line.StartsWith(id[^8..], StringComparison.Ordinal) && line.EndsWith("nightly", StringComparison.Ordinal));
         Assert.Equal(3, (await RunAsync($"schedules next {id[^8..]} --count 3")).Length);
         Assert.Contains(await RunAsync($"schedules show {id}"), line => line.Contains("Europe/Berlin", StringComparison.Ordinal));
         Assert.Equal(["disabled"], await RunAsync($"schedules disable {id[^8..]}"));
         Assert.StartsWith("next: ", Assert.Single(await RunAsync($"schedules enable {id[^8..]}")));
-        Assert.Contains("/cron", string.Join('\n', await RunAsync($"schedules create {file} --name wrong --cron never", expected: 1)), StringComparison.Ordinal);
+        Assert.Contains("/cron",
+            string.Join('\n', await RunAsync($"schedules create {file} --name wrong --cron never", expected: 1)),
+            StringComparison.Ordinal);
         Assert.Equal(["Deleted nightly."], await RunAsync($"schedules delete {id[^8..]}"));
-        Assert.Contains("No schedule", string.Join('\n', await RunAsync($"schedules show {id[^8..]}", expected: 1)), StringComparison.Ordinal);
+        Assert.Contains("No schedule", string.Join('\n', await RunAsync($"schedules show {id[^8..]}", expected: 1)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -46,13 +51,19 @@ public sealed class ScheduleCommandsTests : IAsyncLifetime
     {
         await using var receiver = new Receiver(kind: true);
         var hook = new Uri(await receiver.StartAsync(), "/hook");
-        var created = Assert.Single(await RunAsync($"subscriptions create {hook} --event run-failed --event worker-offline --tag nightly")).Split("  ");
+        var created =
+            Assert.Single(await RunAsync($"subscriptions create {hook} --event run-failed --event worker-offline --tag nightly"))
+                .Split("  ");
         var id = created[0][^8..];
         Assert.Equal(43, created[1].Length);
-        Assert.Contains(await RunAsync("subscriptions"), line => line.StartsWith(id, StringComparison.Ordinal) && line.Contains("nightly", StringComparison.Ordinal));
+        Assert.Contains(await RunAsync("subscriptions"),
+            line => line.StartsWith(id, StringComparison.Ordinal) && line.Contains("nightly", StringComparison.Ordinal));
         await RunAsync($"subscriptions test {id}");
-        await Workers.WorkerFixture.UntilAsync(async () => (await RunAsync($"subscriptions deliveries {id}"))[0].Contains("HTTP 204", StringComparison.Ordinal), "the test");
+        await Workers.WorkerFixture.UntilAsync(
+            async () => (await RunAsync($"subscriptions deliveries {id}"))[0].Contains("HTTP 204", StringComparison.Ordinal),
+            "the test");
         Assert.Equal(["Deleted."], await RunAsync($"subscriptions delete {id}"));
-        Assert.Contains("METAOPT_NOTIFY_HOSTS", string.Join('\n', await RunAsync("subscriptions create http://127.0.0.2:9/", expected: 1)), StringComparison.Ordinal);
+        Assert.Contains("METAOPT_NOTIFY_HOSTS",
+            string.Join('\n', await RunAsync("subscriptions create http://127.0.0.2:9/", expected: 1)), StringComparison.Ordinal);
     }
 }

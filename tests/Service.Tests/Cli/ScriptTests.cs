@@ -3,10 +3,13 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Cli;
 
-/// <summary>The script <c>./metaopt</c> alone: what it does before it hands over, on a machine that has next to nothing.</summary>
+/// <summary>
+/// The script <c>./metaopt</c> alone: what it does before it hands over, on a machine that has next to nothing.
+/// </summary>
 public sealed class ScriptTests
 {
-    // What the script needs of a system; no package manager, no npm, no flock. The program behind it is one that tells its arguments.
+    // What the script needs of a system; no package manager, no npm, no flock. The program behind it is one that tells its
+    // arguments.
     static readonly string[] s_programs =
         ["bash", "cat", "dirname", "env", "find", "grep", "head", "mkdir", "mv", "readlink", "sort", "tail", "touch"];
 
@@ -16,7 +19,8 @@ public sealed class ScriptTests
         File.Copy(Path.Combine(Checkout.Folder, "metaopt"), Path.Combine(checkout, "metaopt"), overwrite: true);
         var programs = Directory.CreateDirectory(Path.Combine(checkout, "programs")).FullName;
         foreach (var program in s_programs)
-            if (!File.Exists(Path.Combine(programs, program))) File.CreateSymbolicLink(Path.Combine(programs, program), Find(program));
+            if (!File.Exists(Path.Combine(programs, program)))
+                File.CreateSymbolicLink(Path.Combine(programs, program), Find(program));
         await File.WriteAllTextAsync(Path.Combine(programs, "dotnet"), "#!/usr/bin/env bash\necho \"dotnet $*\"\n");
         File.SetUnixFileMode(Path.Combine(programs, "dotnet"), (UnixFileMode)0b111_101_101);
         var start = new ProcessStartInfo(Find("bash"), [Path.Combine(checkout, "metaopt"), .. arguments])

@@ -27,12 +27,15 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         // Lists show the end of the id, and every command takes it.
         var (first, second) = (ids[0][^8..], ids[1][^8..]);
         var queue = await RunAsync("queue");
-        Assert.All([first, second], id => Assert.Contains("no live worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)), StringComparison.OrdinalIgnoreCase));
+        Assert.All([first, second],
+            id => Assert.Contains("no live worker", queue.Single(line => line.StartsWith(id, StringComparison.Ordinal)),
+                StringComparison.OrdinalIgnoreCase));
         Assert.Single(await RunAsync("runs"), line => line.StartsWith(first + " ", StringComparison.Ordinal));
         Assert.Contains(await RunAsync($"show {first}"), line => line.Contains(ids[0], StringComparison.Ordinal));
 
         Assert.Equal(["queued"], await RunAsync($"pause {first}"));
-        Assert.Contains("paused", (await RunAsync("queue")).Single(line => line.StartsWith(first, StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("paused", (await RunAsync("queue")).Single(line => line.StartsWith(first, StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         Assert.Equal(["queued"], await RunAsync($"pause {ids[1]}"));
         Assert.Equal(["queued"], await RunAsync($"resume {first}"));
 
@@ -41,7 +44,8 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         await run.AppendLogAsync(1, ["hello", "there"], default);
         await run.SaveCheckpointAsync("final", 5, new byte[100], default);
         await run.FinishAsync(RunState.Succeeded, null, null, default);
-        var checkpoint = (await RunAsync($"checkpoints {first}")).Single(line => line.Contains("final", StringComparison.Ordinal))[..36];
+        var checkpoint = (await RunAsync($"checkpoints {first}"))
+            .Single(line => line.Contains("final", StringComparison.Ordinal))[..36];
         Assert.Equal(["mine@1"], await RunAsync($"promote {checkpoint} mine"));
         Assert.StartsWith("mine@1 ", Assert.Single(await RunAsync("models")));
         Assert.Equal([""], await RunAsync($"said {second}"));
@@ -63,9 +67,12 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         Assert.Equal((1, true), await WatchAsync(id, "The run cancelled"));
 
         Assert.Equal(["queued"], await RunAsync($"retry {id}"));
-        await (await api.ClaimAsync(id, "watched")).FinishAsync(RunState.Failed, null, new("out-of-memory", "lower metaBatch"), default);
+        await (await api.ClaimAsync(id, "watched"))
+            .FinishAsync(RunState.Failed, null, new("out-of-memory", "lower metaBatch"), default);
         Assert.Equal((1, true), await WatchAsync(id, "The run failed: lower metaBatch"));
-        Assert.Contains(" 75 %", Assert.Single(await RunAsync("runs --state failed --owner admin"), line => line.Contains($"{id}"[^8..], StringComparison.Ordinal)));
+        Assert.Contains(" 75 %",
+            Assert.Single(await RunAsync("runs --state failed --owner admin"),
+                line => line.Contains($"{id}"[^8..], StringComparison.Ordinal)));
         Assert.Single(await RunAsync("runs --owner nobody"));
         Assert.Equal(2, (await RunAsync("runs --limit 1")).Length);
 
@@ -87,21 +94,26 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
     }
 
     [Fact]
-    public async Task The_end_of_an_id_that_several_runs_share_or_none_has_is_told_with_the_candidates()
+    public async Task The_end_of_an_id_that_several_runs_share_is_refused_with_the_candidates()
     {
         await RunAsync($"login {api.App.Urls.First()}", api.AdminToken);
         foreach (var id in (string[])["00000000-0000-7000-8000-0000deadbeef", "00000000-0000-7000-8000-0001deadbeef"])
         {
-            var submitted = await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, ",\"pool\":\"elsewhere\""));
+            var submitted =
+                await api.SubmitAsync(ApiFixture.Training.Insert(ApiFixture.Training.Length - 1, ",\"pool\":\"elsewhere\""));
             await using var renamed = api.Database.CreateCommand($"update runs set id = '{id}' where id = '{submitted}'");
             await renamed.ExecuteNonQueryAsync();
         }
         var (code, output) = await CommandLine.RunAsync(home, "", "cancel deadbeef");
         Assert.Equal(1, code);
-        Assert.Equal(["Several runs have an id that ends in \"deadbeef\"; give more of it:", "00000000-0000-7000-8000-0000deadbeef", "00000000-0000-7000-8000-0001deadbeef"],
-            output.Split('\n').Take(3).Select((line, i) => i == 0 ? line : line.Trim().Split(' ')[0]).Order(StringComparer.Ordinal).OrderBy(line => line[0] == '0'));
+        Assert.Equal(["Several runs have an id that ends in \"deadbeef\"; give more of it:",
+            "00000000-0000-7000-8000-0000deadbeef", "00000000-0000-7000-8000-0001deadbeef"],
+            output.Split('\n').Take(3).Select((line, i) => i == 0 ? line : line.Trim().Split(' ')[0])
+                .Order(StringComparer.Ordinal).OrderBy(line => line[0] == '0'));
         Assert.Equal(["cancelled"], await RunAsync("cancel 1DEADBEEF"));
-        Assert.Contains("No run has an id that ends in \"abcdabcd\"", (await CommandLine.RunAsync(home, "", "watch abcdabcd")).Output, StringComparison.Ordinal);
-        Assert.Contains("must be a run's id or at least its last 4 characters", (await CommandLine.RunAsync(home, "", "said xyz")).Output, StringComparison.Ordinal);
+        Assert.Contains("No run has an id that ends in \"abcdabcd\"",
+            (await CommandLine.RunAsync(home, "", "watch abcdabcd")).Output, StringComparison.Ordinal);
+        Assert.Contains("must be a run's id or at least its last 4 characters",
+            (await CommandLine.RunAsync(home, "", "said xyz")).Output, StringComparison.Ordinal);
     }
 }

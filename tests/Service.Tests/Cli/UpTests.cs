@@ -112,8 +112,8 @@ public sealed class UpTests(UpFixture up) : IClassFixture<UpFixture>
     }
 
     [Theory]
-    [InlineData("logs", "-f", "api")]
-    [InlineData("logs", "-f", "supervisor")]
+    [InlineData("server-logs", "-f", "api")]
+    [InlineData("server-logs", "-f", "supervisor")]
     public async Task What_prints_for_ever_ends_with_its_reader(params string[] arguments)
     {
         // The shell waits for both ends of the pipe, and the left one's status counts.
@@ -129,7 +129,7 @@ public sealed class UpTests(UpFixture up) : IClassFixture<UpFixture>
     [Fact]
     public async Task Signals_end_a_command_without_a_word()
     {
-        using var logs = Process.Start(up.Command("dotnet", UpFixture.Program, "logs", "-f", "api"))!;
+        using var logs = Process.Start(up.Command("dotnet", UpFixture.Program, "server-logs", "-f", "api"))!;
         Assert.NotNull(await logs.StandardOutput.ReadLineAsync());
         // As timeout and a supervisor send them: more than one.
         while (!logs.HasExited)
@@ -145,7 +145,8 @@ public sealed class UpTests(UpFixture up) : IClassFixture<UpFixture>
     public async Task A_byte_order_mark_before_a_document_is_no_part_of_it()
     {
         using var validate = Process.Start(up.Command("dotnet", UpFixture.Program, "validate", "-"))!;
-        await validate.StandardInput.BaseStream.WriteAsync((byte[])[.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes(Training)]);
+        await validate.StandardInput.BaseStream.WriteAsync(
+            (byte[])[.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes(Training)]);
         validate.StandardInput.Close();
         var errors = validate.StandardError.ReadToEndAsync();
         await validate.StandardOutput.ReadToEndAsync();

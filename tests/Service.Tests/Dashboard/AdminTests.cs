@@ -15,7 +15,8 @@ namespace MetaOpt.Service.Tests.Dashboard;
 public sealed class AdminTests(BrowserFixture browser)
 {
     static ILocator Row(IPage page, string region, string name) =>
-        page.GetByRole(AriaRole.Region, new() { Name = region, Exact = true }).GetByRole(AriaRole.Row, new() { NameRegex = new($"^{name} ") });
+        page.GetByRole(AriaRole.Region, new() { Name = region, Exact = true })
+            .GetByRole(AriaRole.Row, new() { NameRegex = new($"^{name} ") });
 
     [Fact]
     public async Task Limits_are_set_and_lifted_and_the_trail_says_so()
@@ -29,11 +30,14 @@ public sealed class AdminTests(BrowserFixture browser)
             await page.Keyboard.PressAsync("Tab");
             await Expect(page.GetByText("Limit saved.").Last).ToBeVisibleAsync();
         }
-        async Task<JsonNode?> LimitsAsync() => (await browser.Api.GetAsync("/api/v1/quotas"))["items"]!.AsArray().FirstOrDefault(q => (string?)q!["name"] == name)?["limits"];
+        async Task<JsonNode?> LimitsAsync() =>
+            (await browser.Api.GetAsync("/api/v1/quotas"))["items"]!.AsArray()
+                .FirstOrDefault(q => (string?)q!["name"] == name)?["limits"];
 
         await SetAsync("Running at once", "2");
         await SetAsync("Stored, GiB", "1.5");
-        await WorkerFixture.UntilAsync(async () => (long?)(await LimitsAsync())?["storedBytes"] == 1_610_612_736, "the limit of bytes");
+        await WorkerFixture.UntilAsync(async () => (long?)(await LimitsAsync())?["storedBytes"] == 1_610_612_736,
+            "the limit of bytes");
         Assert.Equal(2, (int?)(await LimitsAsync())!["running"]);
         await SetAsync("Running at once", "");
         await WorkerFixture.UntilAsync(async () => (await LimitsAsync())?["running"] is null, "the limit to be lifted");
@@ -84,7 +88,7 @@ public sealed class AdminTests(BrowserFixture browser)
     [InlineData("", "")]
     [InlineData("0x10", "0x10")]
     [InlineData("0.0009", "between 0.001 and 1000")]
-    public async Task A_weight_or_a_lifetime_that_is_no_number_is_refused_at_its_field_and_nothing_is_stored(string typed, string said)
+    public async Task A_weight_or_lifetime_that_is_not_a_number_is_refused_at_its_field(string typed, string said)
     {
         var name = await UserAsync();
         await using var opened = await browser.SignInAsync($"/admin?user={name}");
@@ -96,7 +100,8 @@ public sealed class AdminTests(BrowserFixture browser)
         await Expect(weight).ToHaveAccessibleDescriptionAsync(new Regex($"must be.*{Regex.Escape(said)}"));
         await Expect(weight).ToHaveValueAsync(typed);
         Assert.Equal(1, (double)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["weight"]!);
-        Assert.DoesNotContain((await browser.Api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray(), entry => (string)entry!["action"]! == "user.change");
+        Assert.DoesNotContain((await browser.Api.GetAsync($"/api/v1/audit?subject={name}"))["items"]!.AsArray(),
+            entry => (string)entry!["action"]! == "user.change");
 
         if (typed == "") return; // A lifetime may be empty: it is unlimited then.
         var tokens = page.Locator("section", new() { HasText = $"Tokens of {name}" });
@@ -121,14 +126,16 @@ public sealed class AdminTests(BrowserFixture browser)
         Assert.Equal("member", (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["role"]);
         await role.SelectOptionAsync("viewer");
         await page.GetByRole(AriaRole.Button, new() { Name = "Change the role" }).ClickAsync();
-        await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["role"] == "viewer", "the role");
+        await WorkerFixture.UntilAsync(
+            async () => (string?)(await browser.Api.GetAsync($"/api/v1/users/{name}"))["role"] == "viewer", "the role");
         await Expect(role).ToHaveValueAsync("viewer");
     }
 
     async Task<string> UserAsync()
     {
         var name = "q" + Guid.NewGuid().ToString("N")[..8];
-        (await browser.Api.Admin.PostAsync("/api/v1/users", MetaOpt.Service.Tests.Api.ApiFixture.Json($$"""{"name":"{{name}}","role":"member"}"""))).EnsureSuccessStatusCode();
+        (await browser.Api.Admin.PostAsync("/api/v1/users",
+            MetaOpt.Service.Tests.Api.ApiFixture.Json($$"""{"name":"{{name}}","role":"member"}"""))).EnsureSuccessStatusCode();
         return name;
     }
 
@@ -137,7 +144,8 @@ public sealed class AdminTests(BrowserFixture browser)
     {
         var worker = WorkerFixture.Fresh("drained");
         var queue = browser.Api.App.Services.GetRequiredService<RunQueue>();
-        await queue.ClaimAsync(new WorkerIdentity(worker, worker, [], new() { ["devices"] = new JsonArray("cuda:0") }), TimeSpan.FromMinutes(1), default);
+        await queue.ClaimAsync(new WorkerIdentity(worker, worker, [], new() { ["devices"] = new JsonArray("cuda:0") }),
+            TimeSpan.FromMinutes(1), default);
         await using var opened = await browser.SignInAsync("/admin");
         var row = Row(opened.Page, "Workers", worker);
         await Expect(row).ToContainTextAsync("cuda:0");

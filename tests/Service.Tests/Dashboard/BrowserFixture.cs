@@ -13,7 +13,9 @@ public sealed class DashboardTests : ICollectionFixture<BrowserFixture>
     public const string Name = "dashboard";
 }
 
-/// <summary>The system's Chromium, the API it looks at and a real worker. Every page that a test opens must stay without errors.</summary>
+/// <summary>
+/// The system's Chromium, the API it looks at and a real worker. Every page that a test opens must stay without errors.
+/// </summary>
 public class BrowserFixture : IAsyncLifetime
 {
     const int PatienceMs = 60_000;
@@ -57,13 +59,17 @@ public class BrowserFixture : IAsyncLifetime
         await Api.StartAsync(Api.ConnectionString, port);
     }
 
-    static string Chromium => new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists)
-        ?? throw new InvalidOperationException("The dashboard's tests need a browser: apt-get install chromium (./metaopt test does it).");
+    static string Chromium =>
+        new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists)
+        ?? throw new InvalidOperationException(
+            "The dashboard's tests need a browser: apt-get install chromium (./metaopt test does it).");
 
     /// <summary>A page of a browser that nobody has signed in with.</summary>
     public async Task<BrowserPage> OpenAsync(ViewportSize? size = null)
     {
-        var context = await _browser.NewContextAsync(new() { BaseURL = Address, AcceptDownloads = true, ViewportSize = size ?? new() { Width = 1280, Height = 900 } });
+        var context =
+            await _browser.NewContextAsync(
+                new() { BaseURL = Address, AcceptDownloads = true, ViewportSize = size ?? new() { Width = 1280, Height = 900 } });
         context.SetDefaultTimeout(PatienceMs);
         await context.GrantPermissionsAsync(["clipboard-read", "clipboard-write"]);
         return new(context, await context.NewPageAsync());
@@ -89,7 +95,9 @@ public class BrowserFixture : IAsyncLifetime
     }
 }
 
-/// <summary>A page, and what went wrong in it and its like: errors of scripts and everything that the content security policy stopped.</summary>
+/// <summary>
+/// A page, and what went wrong in it and its like: errors of scripts and everything that the content security policy stopped.
+/// </summary>
 public sealed class BrowserPage : IAsyncDisposable
 {
     readonly IBrowserContext _context;
@@ -116,14 +124,16 @@ public sealed class BrowserPage : IAsyncDisposable
         page.Console += (_, message) =>
         {
             // An answer that is an error is logged too, and is for the page to handle.
-            if (message.Type is "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _errors.Add(message.Text);
+            if (message.Type is "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal))
+                _errors.Add(message.Text);
         };
         return page;
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (!Page.IsClosed) await Page.ScreenshotAsync(new() { Path = TestLogs.NewFile("page.jpg"), Type = ScreenshotType.Jpeg, Quality = 50 });
+        if (!Page.IsClosed)
+            await Page.ScreenshotAsync(new() { Path = TestLogs.NewFile("page.jpg"), Type = ScreenshotType.Jpeg, Quality = 50 });
         await _context.CloseAsync();
         Assert.Empty(_errors);
     }

@@ -8,7 +8,9 @@ using static Microsoft.Playwright.Assertions;
 
 namespace MetaOpt.Service.Tests.Dashboard;
 
-/// <summary>What charts of curves show: read from the marks of their axes, their legends and the pixels of their canvas.</summary>
+/// <summary>
+/// What charts of curves show: read from the marks of their axes, their legends and the pixels of their canvas.
+/// </summary>
 [Collection(DashboardTests.Name)]
 public sealed class ChartTests(BrowserFixture browser)
 {
@@ -54,11 +56,13 @@ public sealed class ChartTests(BrowserFixture browser)
     public async Task Marks_and_legends_of_a_runs_charts_are_those_of_its_values()
     {
         var id = await RunAsync("all sizes",
-            ("huge", [1, 1e17, 1e34]), ("tiny", [3e-30, 2e-30, 1e-30]), ("constant", [5, 5, 5]), ("single", [7]), ("negative", [-1, -4, -2]),
+            ("huge", [1, 1e17, 1e34]), ("tiny", [3e-30, 2e-30, 1e-30]), ("constant", [5, 5, 5]), ("single", [7]),
+            ("negative", [-1, -4, -2]),
             ("lost", [double.NaN, double.PositiveInfinity, double.NaN]), ("partly", [8, 4, double.NaN, double.NaN]));
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
-        foreach (var (title, log, linear) in ((string, string, string)[])[("huge", "10¹²", "4·10³³"), ("tiny", "2·10⁻³⁰", "2·10⁻³⁰"), ("constant", "5", "5"), ("single", "7", "7")])
+        foreach (var (title, log, linear) in ((string, string, string)[])[("huge", "10¹²", "4·10³³"),
+            ("tiny", "2·10⁻³⁰", "2·10⁻³⁰"), ("constant", "5", "5"), ("single", "7", "7")])
         {
             var chart = Chart(page, title);
             await Expect(chart.Locator("canvas")).ToBeVisibleAsync();
@@ -93,13 +97,14 @@ public sealed class ChartTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task Compared_curves_are_drawn_without_the_empty_the_deleted_and_the_invalid_ones_which_are_named()
+    public async Task Empty_deleted_and_invalid_runs_are_named_and_the_other_curves_drawn()
     {
         var first = await RunAsync("falls", ("meta-loss", [8, 4, 2]));
         var second = await RunAsync("falls further", ("meta-loss", [4, 2, 1, 0.5]));
         var empty = await RunAsync("has no points");
         var deleted = await RunAsync("deleted");
-        Assert.Equal(System.Net.HttpStatusCode.NoContent, (await browser.Api.Admin.DeleteAsync($"/api/v1/runs/{deleted}")).StatusCode);
+        Assert.Equal(System.Net.HttpStatusCode.NoContent,
+            (await browser.Api.Admin.DeleteAsync($"/api/v1/runs/{deleted}")).StatusCode);
         await using var opened = await browser.SignInAsync($"/compare?runs={first},{deleted},{empty},nonsense,{second}");
         var page = opened.Page;
         var chart = Chart(page, "meta-loss");

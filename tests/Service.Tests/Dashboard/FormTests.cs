@@ -18,7 +18,8 @@ public sealed class FormTests(BrowserFixture browser)
 
     static ILocator Button(IPage page, string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
-    static async Task<JsonNode> ShownJsonAsync(IPage page) => JsonNode.Parse(await page.GetByLabel("The submission as JSON").TextContentAsync() ?? "")!;
+    static async Task<JsonNode> ShownJsonAsync(IPage page) =>
+        JsonNode.Parse(await page.GetByLabel("The submission as JSON").TextContentAsync() ?? "")!;
 
     [Fact]
     public async Task A_grid_of_seeds_and_settings_is_submitted_from_the_form_and_listed()
@@ -50,7 +51,8 @@ public sealed class FormTests(BrowserFixture browser)
     public async Task What_a_training_learned_is_promoted_evaluated_and_trained_on()
     {
         var pool = WorkerFixture.Fresh("learned");
-        var id = await browser.Api.SubmitAsync($$"""{"kind":"meta-training","name":"Learned","pool":"{{pool}}","spec":{"seed":7,{{Tiny}} } }""");
+        var id = await browser.Api.SubmitAsync(
+            $$"""{"kind":"meta-training","name":"Learned","pool":"{{pool}}","spec":{"seed":7,{{Tiny}} } }""");
         browser.Workers.Start(pool);
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
@@ -74,26 +76,30 @@ public sealed class FormTests(BrowserFixture browser)
         await Expect(page.GetByText("Valid. It takes about")).ToBeVisibleAsync();
         var checkpoint = (string?)(await browser.Api.GetAsync($"/api/v1/runs/{id}/checkpoints"))["items"]![0]!["id"];
         Assert.True(JsonNode.DeepEquals(
-            JsonNode.Parse($$"""{"seed":null,"start":"{{checkpoint}}","training":{"metaEpochs":6} }"""), (await ShownJsonAsync(page))["spec"]));
+            JsonNode.Parse($$"""{"seed":null,"start":"{{checkpoint}}","training":{"metaEpochs":6} }"""),
+            (await ShownJsonAsync(page))["spec"]));
         await Button(page, "Submit").ClickAsync();
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = "run " + id.ToString()[^8..] })).ToBeVisibleAsync();
         await Expect(page.Locator(".state").First).ToHaveTextAsync("succeeded");
         var forked = (await browser.Api.GetAsync($"/api/v1/runs/{page.Url.Split('/')[^1]}"))["spec"]!;
         Assert.Equal((0, 6, 20, checkpoint),
-            ((int)forked["seed"]!, (int)forked["training"]!["metaEpochs"]!, (int)forked["training"]!["horizon"]!, (string?)forked["start"]));
+            ((int)forked["seed"]!, (int)forked["training"]!["metaEpochs"]!, (int)forked["training"]!["horizon"]!,
+                (string?)forked["start"]));
 
         await page.GotoAsync($"/new?evaluate={model}@1");
         await page.GetByLabel("Pool").FillAsync(pool);
         await Expect(page.GetByText("Valid. It takes about")).ToBeVisibleAsync();
         var spec = (await ShownJsonAsync(page))["spec"]!;
-        Assert.Equal((20, 4, $"{model}@1"), ((int)spec["horizon"]!, (int)spec["task"]!["dimensions"]!, (string?)spec["contestants"]![0]!["checkpoint"]));
+        Assert.Equal((20, 4, $"{model}@1"),
+            ((int)spec["horizon"]!, (int)spec["task"]!["dimensions"]!, (string?)spec["contestants"]![0]!["checkpoint"]));
     }
 
     [Fact]
     public async Task The_log_of_a_run_grows_while_one_looks_and_a_paused_run_is_resumed()
     {
         var pool = WorkerFixture.Fresh("log");
-        var id = await browser.Api.SubmitAsync($$"""{"kind":"meta-training","name":"talkative","pool":"{{pool}}","spec":{ {{Tiny}} } }""");
+        var id = await browser.Api.SubmitAsync(
+            $$"""{"kind":"meta-training","name":"talkative","pool":"{{pool}}","spec":{ {{Tiny}} } }""");
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
         await Expect(page.GetByText("It says something when a worker has it.")).ToBeVisibleAsync();
@@ -107,7 +113,8 @@ public sealed class FormTests(BrowserFixture browser)
         var log = page.GetByRole(AriaRole.Log);
         await Expect(log.GetByRole(AriaRole.Paragraph)).ToHaveTextAsync([new Regex("first words$"), new Regex("<b>second</b>$")]);
         await run.AppendLogAsync(1, ["later words"], default);
-        await Expect(log.GetByRole(AriaRole.Paragraph)).ToHaveTextAsync([new Regex("first"), new Regex("second"), new Regex("later words$")]);
+        await Expect(log.GetByRole(AriaRole.Paragraph))
+            .ToHaveTextAsync([new Regex("first"), new Regex("second"), new Regex("later words$")]);
         await run.FinishAsync(MetaOpt.Runs.RunState.Cancelled, null, null, default);
         await Button(page, "Retry").ClickAsync();
         await Expect(page.Locator(".state").First).ToHaveTextAsync("queued");
@@ -116,7 +123,8 @@ public sealed class FormTests(BrowserFixture browser)
     [Fact]
     public async Task A_run_is_renamed_in_a_dialog_that_says_what_is_wrong()
     {
-        var id = await browser.Api.SubmitAsync($$"""{"kind":"meta-training","name":"old name","pool":"nobody-edits","spec":{ {{Tiny}} } }""");
+        var id = await browser.Api.SubmitAsync(
+            $$"""{"kind":"meta-training","name":"old name","pool":"nobody-edits","spec":{ {{Tiny}} } }""");
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
         await Button(page, "Edit").ClickAsync();

@@ -59,10 +59,12 @@ public sealed class ListTests(BrowserFixture browser)
     public async Task A_waiting_grid_is_one_row_that_opens_and_is_cancelled_as_a_whole()
     {
         var (batch, pool) = await GridAsync(60, "folded");
-        var single = await browser.Api.SubmitAsync(ApiFixture.Training.Insert(1, $"\"name\":\"behind the grid\",\"pool\":\"{pool}\","));
+        var single =
+            await browser.Api.SubmitAsync(ApiFixture.Training.Insert(1, $"\"name\":\"behind the grid\",\"pool\":\"{pool}\","));
         await using var opened = await browser.SignInAsync();
         var page = opened.Page;
-        var rows = page.GetByRole(AriaRole.Region, new() { Name = "Waiting runs" }).GetByRole(AriaRole.Row, new() { NameRegex = new(pool) });
+        var rows = page.GetByRole(AriaRole.Region, new() { Name = "Waiting runs" })
+            .GetByRole(AriaRole.Row, new() { NameRegex = new(pool) });
         await Expect(rows).ToHaveTextAsync([new Regex("folded.*60 runs.*Cancel all"), new Regex("^61behind the grid")]);
         await page.GetByRole(AriaRole.Button, new() { Name = "folded 60 runs" }).ClickAsync();
         await Expect(rows).ToHaveCountAsync(22);
@@ -88,26 +90,33 @@ public sealed class ListTests(BrowserFixture browser)
         var tags = $"[\"{new string('t', 60)}\",\"{new string('u', 60)}\"]";
         async Task<Guid> SubmitAsync(string kind, string spec) => await browser.Api.SubmitAsync(
             $$"""{"kind":"{{kind}}","name":"{{name}}{{kind[0]}}","tags":{{tags}},"notes":"{{name}}","pool":"{{pool}}","spec":{{spec}} }""");
-        var training = await SubmitAsync("meta-training", """{"task":{"type":"quadratic","dimensions":3},"optimizer":{"type":"lstm"} }""");
+        var training = await SubmitAsync("meta-training",
+            """{"task":{"type":"quadratic","dimensions":3},"optimizer":{"type":"lstm"} }""");
         var run = await browser.Api.ClaimAsync(training, pool);
         await run.AppendPointsAsync([new RunEvent.Point("meta-loss", 1, 2), new RunEvent.Point("meta-loss", 2, 1)], default);
-        var evaluation = await SubmitAsync("evaluation", $$"""{"task":{"type":"rosenbrock"},"horizon":5,"instances":10,"bootstrapResamples":100,"contestants":[{"name":"{{name[..60]}}","optimizer":{"type":"adam","learningRate":0.1} },{"optimizer":{"type":"sgd","learningRate":0.0001} }] }""");
+        var evaluation = await SubmitAsync("evaluation",
+            $$"""{"task":{"type":"rosenbrock"},"horizon":5,"instances":10,"bootstrapResamples":100,"contestants":[{"name":"{{name[..60]}}","optimizer":{"type":"adam","learningRate":0.1} },{"optimizer":{"type":"sgd","learningRate":0.0001} }] }""");
         using var worker = browser.Workers.Start(pool);
-        await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{evaluation}"))["state"] == "succeeded", "the evaluation");
-        await browser.Api.SubmitAsync($$"""{"kind":"meta-training","name":"{{name}}w","pool":"nobody-{{name[..30]}}","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"} } }""");
+        await WorkerFixture.UntilAsync(
+            async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{evaluation}"))["state"] == "succeeded",
+            "the evaluation");
+        await browser.Api.SubmitAsync(
+            $$"""{"kind":"meta-training","name":"{{name}}w","pool":"nobody-{{name[..30]}}","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"} } }""");
 
         var found = new List<string>();
         foreach (var width in (int[])[1280, 390])
         {
             await using var opened = await browser.SignInAsync("/", new() { Width = width, Height = 844 });
             var page = opened.Page;
-            foreach (var path in (string[])["/", $"/runs?tag={new string('t', 60)}", $"/runs/{training}", $"/runs/{evaluation}", $"/compare?runs={training},{evaluation}",
+            foreach (var path in (string[])["/", $"/runs?tag={new string('t', 60)}", $"/runs/{training}", $"/runs/{evaluation}",
+                $"/compare?runs={training},{evaluation}",
                 "/leaderboard", $"/trajectory?run={evaluation}", "/models", $"/new?from={training}", "/admin"])
             {
                 await page.GotoAsync(path);
                 await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
                 await page.WaitForLoadStateAsync(LoadState.NetworkIdle);
-                if (await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth > innerWidth")) found.Add($"{path} is wider than {width} pixels");
+                if (await page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth > innerWidth"))
+                    found.Add($"{path} is wider than {width} pixels");
                 if (width < 1280) continue;
                 found.AddRange(await page.EvaluateAsync<string[]>("""
                     () => [...document.querySelectorAll('.scroll')].filter(region => region.scrollWidth > region.clientWidth).map(region => region.ariaLabel)
@@ -127,7 +136,9 @@ public sealed class ListTests(BrowserFixture browser)
              "horizon":4,"unroll":2,"instances":1,"estimates":2,"referencePairs":20} }
             """);
         using (browser.Workers.Start(pool))
-            await WorkerFixture.UntilAsync(async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{diagnosis}"))["state"] == "succeeded", "the diagnosis");
+            await WorkerFixture.UntilAsync(
+                async () => (string?)(await browser.Api.GetAsync($"/api/v1/runs/{diagnosis}"))["state"] == "succeeded",
+                "the diagnosis");
         await using var opened = await browser.SignInAsync($"/runs/{diagnosis}");
         var page = opened.Page;
         var rows = page.GetByRole(AriaRole.Region, new() { Name = "Estimators" }).GetByRole(AriaRole.Row);
@@ -143,10 +154,15 @@ public sealed class ListTests(BrowserFixture browser)
              "mixed":[{"a":1,"b":{"c":"in a cell"} },"alone",null] }
             """)!.AsObject(), null, default);
         await page.GotoAsync($"/runs/{id}");
-        var result = page.Locator("section.panel", new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = "Result", Exact = true }) });
-        foreach (var text in (string[])["0.25", "1, 2.5", "deeply nested", "in a cell", "alone"]) await Expect(result).ToContainTextAsync(text);
-        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "pairs" }).GetByRole(AriaRole.Row)).ToHaveTextAsync([new Regex("#12"), new Regex("112"), new Regex("234")]);
+        var result = page.Locator("section.panel",
+            new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = "Result", Exact = true }) });
+        foreach (var text in (string[])["0.25", "1, 2.5", "deeply nested", "in a cell", "alone"])
+            await Expect(result).ToContainTextAsync(text);
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "pairs" }).GetByRole(AriaRole.Row))
+            .ToHaveTextAsync([new Regex("#12"), new Regex("112"), new Regex("234")]);
         await Button(page, "JSON").First.ClickAsync();
-        Assert.Equal("deeply nested", (string?)JsonNode.Parse(await page.GetByLabel("Result as JSON").TextContentAsync() ?? "")!["outer"]!["inner"]!["word"]);
+        Assert.Equal("deeply nested",
+            (string?)JsonNode.Parse(await page.GetByLabel("Result as JSON").TextContentAsync()
+                ?? "")!["outer"]!["inner"]!["word"]);
     }
 }

@@ -40,13 +40,14 @@ public sealed partial class RunPageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task A_waiting_run_says_why_and_its_curve_grows_when_a_worker_comes_until_it_is_cancelled()
+    public async Task A_waiting_run_says_why_and_its_curve_grows_until_it_is_cancelled()
     {
         var pool = WorkerFixture.Fresh("watch");
         var id = await browser.Api.SubmitAsync(Training(pool, 1_000_000));
         await using var opened = await browser.SignInAsync();
         var page = opened.Page;
-        await Expect(page.GetByRole(AriaRole.Row, new() { NameRegex = new(pool) })).ToContainTextAsync(new Regex("worker", RegexOptions.IgnoreCase));
+        await Expect(page.GetByRole(AriaRole.Row, new() { NameRegex = new(pool) }))
+            .ToContainTextAsync(new Regex("worker", RegexOptions.IgnoreCase));
 
         await page.GotoAsync($"/runs/{id}");
         await Expect(page.GetByText("Curves appear here")).ToBeVisibleAsync();
@@ -74,7 +75,9 @@ public sealed partial class RunPageTests(BrowserFixture browser)
         await Expect(page.GetByText("The connection to the server is lost")).ToBeHiddenAsync();
         var last = await page.EvaluateAsync<int>("() => document.querySelector('.plot').chart.plot.data[0].at(-1)");
         await page.WaitForFunctionAsync("last => document.querySelector('.plot').chart.plot.data[0].at(-1) > last + 100", last);
-        Assert.True(await page.EvaluateAsync<bool>("() => document.querySelector('.plot').chart.plot.data[0].every((x, i, all) => i === 0 || x > all[i - 1])"));
+        Assert.True(
+            await page.EvaluateAsync<bool>(
+                "() => document.querySelector('.plot').chart.plot.data[0].every((x, i, all) => i === 0 || x > all[i - 1])"));
         await browser.Api.Admin.PostAsync($"/api/v1/runs/{id}/cancel", null);
         await Expect(page.Locator(".state").First).ToHaveTextAsync("cancelled");
     }
@@ -114,7 +117,8 @@ public sealed partial class RunPageTests(BrowserFixture browser)
         var id = await browser.Api.SubmitAsync(Training("nobody", 1000, "long"));
         var run = await browser.Api.ClaimAsync(id, "nobody");
         for (var from = 0; from < 50_000; from += 10_000)
-            await run.AppendPointsAsync([.. Enumerable.Range(from + 1, 10_000).Select(i => new RunEvent.Point("meta-loss", i, 1 + 1.0 / i))], default);
+            await run.AppendPointsAsync(
+                [.. Enumerable.Range(from + 1, 10_000).Select(i => new RunEvent.Point("meta-loss", i, 1 + 1.0 / i))], default);
 
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
@@ -124,11 +128,14 @@ public sealed partial class RunPageTests(BrowserFixture browser)
         await page.Locator(".plot").FocusAsync();
         for (var i = 0; i < 7; i++) await page.Keyboard.PressAsync("+");
         // Every step of the range, one by one.
-        await page.WaitForFunctionAsync("() => { const x = document.querySelector('.plot').chart.plot.data[0]; return x.length > 50 && x[1] - x[0] === 1; }");
+        await page.WaitForFunctionAsync(
+            "() => { const x = document.querySelector('.plot').chart.plot.data[0]; return x.length > 50 && x[1] - x[0] === 1; }");
         Assert.Contains("zoom=", page.Url);
         var address = page.Url;
         await page.ReloadAsync();
-        await page.WaitForFunctionAsync("() => { const x = document.querySelector('.plot')?.chart?.plot?.data[0]; return x?.length > 50 && x[1] - x[0] === 1; }");
+        await page.WaitForFunctionAsync(
+            "() => { const x = document.querySelector('.plot')?.chart?.plot?.data[0]; return x?.length > 50 && x[1] - x[0] === "
+            + "1; }");
         Assert.Equal(address, page.Url);
         await page.GetByRole(AriaRole.Button, new() { Name = "Whole range" }).ClickAsync();
         await page.WaitForFunctionAsync("() => document.querySelector('.plot').chart.plot.data[0].at(-1) > 49000");
@@ -143,10 +150,13 @@ public sealed partial class RunPageTests(BrowserFixture browser)
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
         await Expect(page.Locator(".state").First).ToHaveTextAsync("succeeded");
-        var download = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Link, new() { Name = "Download" }).First.ClickAsync());
+        var download =
+            await page.RunAndWaitForDownloadAsync(
+                () => page.GetByRole(AriaRole.Link, new() { Name = "Download" }).First.ClickAsync());
         Assert.EndsWith(".safetensors", download.SuggestedFilename);
         var bytes = await File.ReadAllBytesAsync(await download.PathAsync());
-        Assert.Equal(await browser.Workers.FinalSha256Async(id), Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)));
+        Assert.Equal(await browser.Workers.FinalSha256Async(id),
+            Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)));
     }
 
     [Fact]
@@ -154,29 +164,34 @@ public sealed partial class RunPageTests(BrowserFixture browser)
     {
         var id = await browser.Api.SubmitAsync(Training("nobody-saves", 1000, "to save"));
         var run = await browser.Api.ClaimAsync(id, "nobody-saves");
-        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))], default);
+        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))],
+            default);
         await using var opened = await browser.SignInAsync($"/runs/{id}");
         var page = opened.Page;
         async Task<byte[]> SaveAsync(string what)
         {
             await page.Locator(".menu summary").ClickAsync();
-            var download = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = what }).ClickAsync());
+            var download =
+                await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = what }).ClickAsync());
             return await File.ReadAllBytesAsync(await download.PathAsync());
         }
-        var csv = System.Text.Encoding.UTF8.GetString(await SaveAsync("Data as CSV")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var csv = System.Text.Encoding.UTF8.GetString(await SaveAsync("Data as CSV"))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal((51, "curve,step,value,low,high", "meta-loss,50,0.02,0.02,0.02"), (csv.Length, csv[0], csv[^1]));
         var svg = System.Xml.Linq.XDocument.Parse(System.Text.Encoding.UTF8.GetString(await SaveAsync("Picture as SVG")));
-        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "path" && ((string?)e.Attribute("d"))?.Count(c => c == 'L') == 49);
+        Assert.Contains(svg.Descendants(),
+            e => e.Name.LocalName == "path" && ((string?)e.Attribute("d"))?.Count(c => c == 'L') == 49);
         Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value == "Meta-loss");
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], (await SaveAsync("Picture as PNG"))[..4]);
     }
 
     [Fact]
-    public async Task Where_the_server_was_built_without_npm_the_page_says_what_to_do_and_the_rest_works()
+    public async Task Without_npm_the_page_says_what_to_do_and_the_rest_works()
     {
         var id = await browser.Api.SubmitAsync(Training("nobody-draws", 1000, "no library"));
         var run = await browser.Api.ClaimAsync(id, "nobody-draws");
-        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))], default);
+        await run.AppendPointsAsync([.. Enumerable.Range(1, 50).Select(i => new RunEvent.Point("meta-loss", i, 1.0 / i))],
+            default);
         await using var opened = await browser.SignInAsync();
         var page = opened.Page;
         await page.RouteAsync("**/vendor/**", route => route.AbortAsync());

@@ -15,7 +15,7 @@ public sealed class DockerfileTests
         new[] { "POSTGRES", "METAOPT_OWNER", "METAOPT_API", "METAOPT_WORKER" }.ToDictionary(n => $"{n}_PASSWORD", _ => "x");
 
     [Fact]
-    public async Task The_images_are_made_and_their_programs_start_as_another_user_on_a_read_only_root_and_are_healthy()
+    public async Task The_images_programs_start_as_another_user_on_a_read_only_root_and_are_healthy()
     {
         // Roots and namespaces are the superuser's, and not even root's within most containers.
         if (!await Rehearsal.IsPossibleAsync()) return;
@@ -41,7 +41,8 @@ public sealed class DockerfileTests
                 // Nothing outlives the tests.
                 ["METAOPT_STOP_AT_END_OF_INPUT"] = "1",
             };
-            var (migrated, said) = await rehearsal.StartAsync(rehearsal["api"], environment, socket, ["migrate"], untilItEnds: true);
+            var (migrated, said) = await rehearsal.StartAsync(rehearsal["api"], environment, socket, ["migrate"],
+                untilItEnds: true);
             Assert.True(migrated && said.Contains("has this program's schema", StringComparison.Ordinal), said);
             environment["METAOPT_MIGRATE"] = "0";
             foreach (var image in new[] { "api", "worker" })
@@ -51,7 +52,9 @@ public sealed class DockerfileTests
             }
             // A health check that is always content would pass too.
             environment["METAOPT_DATABASE_URL"] = "Host=/run/nowhere;Database=metaopt;Username=metaopt";
-            Assert.False((await rehearsal.StartAsync(rehearsal["api"], environment, socket, [], patience: TimeSpan.FromSeconds(15))).Healthy);
+            Assert.False(
+                (await rehearsal.StartAsync(rehearsal["api"], environment, socket, [],
+                    patience: TimeSpan.FromSeconds(15))).Healthy);
         }
         finally
         {

@@ -13,36 +13,44 @@ public sealed class KubernetesTests(StorageFixture storage) : IClassFixture<Stor
     const string Here = "deploy/kubernetes";
 
     static readonly IReadOnlyList<YamlMappingNode> s_objects =
-        [.. Manifest.Documents($"{Here}/kustomization.yaml").Single().TextsAt("resources").SelectMany(file => Manifest.Documents($"{Here}/{file}"))];
+        [.. Manifest.Documents($"{Here}/kustomization.yaml").Single().TextsAt("resources")
+            .SelectMany(file => Manifest.Documents($"{Here}/{file}"))];
 
     static IEnumerable<YamlMappingNode> Kind(params string[] kinds) => s_objects.Where(o => kinds.Contains(o.TextAt("kind")));
 
     static string Name(YamlNode node) => node.TextAt("metadata/name")!;
 
-    static IEnumerable<(string Owner, YamlNode Pod)> Pods => Kind("Deployment", "Job").Select(o => (Name(o), o.At("spec/template/spec")!));
+    static IEnumerable<(string Owner, YamlNode Pod)> Pods =>
+        Kind("Deployment", "Job").Select(o => (Name(o), o.At("spec/template/spec")!));
 
-    static IEnumerable<(string Owner, YamlNode Container)> Containers => Pods.SelectMany(p => p.Pod.ListAt("containers").Select(c => (p.Owner, c)));
+    static IEnumerable<(string Owner, YamlNode Container)> Containers =>
+        Pods.SelectMany(p => p.Pod.ListAt("containers").Select(c => (p.Owner, c)));
 
     [Fact]
     public void Every_file_is_a_resource_and_every_object_has_a_name_of_its_own()
     {
-        var files = Directory.GetFiles(Path.Combine(Checkout.Folder, Here), "*.yaml").Select(Path.GetFileName).Where(f => f != "kustomization.yaml").Order();
+        var files = Directory.GetFiles(Path.Combine(Checkout.Folder, Here), "*.yaml").Select(Path.GetFileName)
+            .Where(f => f != "kustomization.yaml").Order();
         Assert.Equal(files, Manifest.Documents($"{Here}/kustomization.yaml").Single().TextsAt("resources").Order());
         Assert.All(s_objects, o => Assert.NotNull(o.TextAt("apiVersion")));
         Assert.Equal(s_objects.Count, s_objects.Select(o => (o.TextAt("kind"), Name(o))).Distinct().Count());
-        Assert.Equal(["metaopt-api", "metaopt-migrate", "metaopt-worker-cpu", "metaopt-worker-gpu"], Pods.Select(p => p.Owner).Order());
+        Assert.Equal(["metaopt-api", "metaopt-migrate", "metaopt-worker-cpu", "metaopt-worker-gpu"],
+            Pods.Select(p => p.Owner).Order());
     }
 
     [Fact]
     public void Selectors_find_their_pods_and_scalers_their_workers()
     {
         foreach (var deployment in Kind("Deployment"))
-            Assert.Equal(deployment.TextAt("spec/selector/matchLabels/app"), deployment.TextAt("spec/template/metadata/labels/app"));
+            Assert.Equal(deployment.TextAt("spec/selector/matchLabels/app"),
+                deployment.TextAt("spec/template/metadata/labels/app"));
         var apps = Kind("Deployment").Select(d => d.TextAt("spec/template/metadata/labels/app"));
         Assert.All(Kind("Service"), s => Assert.Contains(s.TextAt("spec/selector/app"), apps));
-        Assert.Equal(["metaopt-worker-cpu", "metaopt-worker-gpu"], Kind("ScaledObject").Select(s => s.TextAt("spec/scaleTargetRef/name")).Order());
+        Assert.Equal(["metaopt-worker-cpu", "metaopt-worker-gpu"],
+            Kind("ScaledObject").Select(s => s.TextAt("spec/scaleTargetRef/name")).Order());
         // The scaler's number, and not an apply, says how many workers there are.
-        Assert.All(Kind("Deployment").Where(d => Name(d).StartsWith("metaopt-worker", StringComparison.Ordinal)), d => Assert.Null(d.At("spec/replicas")));
+        Assert.All(Kind("Deployment").Where(d => Name(d).StartsWith("metaopt-worker", StringComparison.Ordinal)),
+            d => Assert.Null(d.At("spec/replicas")));
     }
 
     [Fact]
@@ -90,9 +98,11 @@ public sealed class KubernetesTests(StorageFixture storage) : IClassFixture<Stor
         foreach (var (owner, pod) in Pods)
         {
             var volumes = pod.ListAt("volumes");
-            Assert.All(volumes.Select(v => v.TextAt("persistentVolumeClaim/claimName")).OfType<string>(), c => Assert.Contains(c, claims));
+            Assert.All(volumes.Select(v => v.TextAt("persistentVolumeClaim/claimName")).OfType<string>(),
+                c => Assert.Contains(c, claims));
             foreach (var container in pod.ListAt("containers"))
-                Assert.All(container.ListAt("volumeMounts"), m => Assert.True(volumes.Any(v => v.TextAt("name") == m.TextAt("name")), owner));
+                Assert.All(container.ListAt("volumeMounts"),
+                    m => Assert.True(volumes.Any(v => v.TextAt("name") == m.TextAt("name")), owner));
         }
     }
 
@@ -102,9 +112,12 @@ public sealed class KubernetesTests(StorageFixture storage) : IClassFixture<Stor
     public void A_worker_takes_its_pool_and_only_that_of_GPUs_has_one(string pool, string? gpus, string image)
     {
         var worker = Containers.Single(c => c.Owner == $"metaopt-worker-{pool}").Container;
-        Assert.Equal(gpus, worker.At("resources/limits") is YamlMappingNode limits && limits.Children.TryGetValue("nvidia.com/gpu", out var count) ? $"{count}" : null);
+        Assert.Equal(gpus,
+            worker.At("resources/limits") is YamlMappingNode limits
+                && limits.Children.TryGetValue("nvidia.com/gpu", out var count) ? $"{count}" : null);
         Assert.Equal(image, worker.TextAt("image"));
-        Assert.Contains(image, Manifest.Documents($"{Here}/kustomization.yaml").Single().ListAt("images").Select(i => i.TextAt("name")));
+        Assert.Contains(image,
+            Manifest.Documents($"{Here}/kustomization.yaml").Single().ListAt("images").Select(i => i.TextAt("name")));
         // The worker's own reader of its command line.
         Assert.Equal(pool, WorkerSettings.Parse(worker.TextsAt("args")).Pool);
     }
@@ -121,14 +134,18 @@ public sealed class KubernetesTests(StorageFixture storage) : IClassFixture<Stor
     [Fact]
     public async Task Scalers_count_what_runs_and_what_could_run_in_their_pool()
     {
-        Task<long> CountAsync(string pool) => ScalarAsync(Kind("ScaledObject").Single(s => Name(s) == $"metaopt-worker-{pool}").ListAt("spec/triggers").Single());
+        Task<long> CountAsync(string pool) =>
+            ScalarAsync(Kind("ScaledObject").Single(s => Name(s) == $"metaopt-worker-{pool}").ListAt("spec/triggers").Single());
         Assert.Equal(0, await CountAsync("gpu"));
         var running = await storage.SubmitAsync("gpu");
         await storage.ClaimAsync("gpu");
         await storage.SubmitAsync("gpu");
         await storage.SubmitAsync("cpu");
-        await storage.Queue.SubmitAsync(new NewRun("evaluation", "later", "ada", []) { Pool = "gpu", NotBefore = DateTimeOffset.UtcNow.AddHours(1) }, default);
-        await storage.Queue.SubmitAsync(new NewRun("evaluation", "after", "ada", []) { Pool = "gpu", After = [running] }, default);
+        await storage.Queue.SubmitAsync(
+            new NewRun("evaluation", "later", "ada", []) { Pool = "gpu", NotBefore = DateTimeOffset.UtcNow.AddHours(1) },
+            default);
+        await storage.Queue.SubmitAsync(new NewRun("evaluation", "after", "ada", []) { Pool = "gpu", After = [running] },
+            default);
         Assert.Equal(2, await CountAsync("gpu"));
         Assert.Equal(1, await CountAsync("cpu"));
     }

@@ -21,11 +21,15 @@ static class Manifest
     /// <summary>Its own, else one that is merged in, as docker-compose.yml does.</summary>
     static YamlNode? Child(YamlMappingNode map, string key) =>
         map.Children.TryGetValue(new YamlScalarNode(key), out var child) ? child
-        : map.Children.TryGetValue(new YamlScalarNode("<<"), out var merged) && merged is YamlMappingNode other ? Child(other, key) : null;
+        : map.Children.TryGetValue(new YamlScalarNode("<<"), out var merged) && merged is YamlMappingNode other
+            ? Child(other, key)
+            : null;
 
     public static string? TextAt(this YamlNode? node, string path) => (node.At(path) as YamlScalarNode)?.Value;
 
-    public static IReadOnlyList<YamlNode> ListAt(this YamlNode? node, string path) => (node.At(path) as YamlSequenceNode)?.Children.ToList() ?? [];
+    public static IReadOnlyList<YamlNode> ListAt(this YamlNode? node, string path) =>
+        (node.At(path) as YamlSequenceNode)?.Children.ToList() ?? [];
 
-    public static IReadOnlyList<string> TextsAt(this YamlNode? node, string path) => [.. node.ListAt(path).Select(n => ((YamlScalarNode)n).Value!)];
+    public static IReadOnlyList<string> TextsAt(this YamlNode? node, string path) =>
+        [.. node.ListAt(path).Select(n => ((YamlScalarNode)n).Value!)];
 }

@@ -3,8 +3,9 @@ using System.Diagnostics;
 namespace MetaOpt.Service.Tests.Deploy;
 
 /// <summary>
-/// Does the steps of a Dockerfile's stages without a container engine: each stage is a folder that a command sees as its root, with
-/// this machine's /usr and /etc, read-only, in the place of the base image's. What stays untried is the base images themselves.
+/// Does the steps of a Dockerfile's stages without a container engine: each stage is a folder that a command sees as its root,
+/// with this machine's /usr and /etc, read-only, in the place of the base image's. What stays untried is the base images
+/// themselves.
 /// </summary>
 sealed class Rehearsal(string context, string folder)
 {
@@ -104,15 +105,21 @@ sealed class Rehearsal(string context, string folder)
     }
 
     /// <summary>
-    /// Starts an image as docker-compose.yml does: its user, no capabilities, a read-only root, /tmp and its volumes to write to, a
-    /// network of its own in which there is only itself. Waits until its health check succeeds (or it ends by itself); then stops it.
+    /// Starts an image as docker-compose.yml does: its user, no capabilities, a read-only root, /tmp and its volumes to write to,
+    /// a network of its own in which there is only itself. Waits until its health check succeeds (or it ends by itself); then
+    /// stops it.
     /// </summary>
     public async Task<(bool Healthy, string Said)> StartAsync(
         Image image, IReadOnlyDictionary<string, string> environment, string mount, string[] arguments, bool untilItEnds = false,
         TimeSpan? patience = null)
     {
         var container = Directory.CreateDirectory(Path.Combine(folder, $"container-{++_containers}")).FullName;
-        var merged = new Image(image.Root) { Workdir = image.Workdir, Environment = new(image.Environment), Volumes = image.Volumes };
+        var merged = new Image(image.Root)
+        {
+            Workdir = image.Workdir,
+            Environment = new(image.Environment),
+            Volumes = image.Volumes
+        };
         foreach (var (name, value) in environment) merged.Environment[name] = value;
         var command = Inside(merged, [.. image.Entrypoint, .. arguments], image.User, keepsHome: false, container, mount);
         var start = new ProcessStartInfo("sh", ["-c", command])
@@ -131,7 +138,8 @@ sealed class Rehearsal(string context, string folder)
                 await process.WaitForExitAsync().WaitAsync(Patience.Limit);
                 healthy = process.ExitCode == 0;
             }
-            for (var begun = Stopwatch.StartNew(); !untilItEnds && !healthy && !process.HasExited && begun.Elapsed < (patience ?? Patience.Limit);)
+            for (var begun = Stopwatch.StartNew(); !untilItEnds && !healthy && !process.HasExited
+                && begun.Elapsed < (patience ?? Patience.Limit);)
             {
                 await Task.Delay(500);
                 healthy = await CheckAsync(process, image);
@@ -150,7 +158,9 @@ sealed class Rehearsal(string context, string folder)
     static string? FirstProcess(Process parent)
     {
         var children = $"/proc/{parent.Id}/task/{parent.Id}/children";
-        return !parent.HasExited && File.Exists(children) && File.ReadAllText(children).Trim() is { Length: > 0 } first ? first : null;
+        return !parent.HasExited && File.Exists(children) && File.ReadAllText(children).Trim() is { Length: > 0 } first
+            ? first
+            : null;
     }
 
     /// <summary>Whether this user may do on this machine what a rehearsal does.</summary>
@@ -158,7 +168,12 @@ sealed class Rehearsal(string context, string folder)
     {
         const string probe = "command -v setpriv && command -v nsenter && unshare --mount --pid --fork --net "
             + "sh -c 'mount --make-rprivate / && mount -t proc proc /proc && ip link set lo up'";
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", probe]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process =
+            Process.Start(new ProcessStartInfo("sh", ["-c", probe])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true
+            })!;
         await process.WaitForExitAsync();
         return process.ExitCode == 0;
     }
@@ -166,7 +181,8 @@ sealed class Rehearsal(string context, string folder)
     static async Task<bool> CheckAsync(Process parent, Image image)
     {
         if (FirstProcess(parent) is not { } first) return false;
-        string[] inside = ["5", "nsenter", "--target", first, "--mount", "--pid", "--net", "--root", "--wd", "--", .. image.Health];
+        string[] inside = ["5", "nsenter", "--target", first, "--mount", "--pid", "--net", "--root", "--wd", "--",
+            .. image.Health];
         var start = new ProcessStartInfo("timeout", inside) { RedirectStandardError = true, RedirectStandardOutput = true };
         using var check = Process.Start(start)!;
         await check.WaitForExitAsync();

@@ -20,7 +20,9 @@ public class BackupTests
 
         await using var source = NpgsqlDataSource.Create(connection);
         await using var open = await source.OpenConnectionAsync();
-        var refused = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.RestoreAsync(options, file, replace: false, default));
+        var refused =
+            await Assert.ThrowsAsync<EmbeddedPostgresException>(
+                () => EmbeddedPostgres.RestoreAsync(options, file, replace: false, default));
         Assert.Contains("--yes", refused.Message);
         Assert.Equal(0L, await AskAsync(connection, "select count(*) from kept"));
 
@@ -35,7 +37,8 @@ public class BackupTests
     {
         var options = NewOptions();
         var file = Path.Combine(TestFolders.New("backup"), "file");
-        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default), "create table kept (x int); insert into kept values (7)");
+        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default),
+            "create table kept (x int); insert into kept values (7)");
         await EmbeddedPostgres.BackupAsync(options, file, default);
         await EmbeddedPostgres.StopAsync(options, default);
 
@@ -55,7 +58,8 @@ public class BackupTests
         await using (var half = File.OpenWrite(file))
             half.SetLength(half.Length / 2);
 
-        await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.RestoreAsync(options, file, replace: true, default));
+        await Assert.ThrowsAsync<EmbeddedPostgresException>(
+            () => EmbeddedPostgres.RestoreAsync(options, file, replace: true, default));
         Assert.Equal(7, await AskAsync(connection, "select x from kept"));
     }
 
@@ -66,7 +70,8 @@ public class BackupTests
         await EmbeddedPostgres.EnsureStartedAsync(options, default);
         var file = Path.Combine(TestFolders.New("backup"), "file");
         await File.WriteAllTextAsync(file, "hello");
-        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.RestoreAsync(options, file, replace: true, default));
+        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(
+            () => EmbeddedPostgres.RestoreAsync(options, file, replace: true, default));
         Assert.Contains("is no backup", error.Message);
         error = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.BackupAsync(options, file, default));
         Assert.Contains("exists already", error.Message);

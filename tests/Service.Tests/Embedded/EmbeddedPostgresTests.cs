@@ -23,7 +23,8 @@ public class EmbeddedPostgresTests
     }
 
     static async Task<int> ProcessIdAsync(EmbeddedOptions options) =>
-        (await EmbeddedPostgres.StatusAsync(options, default)).ProcessId ?? throw new InvalidOperationException("The server does not run.");
+        (await EmbeddedPostgres.StatusAsync(options, default)).ProcessId
+            ?? throw new InvalidOperationException("The server does not run.");
 
     [Fact]
     public async Task The_second_start_reuses_the_running_server()
@@ -80,7 +81,8 @@ public class EmbeddedPostgresTests
     public async Task A_killed_server_comes_back_with_all_that_was_committed()
     {
         var options = NewOptions();
-        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default), "create table kept (x int); insert into kept values (7)");
+        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default),
+            "create table kept (x int); insert into kept values (7)");
         using (var server = Process.GetProcessById(await ProcessIdAsync(options)))
         {
             server.Kill();
@@ -116,7 +118,8 @@ public class EmbeddedPostgresTests
         Assert.Equal(owner | UnixFileMode.UserExecute, File.GetUnixFileMode(new NpgsqlConnectionStringBuilder(connection).Host!));
         Assert.Equal(owner | UnixFileMode.UserExecute, File.GetUnixFileMode(status.Folder));
         Assert.Equal(owner, File.GetUnixFileMode(Path.Combine(status.Folder, "password")));
-        var user = (await File.ReadAllLinesAsync($"/proc/{status.ProcessId}/status")).Single(l => l.StartsWith("Uid:", StringComparison.Ordinal));
+        var user = (await File.ReadAllLinesAsync($"/proc/{status.ProcessId}/status"))
+            .Single(l => l.StartsWith("Uid:", StringComparison.Ordinal));
         Assert.NotEqual("0", user.Split('\t')[1]);
         var wrong = new NpgsqlConnectionStringBuilder(connection) { Password = "guessed" }.ConnectionString;
         Assert.Equal("28P01", (await Assert.ThrowsAsync<PostgresException>(() => AskAsync(wrong, "select 1"))).SqlState);
@@ -159,7 +162,8 @@ public class EmbeddedPostgresTests
     {
         var options = NewOptions();
         Directory.CreateDirectory(Path.Combine(options.DataFolder, "postgres/99/cluster"));
-        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.EnsureStartedAsync(options, default));
+        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(
+            () => EmbeddedPostgres.EnsureStartedAsync(options, default));
         Assert.Contains("made by PostgreSQL 99", error.Message);
         Assert.Contains("postgresql-99", error.Message);
     }
@@ -168,7 +172,8 @@ public class EmbeddedPostgresTests
     public async Task A_folder_without_the_programs_is_refused_by_name()
     {
         var options = NewOptions() with { Binaries = "/etc" };
-        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.EnsureStartedAsync(options, default));
+        var error = await Assert.ThrowsAsync<EmbeddedPostgresException>(
+            () => EmbeddedPostgres.EnsureStartedAsync(options, default));
         Assert.Contains("METAOPT_PG_BIN is '/etc'", error.Message);
     }
 }

@@ -6,12 +6,16 @@ using static MetaOpt.Service.Tests.Embedded.EmbeddedPostgresTests;
 
 namespace MetaOpt.Service.Tests.Embedded;
 
-/// <summary>Which server is the folder's own: also from another container, after a crash, and when process ids are given anew.</summary>
+/// <summary>
+/// Which server is the folder's own: also from another container, after a crash, and when process ids are given anew.
+/// </summary>
 public class ServerIdentityTests
 {
     const int SigKill = 9, SigStop = 19;
 
-    /// <summary>As in a container of its own that shares the data folder: neither processes nor shared memory are seen from there.</summary>
+    /// <summary>
+    /// As in a container of its own that shares the data folder: neither processes nor shared memory are seen from there.
+    /// </summary>
     static async Task<(int ExitCode, string Output)> InOtherContainerAsync(EmbeddedOptions options, params string[] arguments)
     {
         var start = new ProcessStartInfo(TestNamespaces.Container[0], [.. TestNamespaces.Container.Skip(1),
@@ -45,18 +49,20 @@ public class ServerIdentityTests
         Assert.Contains("Stop it there", stopOutput);
 
         Assert.Equal(started, await AskAsync(connection, "select pg_postmaster_start_time()"));
-        Assert.True(File.Exists(Path.Combine((await EmbeddedPostgres.StatusAsync(options, default)).Folder, "cluster/postmaster.pid")));
+        Assert.True(
+            File.Exists(Path.Combine((await EmbeddedPostgres.StatusAsync(options, default)).Folder, "cluster/postmaster.pid")));
         Assert.True(await EmbeddedPostgres.StopAsync(options, default));
     }
 
     [Fact]
-    public async Task The_id_of_a_killed_server_that_another_clusters_server_got_meanwhile_does_not_mean_that_one()
+    public async Task A_killed_servers_id_does_not_mean_the_server_that_has_it_now()
     {
         var (options, others) = (NewOptions(), NewOptions());
         await EmbeddedPostgres.EnsureStartedAsync(options, default);
         var other = await EmbeddedPostgres.EnsureStartedAsync(others, default);
         await KillAsync(options);
-        var (folder, otherStatus) = ((await EmbeddedPostgres.StatusAsync(options, default)).Folder, await EmbeddedPostgres.StatusAsync(others, default));
+        var (folder, otherStatus) = ((await EmbeddedPostgres.StatusAsync(options, default)).Folder,
+            await EmbeddedPostgres.StatusAsync(others, default));
         var pidFile = Path.Combine(folder, "cluster/postmaster.pid");
         await File.WriteAllLinesAsync(pidFile, [$"{otherStatus.ProcessId}", .. (await File.ReadAllLinesAsync(pidFile))[1..]]);
         // A copied data folder names the other one's socket too.
@@ -72,7 +78,8 @@ public class ServerIdentityTests
     public async Task A_crashed_server_counts_as_crashed_until_a_start_succeeds()
     {
         var options = NewOptions();
-        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default), "create table kept (x int); insert into kept values (7)");
+        await AskAsync(await EmbeddedPostgres.EnsureStartedAsync(options, default),
+            "create table kept (x int); insert into kept values (7)");
         var server = (await EmbeddedPostgres.StatusAsync(options, default)).ProcessId;
         var child = int.Parse((await File.ReadAllTextAsync($"/proc/{server}/task/{server}/children")).Split(' ')[0]);
         WorkerProcess.SignalProcess(child, SigStop);
@@ -90,7 +97,8 @@ public class ServerIdentityTests
             WorkerProcess.SignalProcess(child, SigKill);
         }
         var wrong = options with { Settings = new Dictionary<string, string> { ["shared_buffers"] = "much" } };
-        var failed = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.EnsureStartedAsync(wrong, default));
+        var failed =
+            await Assert.ThrowsAsync<EmbeddedPostgresException>(() => EmbeddedPostgres.EnsureStartedAsync(wrong, default));
         Assert.Contains("shared_buffers", failed.Message);
         Assert.Equal(EmbeddedState.Crashed, (await EmbeddedPostgres.StatusAsync(options, default)).State);
 

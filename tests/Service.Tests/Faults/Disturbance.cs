@@ -6,9 +6,10 @@ using Xunit;
 namespace MetaOpt.Service.Tests.Faults;
 
 /// <summary>
-/// Again and again something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and then
-/// the database restarts. In the long form it happens each second, and leases run out; otherwise once for each run that ended, to one that
-/// stored something to go on from, and leases are ended at once: then nothing depends on how fast the machine is.
+/// Again and again something dies: a child, a worker (who gets a successor), or a worker stops for longer than its lease. Now and
+/// then the database restarts. In the long form it happens each second, and leases run out; otherwise once for each run that
+/// ended, to one that stored something to go on from, and leases are ended at once: then nothing depends on how fast the machine
+/// is.
 /// </summary>
 sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string pool, List<WorkerProcess> workers)
 {
@@ -29,7 +30,9 @@ sealed class Disturbance(WorkerFixture fixture, EmbeddedOptions database, string
     /// <summary>When the children of a worker that was killed or stopped died at the latest.</summary>
     public Dictionary<string, List<DateTime>> Ends { get; } = [];
 
-    /// <summary>Goes on until so many runs of the pool have ended; the database restarts at even distances of their number.</summary>
+    /// <summary>
+    /// Goes on until so many runs of the pool have ended; the database restarts at even distances of their number.
+    /// </summary>
     public async Task UntilEndedAsync(int runs, int restarts)
     {
         var (since, moved, ended) = (Stopwatch.StartNew(), Stopwatch.StartNew(), 0L);

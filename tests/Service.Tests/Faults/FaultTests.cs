@@ -58,7 +58,8 @@ public class FaultTests
     }
 
     async Task JudgeAsync(
-        WorkerFixture fixture, Disturbance disturbance, List<(Guid Id, int Seed)> runs, string[] undisturbed, long steps, TimeSpan took)
+        WorkerFixture fixture, Disturbance disturbance, List<(Guid Id, int Seed)> runs, string[] undisturbed, long steps,
+        TimeSpan took)
     {
         var (rows, wrongSteps, wrongBytes) = (new List<Run>(), 0, 0);
         foreach (var (id, seed) in runs)
@@ -77,7 +78,8 @@ public class FaultTests
             ("meta-steps of a run", steps), ("seconds", Math.Round(took.TotalSeconds)),
             ("children killed (-9)", disturbance.Children), ("workers killed (-9)", disturbance.Workers),
             ("workers stopped past their lease", disturbance.Stops), ("database restarts", disturbance.Restarts),
-            ("attempts", attempts.Count), ("attempts that resumed above step 0", resumed), ("runs that did not end exactly once: 0", notOnce),
+            ("attempts", attempts.Count), ("attempts that resumed above step 0", resumed),
+            ("runs that did not end exactly once: 0", notOnce),
             ("runs that did not succeed: 0", rows.Count(r => r.State != RunState.Succeeded)),
             ("series without each step exactly once: 0", wrongSteps),
             ("final checkpoints unlike the undisturbed one: 0", wrongBytes), ("writes from a lost lease: 0", stray),
@@ -127,7 +129,8 @@ public class FaultTests
                 ("runs", SharedRuns),
                 .. s_owners.Zip(seconds, (o, s) => ($"{o.Name}, weight {o.Weight}: device seconds", (JsonNode?)Math.Round(s, 1))),
                 .. s_owners.Zip(parts, (o, p) => (
-                    $"{o.Name}: part of what the weight promises: {1 - ShareTolerance} to {1 + ShareTolerance}", (JsonNode?)Math.Round(p, 3)))]);
+                    $"{o.Name}: part of what the weight promises: {1 - ShareTolerance} to {1 + ShareTolerance}",
+                    (JsonNode?)Math.Round(p, 3)))]);
             Assert.All(parts, part => Assert.InRange(part, 1 - ShareTolerance, 1 + ShareTolerance));
         }
         finally
@@ -143,7 +146,8 @@ public class FaultTests
         while (await goOn())
         {
             while (held.Count < Workers)
-                held.Add((await fixture.Queue.ClaimAsync(new WorkerIdentity($"played-{held.Count}", _pool, [], []), WorkerFixture.Lease, default))!);
+                held.Add((await fixture.Queue.ClaimAsync(new WorkerIdentity($"played-{held.Count}", _pool, [], []),
+                    WorkerFixture.Lease, default))!);
             var claim = held[random.Next(Workers)];
             held.Remove(claim);
             var earlier = $"- interval '{random.Next(60, 180)} seconds' where";
@@ -186,7 +190,8 @@ public class FaultTests
         await Witness.AddAsync(fixture);
         await fixture.SubmitAsync(_pool, 1);
         var claim = await fixture.Queue.ClaimAsync(new WorkerIdentity("holder", _pool, [], []), WorkerFixture.Lease, default);
-        var connection = new NpgsqlConnectionStringBuilder(fixture.ConnectionString) { ApplicationName = writer }.ConnectionString;
+        var connection =
+            new NpgsqlConnectionStringBuilder(fixture.ConnectionString) { ApplicationName = writer }.ConnectionString;
         await using (var source = NpgsqlDataSource.Create(connection))
             await new LeasedRun(source, claim!.Lease).AppendPointsAsync([new("meta-loss", 1, 1)], default);
         var (seen, notOnce) = await Witness.CountAsync(fixture, _pool);

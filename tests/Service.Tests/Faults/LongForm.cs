@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace MetaOpt.Service.Tests;
 
 /// <summary>
-/// What <c>./metaopt bench</c> measures with a test: with <c>METAOPT_LONG_FORM=FOLDER</c> in the environment it is the long form, and
-/// what it found goes to that folder, as a table for people and as JSON.
+/// What <c>./metaopt bench</c> measures with a test: with <c>METAOPT_LONG_FORM=FOLDER</c> in the environment it is the long form,
+/// and what it found goes to that folder, as a table for people and as JSON.
 /// </summary>
 static class LongForm
 {

@@ -41,7 +41,9 @@ public class ScheduleFaultTests
             {
                 finished = await ScalarAsync<long>(waiting) == 0;
                 return finished || await ScalarAsync<long>("select count(*) from runs") >= before + RunsBetweenKills;
-            }, async () => $"{await ScalarAsync<long>(waiting)} schedules to go on; {await ScalarAsync<long>("select count(*) from runs")} runs so far");
+            }, async () =>
+                $"{await ScalarAsync<long>(waiting)} schedules to "
+                + $"go on; {await ScalarAsync<long>("select count(*) from runs")} runs so far");
             if (finished) break;
             // Every third time both.
             kills++;

@@ -71,8 +71,8 @@ static class Witness
             """));
 
     /// <summary>
-    /// Meta-steps of the pool's runs: those that were computed and stored, and what was computed and never stored at most, for each
-    /// attempt that did not end well: the time from its last stored step to the death of its child, at its own speed.
+    /// Meta-steps of the pool's runs: those that were computed and stored, and what was computed and never stored at most, for
+    /// each attempt that did not end well: the time from its last stored step to the death of its child, at its own speed.
     /// </summary>
     /// <param name="on">The database.</param>
     /// <param name="pool">Whose runs.</param>
@@ -91,7 +91,9 @@ static class Witness
             while (await reader.ReadAsync())
                 attempts.Add(new(
                     reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetDateTime(3), reader.GetInt64(4),
-                    reader.IsDBNull(5) ? null : new(reader.GetDateTime(5), reader.GetInt64(6), reader.GetDateTime(7), reader.GetInt64(8))));
+                    reader.IsDBNull(5)
+                        ? null
+                        : new(reader.GetDateTime(5), reader.GetInt64(6), reader.GetDateTime(7), reader.GetInt64(8))));
         var speed = attempts.Where(a => a.Speed is not null).Average(a => a.Speed!.Value);
         var start = attempts.Where(a => a.Written is not null).Min(a => a.Written!.FirstAt - a.StartedAt);
         return (attempts.Sum(a => a.Written is { } w ? w.LastStep - a.ResumedFrom : 0),

@@ -10,7 +10,8 @@ public sealed partial class KindNamesTests
 
     /// <summary>Files of a kind: where its entry is, and its module of the dashboard.</summary>
     static bool IsItsOwn(string path, string kind) =>
-        path.EndsWith($"wwwroot/kinds/{kind}.js", StringComparison.Ordinal) || File.ReadAllText(path).Contains($"const string Name = \"{kind}\"", StringComparison.Ordinal);
+        path.EndsWith($"wwwroot/kinds/{kind}.js", StringComparison.Ordinal)
+            || File.ReadAllText(path).Contains($"const string Name = \"{kind}\"", StringComparison.Ordinal);
 
     [Fact]
     public void A_kinds_name_is_a_literal_nowhere_but_in_its_own_files()
@@ -29,7 +30,8 @@ public sealed partial class KindNamesTests
     public void Every_kind_names_a_view_that_the_dashboard_has()
     {
         foreach (var kind in Catalog.RunKinds.All)
-            Assert.True(File.Exists(Path.Combine(Checkout.Folder, "src/Api/wwwroot/kinds", $"{kind.View}.js")), $"{kind.Name} is shown by {kind.View}.js, which is not there");
+            Assert.True(File.Exists(Path.Combine(Checkout.Folder, "src/Api/wwwroot/kinds", $"{kind.View}.js")),
+                $"{kind.Name} is shown by {kind.View}.js, which is not there");
     }
 
     [Fact]
@@ -39,7 +41,8 @@ public sealed partial class KindNamesTests
         // Optimizers, tasks and kinds of runs are registered by "Class.Entry".
         var found =
             from path in Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)
-            where Path.GetFileName(path) != "Catalog.cs" && !path.Contains("/obj/", StringComparison.Ordinal) && !path.Contains("/Presets/", StringComparison.Ordinal)
+            where Path.GetFileName(path) != "Catalog.cs" && !path.Contains("/obj/", StringComparison.Ordinal)
+                && !path.Contains("/Presets/", StringComparison.Ordinal)
             where EntryOfAClass().IsMatch(File.ReadAllText(path))
             select Path.GetRelativePath(source, path);
         Assert.Empty(found);

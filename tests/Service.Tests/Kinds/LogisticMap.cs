@@ -4,7 +4,9 @@ using MetaOpt.Workers;
 
 namespace MetaOpt.Service.Tests.Kinds;
 
-/// <summary>A kind of run that no program knows but these tests: the map x -> rate x (1 - x), whose every bit depends on all steps before.</summary>
+/// <summary>
+/// A kind of run that no program knows but these tests: the map x -> rate x (1 - x), whose every bit depends on all steps before.
+/// </summary>
 public static class LogisticMap
 {
     public const string Name = "logistic-map", Series = "x";
@@ -42,13 +44,15 @@ public static class LogisticMap
         [Input(Orbit, InputSource.Run)]
         public Guid? Continues { get; init; }
 
-        public override CostPrediction PredictCost() => new(CostPrediction.ProcessBytes, Steps * (1e-6 + Rest * 1e-3), ["/steps"]);
+        public override CostPrediction PredictCost() =>
+            new(CostPrediction.ProcessBytes, Steps * (1e-6 + Rest * 1e-3), ["/steps"]);
 
         public override IEnumerable<RunEvent> Execute(RunInputs inputs, CancellationToken cancel)
         {
             var (step, x) = (0, 0.3);
             if ((Start ?? Continues) is { } id) x = BitConverter.ToDouble(inputs.Checkpoints[id]);
-            if (inputs.ResumePoint is { } saved) (step, x) = (BitConverter.ToInt32(saved), BitConverter.ToDouble(saved, sizeof(int)));
+            if (inputs.ResumePoint is { } saved)
+                (step, x) = (BitConverter.ToInt32(saved), BitConverter.ToDouble(saved, sizeof(int)));
             yield return new RunEvent.Metadata(new JsonObject { ["kernels"] = inputs.Kernels.Name });
             while (step < Steps)
             {
@@ -66,7 +70,8 @@ public static class LogisticMap
             yield return new RunEvent.Checkpoint("final", step, BitConverter.GetBytes(x));
             yield return new RunEvent.Result(new LogisticMapResult { LastX = x, StepsDone = step });
 
-            RunEvent ResumePoint() => new RunEvent.ResumePoint(step, () => [.. BitConverter.GetBytes(step), .. BitConverter.GetBytes(x)]);
+            RunEvent ResumePoint() =>
+                new RunEvent.ResumePoint(step, () => [.. BitConverter.GetBytes(step), .. BitConverter.GetBytes(x)]);
         }
     }
 

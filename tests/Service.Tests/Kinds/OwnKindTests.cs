@@ -10,7 +10,8 @@ using static Microsoft.Playwright.Assertions;
 namespace MetaOpt.Service.Tests.Kinds;
 
 /// <summary>An API, workers and a browser with a kind of run that they were given when they started.</summary>
-public sealed class OwnKindFixture() : BrowserFixture(LogisticMap.Kinds, Path.GetFileName(typeof(OwnKindFixture).Assembly.Location));
+public sealed class OwnKindFixture()
+    : BrowserFixture(LogisticMap.Kinds, Path.GetFileName(typeof(OwnKindFixture).Assembly.Location));
 
 /// <summary>A kind of run is an entry: one that only these tests know goes from HTTP to the dashboard and back.</summary>
 public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKindFixture>
@@ -69,7 +70,8 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         await Button(page, "Submit").ClickAsync();
 
         // It would take a quarter of an hour; it is stopped in its middle, and goes on from there.
-        await Expect(page.Locator("figure.chart, section.panel").Filter(new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = LogisticMap.Series, Exact = true }) }).First)
+        await Expect(page.Locator("figure.chart, section.panel")
+            .Filter(new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = LogisticMap.Series, Exact = true }) }).First)
             .ToBeVisibleAsync();
         var first = IdOf(page);
         await Button(page, "Cancel").ClickAsync();
@@ -92,7 +94,8 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         await Button(page, "Submit").ClickAsync();
         await Expect(State(page)).ToHaveTextAsync("succeeded");
         var second = IdOf(page);
-        var result = page.Locator("section.panel", new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = "Result", Exact = true }) });
+        var result = page.Locator("section.panel",
+            new() { Has = page.GetByRole(AriaRole.Heading, new() { Name = "Result", Exact = true }) });
         await Expect(result).ToContainTextAsync("steps done");
         await Expect(page.GetByRole(AriaRole.Link, new() { Name = "Train on" })).ToBeVisibleAsync();
         Assert.Equal(Orbit(40), await PointsAsync(second));
@@ -100,23 +103,30 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         await page.GotoAsync($"/runs?kind={LogisticMap.Name}&id={second.ToString()[^8..]}");
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Runs" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(2);
         await page.GotoAsync($"/compare?runs={first},{second}");
-        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Differences of the specifications" })).ToContainTextAsync("steps");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Differences of the specifications" }))
+            .ToContainTextAsync("steps");
     }
 
     [Fact]
     public async Task Over_HTTP_it_is_described_checked_submitted_listed_continued_and_compared()
     {
-        var described = (await Api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray().Single(k => (string?)k!["name"] == LogisticMap.Name)!;
-        Assert.Equal(("generic", "start", false), ((string?)described["view"], (string?)described["start"], (bool)described["ranked"]!));
+        var described = (await Api.GetAsync("/api/v1/catalogue"))["kinds"]!.AsArray()
+            .Single(k => (string?)k!["name"] == LogisticMap.Name)!;
+        Assert.Equal(("generic", "start", false),
+            ((string?)described["view"], (string?)described["start"], (bool)described["ranked"]!));
         Assert.Contains("LogisticMapSpec", await Api.Nobody.GetStringAsync("/swagger/v1/swagger.json"));
-        var wrong = await PostAsync("/api/v1/runs:validate", """{"kind":"logistic-map","spec":{"steps":0}}""", HttpStatusCode.UnprocessableEntity);
+        var wrong = await PostAsync("/api/v1/runs:validate", """{"kind":"logistic-map","spec":{"steps":0}}""",
+            HttpStatusCode.UnprocessableEntity);
         Assert.Equal("/spec/steps", (string?)wrong["errors"]![0]!["pointer"]);
 
         var pool = WorkerFixture.Fresh("map");
         browser.Workers.Start(pool);
-        var id = Guid.Parse((string)(await PostAsync("/api/v1/runs", $$"""{"kind":"logistic-map","pool":"{{pool}}","spec":{"steps":30} }"""))["id"]!);
+        var id = Guid.Parse(
+            (string)(await PostAsync("/api/v1/runs",
+                $$"""{"kind":"logistic-map","pool":"{{pool}}","spec":{"steps":30} }"""))["id"]!);
         // It waits for what the first one makes.
-        var next = await PostAsync("/api/v1/runs", $$"""{"kind":"logistic-map","pool":"{{pool}}","spec":{"steps":20,"continues":"{{id}}"} }""");
+        var next = await PostAsync("/api/v1/runs",
+            $$"""{"kind":"logistic-map","pool":"{{pool}}","spec":{"steps":20,"continues":"{{id}}"} }""");
         Assert.Equal(id.ToString(), (string?)next["after"]![0]);
         var after = Guid.Parse((string)next["id"]!);
         await browser.Workers.EndAsync(after);
@@ -128,7 +138,8 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         await browser.Workers.EndAsync(Guid.Parse((string)fork["id"]!));
         var training = await Api.SubmitAsync();
         var stranger = await PostAsync(
-            "/api/v1/runs", $$"""{"kind":"logistic-map","spec":{"steps":1,"continues":"{{training}}"} }""", HttpStatusCode.UnprocessableEntity);
+            "/api/v1/runs", $$"""{"kind":"logistic-map","spec":{"steps":1,"continues":"{{training}}"} }""",
+            HttpStatusCode.UnprocessableEntity);
         Assert.Equal("/spec/continues", (string?)stranger["errors"]![0]!["pointer"]);
 
         var listed = (await Api.GetAsync($"/api/v1/runs?kind={LogisticMap.Name}&id={id}"))["items"]![0]!;
@@ -155,7 +166,8 @@ public sealed class OwnKindTests(OwnKindFixture browser) : IClassFixture<OwnKind
         }
         string[] pages =
         [
-            "/", "/runs", "/leaderboard", "/models", $"/compare?runs={string.Join(',', runs.Take(8))}", $"/trajectory?run={runs[^1]}",
+            "/", "/runs", "/leaderboard", "/models", $"/compare?runs={string.Join(',', runs.Take(8))}",
+            $"/trajectory?run={runs[^1]}",
             .. Catalog.RunKinds.Names.SelectMany(kind => (string[])[$"/new?kind={kind}", $"/runs?kind={kind}"]),
             .. runs.Select(run => $"/new?from={run}"),
         ];

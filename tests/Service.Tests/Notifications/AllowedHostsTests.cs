@@ -67,7 +67,8 @@ public class AllowedHostsTests
     [Fact]
     public async Task A_name_is_resolved_to_an_address_that_may_be_reached()
     {
-        await Assert.ThrowsAsync<ForbiddenHostException>(() => AllowedHosts.Parse("localhost").ResolveAsync("localhost", default));
+        await Assert.ThrowsAsync<ForbiddenHostException>(
+            () => AllowedHosts.Parse("localhost").ResolveAsync("localhost", default));
         Assert.True(IPAddress.IsLoopback(await AllowedHosts.Parse("127.0.0.0/8, ::1").ResolveAsync("localhost", default)));
     }
 
@@ -76,5 +77,6 @@ public class AllowedHostsTests
     [InlineData("10.0.0.0/99")]
     [InlineData("a b")]
     [InlineData("*.*")]
-    public void A_wrong_entry_is_told(string entry) => Assert.Equal(entry, Assert.Throws<FormatException>(() => AllowedHosts.Parse($"ok.example, {entry}")).Message);
+    public void A_wrong_entry_is_told(string entry) =>
+        Assert.Equal(entry, Assert.Throws<FormatException>(() => AllowedHosts.Parse($"ok.example, {entry}")).Message);
 }

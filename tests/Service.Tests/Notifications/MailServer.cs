@@ -5,7 +5,9 @@ using System.Text;
 
 namespace MetaOpt.Service.Tests.Notifications;
 
-/// <summary>An SMTP server on a port of its own: it keeps what comes, and refuses the first messages for now if asked to.</summary>
+/// <summary>
+/// An SMTP server on a port of its own: it keeps what comes, and refuses the first messages for now if asked to.
+/// </summary>
 sealed class MailServer : IDisposable
 {
     readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -39,7 +41,11 @@ sealed class MailServer : IDisposable
     {
         using var _ = client;
         using var reader = new StreamReader(client.GetStream(), Encoding.UTF8);
-        await using var writer = new StreamWriter(client.GetStream(), new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\r\n" };
+        await using var writer = new StreamWriter(client.GetStream(), new UTF8Encoding(false))
+        {
+            AutoFlush = true,
+            NewLine = "\r\n"
+        };
         var (from, to) = ("", "");
         await writer.WriteLineAsync("220 test ESMTP");
         while (await reader.ReadLineAsync() is { } line)

@@ -11,16 +11,21 @@ using Microsoft.Extensions.Logging;
 namespace MetaOpt.Service.Tests.Notifications;
 
 /// <summary>
-/// A webhook that gives its callers a hard time: of each delivery it takes the third attempt at the latest. Before, it fails, answers
-/// slowly, hangs up, or redirects to an address that must not be reached; some of what it takes it answers with a gigabyte.
+/// A webhook that gives its callers a hard time: of each delivery it takes the third attempt at the latest. Before, it fails,
+/// answers slowly, hangs up, or redirects to an address that must not be reached; some of what it takes it answers with a
+/// gigabyte.
 /// </summary>
 sealed class Receiver : IAsyncDisposable
 {
     const long Gigabyte = 1L << 30;
     readonly WebApplication _app;
 
-    /// <summary>What came: by id of the delivery, every attempt's signature, timestamp and body, and whether it was taken.</summary>
-    public ConcurrentDictionary<string, ConcurrentQueue<(string Signature, string Timestamp, string Body, bool Taken)>> Came { get; } = new();
+    /// <summary>
+    /// What came: by id of the delivery, every attempt's signature, timestamp and body, and whether it was taken.
+    /// </summary>
+    public ConcurrentDictionary<string,
+        ConcurrentQueue<(string Signature, string Timestamp, string Body, bool Taken)>> Came
+    { get; } = new();
 
     /// <summary>Requests to where redirects lead.</summary>
     public int Forbidden;
@@ -65,7 +70,9 @@ sealed class Receiver : IAsyncDisposable
         return new Uri(_app.Urls.First());
     }
 
-    /// <summary>Past the server, which takes everything once the caller is gone: what the connection itself takes is counted.</summary>
+    /// <summary>
+    /// Past the server, which takes everything once the caller is gone: what the connection itself takes is counted.
+    /// </summary>
     async Task AnswerAtLengthAsync(HttpContext context)
     {
         Interlocked.Increment(ref Long);
@@ -73,7 +80,8 @@ sealed class Receiver : IAsyncDisposable
         try
         {
             await socket.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: {Gigabyte}\r\n\r\n"));
-            for (var sent = 0L; sent < Gigabyte; sent += block.Length) Interlocked.Add(ref Swallowed, await socket.SendAsync(block));
+            for (var sent = 0L; sent < Gigabyte; sent += block.Length)
+                Interlocked.Add(ref Swallowed, await socket.SendAsync(block));
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {

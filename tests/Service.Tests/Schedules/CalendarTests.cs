@@ -7,23 +7,27 @@ namespace MetaOpt.Service.Tests.Schedules;
 /// <summary>Occurrences of a cron expression, over changes of the clock and long outages.</summary>
 public class CalendarTests
 {
-    static DateTimeOffset Utc(string text) => DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal);
+    static DateTimeOffset Utc(string text) =>
+        DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture,
+            System.Globalization.DateTimeStyles.AssumeUniversal);
 
     [Fact]
     public void Where_clocks_are_put_forward_the_occurrence_that_is_left_out_comes_right_after()
     {
         // On 29 March 2026 the clocks of Berlin go from 02:00 to 03:00.
         var calendar = Calendar.Of("30 2 * * *", "Europe/Berlin");
-        Assert.Equal([Utc("2026-03-28 01:30"), Utc("2026-03-29 01:00"), Utc("2026-03-30 00:30")], calendar.Next(Utc("2026-03-28 00:00"), 3));
+        Assert.Equal([Utc("2026-03-28 01:30"), Utc("2026-03-29 01:00"), Utc("2026-03-30 00:30")],
+            calendar.Next(Utc("2026-03-28 00:00"), 3));
     }
 
     [Fact]
-    public void Where_clocks_are_put_back_an_occurrence_at_a_fixed_time_comes_once_and_hourly_ones_each_hour()
+    public void Where_clocks_are_put_back_a_fixed_time_comes_once_and_hourly_ones_each_hour()
     {
         // On 25 October 2026 they go from 03:00 to 02:00: 02:30 is there twice.
         var calendar = Calendar.Of("30 2 * * *", "Europe/Berlin");
         Assert.Equal([Utc("2026-10-25 00:30"), Utc("2026-10-26 01:30")], calendar.Next(Utc("2026-10-24 12:00"), 2));
-        var (due, _) = Calendar.Of("30 * * * *", "Europe/Berlin").Due(Utc("2026-10-24 22:30"), Utc("2026-10-25 22:59"), MissedOccurrences.All);
+        var (due, _) = Calendar.Of("30 * * * *", "Europe/Berlin")
+            .Due(Utc("2026-10-24 22:30"), Utc("2026-10-25 22:59"), MissedOccurrences.All);
         Assert.Equal(25, due.Distinct().Count());
     }
 

@@ -13,7 +13,13 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
 {
     static JsonObject Body(string name, string cron = "0 3 * * *", string missed = "all", string? more = null)
     {
-        var body = new JsonObject { ["name"] = name, ["cron"] = cron, ["missed"] = missed, ["run"] = JsonNode.Parse(ApiFixture.Training) };
+        var body = new JsonObject
+        {
+            ["name"] = name,
+            ["cron"] = cron,
+            ["missed"] = missed,
+            ["run"] = JsonNode.Parse(ApiFixture.Training)
+        };
         body["run"]!["name"] = name;
         foreach (var (field, value) in more is null ? [] : JsonNode.Parse(more)!.AsObject()) body[field] = value?.DeepClone();
         return body;
@@ -27,10 +33,12 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     }
 
     async Task<string> CreateAsync(JsonObject body, HttpClient? by = null) =>
-        (string)(await ReadAsync(await (by ?? api.Admin).PostAsync("/api/v1/schedules", ApiFixture.Json(body.ToJsonString())), 201))["id"]!;
+        (string)(await ReadAsync(await (by ?? api.Admin).PostAsync("/api/v1/schedules", ApiFixture.Json(body.ToJsonString())),
+            201))["id"]!;
 
     /// <summary>As if so long an outage had been.</summary>
-    Task RewindAsync(string id, string interval) => ExecuteAsync($"update schedules set next_at = next_at - interval '{interval}' where id = '{id}'");
+    Task RewindAsync(string id, string interval) =>
+        ExecuteAsync($"update schedules set next_at = next_at - interval '{interval}' where id = '{id}'");
 
     Task RoundAsync() => ActivatorUtilities.CreateInstance<ScheduleRounds>(api.App.Services).SubmitDueAsync(default);
 
@@ -59,12 +67,15 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     [Fact]
     public async Task A_schedule_is_created_read_changed_and_deleted()
     {
-        var created = await api.Admin.PostAsync("/api/v1/schedules", ApiFixture.Json(Body("life", more: """{"timeZone":"Europe/Berlin","grid":[{"field":"/seed","values":[1,2]}]}""").ToJsonString()));
+        var created = await api.Admin.PostAsync("/api/v1/schedules",
+            ApiFixture.Json(Body("life", more: """{"timeZone":"Europe/Berlin","grid":[{"field":"/seed","values":[1,2]}]}""")
+                .ToJsonString()));
         var schedule = await ReadAsync(created, 201);
         var (address, etag) = (created.Headers.Location!.ToString(), created.Headers.ETag!);
         Assert.Equal("life", (string)schedule["run"]!["name"]!);
         Assert.Equal("/seed", (string)schedule["grid"]![0]!["field"]!);
-        Assert.Equal(schedule["nextAt"]!.GetValue<DateTimeOffset>(), (await api.GetAsync($"{address}/occurrences?limit=1"))["items"]![0]!.GetValue<DateTimeOffset>());
+        Assert.Equal(schedule["nextAt"]!.GetValue<DateTimeOffset>(),
+            (await api.GetAsync($"{address}/occurrences?limit=1"))["items"]![0]!.GetValue<DateTimeOffset>());
         Assert.Equal(7, (await api.GetAsync($"{address}/occurrences?limit=7"))["items"]!.AsArray().Count);
 
         using var known = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { IfNoneMatch = { etag } } };
@@ -77,12 +88,17 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
             return await api.Admin.SendAsync(request);
         }
         var disabled = await ReadAsync(await PatchAsync("""{"enabled":false,"name":"rests"}""", etag), 200);
-        Assert.Equal(("rests", false, null, "0 3 * * *"), ((string)disabled["name"]!, (bool)disabled["enabled"]!, disabled["nextAt"], (string)disabled["cron"]!));
+        Assert.Equal(("rests", false, null, "0 3 * * *"),
+            ((string)disabled["name"]!, (bool)disabled["enabled"]!, disabled["nextAt"], (string)disabled["cron"]!));
         Assert.Empty((await api.GetAsync($"{address}/occurrences"))["items"]!.AsArray());
         await ReadAsync(await PatchAsync("""{"enabled":true}""", etag), 412);
-        var enabled = await ReadAsync(await PatchAsync("""{"enabled":true,"missed":"none","run":{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}}}"""), 200);
+        var enabled =
+            await ReadAsync(
+                await PatchAsync(
+                    """{"enabled":true,"missed":"none","run":{"kind":"meta-training","spec":{"task":{"type":"quadratic"},"optimizer":{"type":"lstm"}}}}"""), 200);
         Assert.Equal((true, null), (enabled["nextAt"] is not null, enabled["grid"]));
-        Assert.Equal("schedule.change", (string)(await api.GetAsync($"/api/v1/audit?subject={schedule["id"]}"))["items"]![0]!["action"]!);
+        Assert.Equal("schedule.change",
+            (string)(await api.GetAsync($"/api/v1/audit?subject={schedule["id"]}"))["items"]![0]!["action"]!);
 
         Assert.Equal(204, (int)(await api.Admin.DeleteAsync(address)).StatusCode);
         Assert.Equal(404, (int)(await api.Admin.GetAsync(address)).StatusCode);
@@ -93,40 +109,57 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     {
         using var lister = await UserAsync("lister");
         var ids = new List<string>();
-        for (var i = 0; i < 5; i++) ids.Insert(0, await CreateAsync(Body($"list-{i}", more: i == 0 ? """{"enabled":false}""" : null), lister));
+        for (var i = 0; i < 5; i++)
+            ids.Insert(0, await CreateAsync(Body($"list-{i}", more: i == 0 ? """{"enabled":false}""" : null), lister));
         var (found, cursor) = (new List<string>(), "");
         do
         {
-            var page = await api.GetAsync($"/api/v1/schedules?owner=lister&limit=2{(cursor.Length > 0 ? "&cursor=" + cursor : "")}");
+            var page = await api.GetAsync(
+                $"/api/v1/schedules?owner=lister&limit=2{(cursor.Length > 0 ? "&cursor=" + cursor : "")}");
             found.AddRange(page["items"]!.AsArray().Select(s => (string)s!["id"]!));
             cursor = (string?)page["nextCursor"] ?? "";
         }
         while (cursor.Length > 0);
         Assert.Equal(ids, found);
-        Assert.Equal(ids[^1], (string)(await api.GetAsync("/api/v1/schedules?owner=lister&enabled=false"))["items"]!.AsArray().Single()!["id"]!);
+        Assert.Equal(ids[^1],
+            (string)(await api.GetAsync("/api/v1/schedules?owner=lister&enabled=false"))["items"]!.AsArray().Single()!["id"]!);
     }
 
     [Fact]
     public async Task What_is_wrong_is_told_with_its_pointer()
     {
-        var grid = new JsonObject { ["grid"] = new JsonArray(new JsonObject { ["field"] = "/seed", ["values"] = new JsonArray([.. Enumerable.Range(0, 500).Select(i => (JsonNode)i)]) }, new JsonObject { ["field"] = "/task/dimensions", ["values"] = new JsonArray(2, 3) }) };
+        var grid = new JsonObject
+        {
+            ["grid"] = new JsonArray(
+            new JsonObject
+            {
+                ["field"] = "/seed",
+                ["values"] = new JsonArray([.. Enumerable.Range(0, 500).Select(i => (JsonNode)i)])
+            }, new JsonObject { ["field"] = "/task/dimensions", ["values"] = new JsonArray(2, 3) })
+        };
         foreach (var (more, pointer) in new[]
         {
-            ("""{"cron":"soon"}""", "/cron"), ("""{"timeZone":"Atlantis/Centre"}""", "/timeZone"), ("""{"missed":"some"}""", "/missed"), (grid.ToJsonString(), "/grid"),
-            ("""{"run":{"kind":"meta-training","spec":{"task":{"type":"cubic"},"optimizer":{"type":"lstm"}}}}""", "/run/spec/task/type"),
+            ("""{"cron":"soon"}""", "/cron"), ("""{"timeZone":"Atlantis/Centre"}""", "/timeZone"),
+            ("""{"missed":"some"}""", "/missed"), (grid.ToJsonString(), "/grid"),
+            ("""{"run":{"kind":"meta-training","spec":{"task":{"type":"cubic"},"optimizer":{"type":"lstm"}}}}""",
+                "/run/spec/task/type"),
             ("""{"run":{"kind":"evaluation","spec":{"task":{"type":"quadratic"},"contestants":[{"checkpoint":"0198c0de-0000-7000-8000-000000000000"}]}}}""", "/run/spec/contestants/0/checkpoint"),
             ("""{"colour":"red"}""", "/colour"),
         })
             foreach (var address in new[] { "/api/v1/schedules", "/api/v1/schedules:validate" })
             {
-                var problem = await ReadAsync(await api.Admin.PostAsync(address, ApiFixture.Json(Body("wrong", more: more).ToJsonString())), 422);
+                var problem = await ReadAsync(
+                    await api.Admin.PostAsync(address, ApiFixture.Json(Body("wrong", more: more).ToJsonString())), 422);
                 Assert.Contains(pointer, problem["errors"]!.AsArray().Select(e => (string)e!["pointer"]!));
             }
         using var member = await UserAsync("eager");
         var body = Body("wrong");
         body["run"]!["priority"] = 5;
-        Assert.Equal("/run/priority", (string)(await ReadAsync(await member.PostAsync("/api/v1/schedules", ApiFixture.Json(body.ToJsonString())), 422))["errors"]![0]!["pointer"]!);
-        var valid = await ReadAsync(await api.Admin.PostAsync("/api/v1/schedules:validate", ApiFixture.Json(Body("right").ToJsonString())), 200);
+        Assert.Equal("/run/priority",
+            (string)(await ReadAsync(await member.PostAsync("/api/v1/schedules", ApiFixture.Json(body.ToJsonString())),
+                422))["errors"]![0]!["pointer"]!);
+        var valid = await ReadAsync(
+            await api.Admin.PostAsync("/api/v1/schedules:validate", ApiFixture.Json(Body("right").ToJsonString())), 200);
         Assert.Equal(5, valid["occurrences"]!.AsArray().Count);
     }
 
@@ -139,7 +172,9 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
             select gen_random_uuid(), 's', 'keen', '0 3 * * *', 'UTC', 'one', false, '{"{}"}', array[]::uuid[], 0, 1 from generate_series(2, {ScheduleStore.MostPerOwner})
             """);
         await CreateAsync(Body("last"), keen);
-        Assert.Equal("quota-exceeded", (string)(await ReadAsync(await keen.PostAsync("/api/v1/schedules", ApiFixture.Json(Body("one more").ToJsonString())), 403))["code"]!);
+        Assert.Equal("quota-exceeded",
+            (string)(await ReadAsync(await keen.PostAsync("/api/v1/schedules", ApiFixture.Json(Body("one more").ToJsonString())),
+                403))["code"]!);
     }
 
     [Theory]
@@ -159,7 +194,8 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         Assert.True(schedule["nextAt"]!.GetValue<DateTimeOffset>() > DateTimeOffset.UtcNow);
         if (runs > 0) Assert.Equal(name, (string)(await api.GetAsync($"/api/v1/runs/{schedule["lastRuns"]![0]}"))["name"]!);
         // An occurrence stays one run, even if it came again, and whatever the schedule submits by then.
-        await ExecuteAsync($"update schedules set submission = jsonb_set(submission, '{"{run,notes}"}', '\"changed\"') where id = '{id}'");
+        await ExecuteAsync(
+            $"update schedules set submission = jsonb_set(submission, '{"{run,notes}"}', '\"changed\"') where id = '{id}'");
         await RewindAsync(id, "4 days");
         await RoundAsync();
         Assert.Equal(runs, await RunsAsync(name));
@@ -195,19 +231,22 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
         await ReadAsync(await api.Admin.PatchAsync("/api/v1/users/watcher", ApiFixture.Json("""{"role":"viewer"}""")), 200);
         // A row that no program of ours wrote.
         var broken = await CreateAsync(Body("broken"));
-        await ExecuteAsync($"update schedules set time_zone = 'Gone/Away', next_at = now() - interval '1 day' where id = '{broken}'");
+        await ExecuteAsync(
+            $"update schedules set time_zone = 'Gone/Away', next_at = now() - interval '1 day' where id = '{broken}'");
         var odd = await CreateAsync(Body("odd"));
         await ExecuteAsync($"update schedules set submission = '{"{}"}', next_at = now() - interval '1 day' where id = '{odd}'");
         await RoundAsync();
 
-        var items = (await api.GetAsync("/api/v1/schedules?limit=200"))["items"]!.AsArray().ToDictionary(s => (string)s!["id"]!, s => (string?)s!["lastError"]);
+        var items = (await api.GetAsync("/api/v1/schedules?limit=200"))["items"]!.AsArray()
+            .ToDictionary(s => (string)s!["id"]!, s => (string?)s!["lastError"]);
         Assert.Contains("1 of 1 waiting runs", items[full], StringComparison.Ordinal);
         Assert.Contains("disabled", items[left], StringComparison.Ordinal);
         Assert.Contains("viewer", items[watches], StringComparison.Ordinal);
         Assert.Contains("Gone/Away", items[broken], StringComparison.Ordinal);
         Assert.Equal((1, 0, 0), (await RunsAsync("full"), await RunsAsync("left"), await RunsAsync("watches")));
         Assert.Contains(odd, items.Keys);
-        Assert.True((await api.GetAsync($"/api/v1/schedules/{full}"))["nextAt"]!.GetValue<DateTimeOffset>() > DateTimeOffset.UtcNow);
+        Assert.True(
+            (await api.GetAsync($"/api/v1/schedules/{full}"))["nextAt"]!.GetValue<DateTimeOffset>() > DateTimeOffset.UtcNow);
 
         Assert.Equal(204, (int)(await api.Admin.DeleteAsync("/api/v1/users/leaver")).StatusCode);
         Assert.Equal(404, (int)(await api.Admin.GetAsync($"/api/v1/schedules/{left}")).StatusCode);

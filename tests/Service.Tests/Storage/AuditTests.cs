@@ -12,7 +12,7 @@ public sealed class AuditTests : IAsyncLifetime
 {
     // A database of its own, in which lines can be refused without anybody else noticing.
     readonly StorageFixture _storage = new();
-    readonly Dictionary<string, Func<Deed, Task>> _changes = [];
+    readonly Dictionary<string, Func<AuditEvent, Task>> _changes = [];
 
     public async Task InitializeAsync()
     {
@@ -49,11 +49,12 @@ public sealed class AuditTests : IAsyncLifetime
         Add(nameof(UserStore.CreateTokenAsync), d => users.CreateTokenAsync(ada.Id, "new", Scopes.All, null, d, default));
         Add(nameof(UserStore.CreateSessionAsync), d => users.CreateSessionAsync(caller, TimeSpan.FromDays(1), d, default));
         Add(nameof(UserStore.RevokeTokenAsync), d => users.RevokeTokenAsync(ada.Id, token.Id, d, default));
-        Add(nameof(QuotaStore.SetAsync), d => _storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada", Running = 1 }, d, default));
+        Add(nameof(QuotaStore.SetAsync),
+            d => _storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada", Running = 1 }, d, default));
         Add(nameof(ModelStore.PromoteAsync), d => _storage.Get<ModelStore>().PromoteAsync("new", checkpoint, "", d, default));
         Add(nameof(ModelStore.DemoteAsync), d => _storage.Get<ModelStore>().DemoteAsync("kept", 1, d, default));
 
-        void Add(string name, Func<Deed, Task> change) => _changes.Add(name, change);
+        void Add(string name, Func<AuditEvent, Task> change) => _changes.Add(name, change);
 
         async Task<Guid> EndAsync(RunState? final)
         {
@@ -76,7 +77,8 @@ public sealed class AuditTests : IAsyncLifetime
         foreach (var (name, change) in _changes.Where(c => c.Key != nameof(RunQueue.DeleteAsync)))
         {
             await change(new("grace", name));
-            var line = Assert.Single(await _storage.Get<AuditLog>().ListAsync("grace", name, null, null, null, null, 10, default));
+            var line = Assert.Single(
+                await _storage.Get<AuditLog>().ListAsync("grace", name, null, null, null, null, 10, default));
             Assert.True(line.At > DateTimeOffset.UtcNow.AddHours(-1));
         }
     }
@@ -89,7 +91,8 @@ public sealed class AuditTests : IAsyncLifetime
         foreach (var (name, change) in _changes)
         {
             var refused = await Record.ExceptionAsync(() => change(new("eve", name)));
-            Assert.True(refused is PostgresException or DbUpdateException { InnerException: PostgresException }, $"{name}: {refused}");
+            Assert.True(refused is PostgresException or DbUpdateException { InnerException: PostgresException },
+                $"{name}: {refused}");
             Assert.Equal(before, await SnapshotAsync());
         }
     }
@@ -97,13 +100,14 @@ public sealed class AuditTests : IAsyncLifetime
     [Fact]
     public void Nothing_else_changes_what_people_change()
     {
-        var all = typeof(RunQueue).Assembly.GetExportedTypes().Where(t => t != typeof(Deed))
+        var all = typeof(RunQueue).Assembly.GetExportedTypes().Where(t => t != typeof(AuditEvent))
             .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
-            .Where(m => m.GetParameters().Any(p => p.ParameterType == typeof(Deed))).Select(m => m.Name).Distinct();
+            .Where(m => m.GetParameters().Any(p => p.ParameterType == typeof(AuditEvent))).Select(m => m.Name).Distinct();
         Assert.Equal(all.Order(), _changes.Keys.Order());
         // The API reads the model as it likes, and changes it by nothing but those.
         string[] ways = ["SaveChanges", "ExecuteUpdate", "ExecuteDelete", "ExecuteSql", "CreateCommand", "ExecuteNonQuery"];
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(Checkout.Folder, "src/Api"), "*.cs", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Checkout.Folder, "src/Api"), "*.cs",
+            SearchOption.AllDirectories))
             Assert.DoesNotContain(ways, w => File.ReadAllText(file).Contains(w, StringComparison.Ordinal));
     }
 

@@ -115,7 +115,7 @@ public class BlobTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task What_a_dead_attempt_left_half_written_is_invisible_and_goes_with_the_next_attempt()
+    public async Task Half_written_data_of_a_dead_attempt_are_invisible_and_go_with_the_next()
     {
         var pool = Fresh("pool");
         var id = await storage.SubmitAsync(pool);

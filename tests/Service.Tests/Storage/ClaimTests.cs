@@ -112,15 +112,17 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var (pool, owner) = (Fresh("gpu"), Fresh("owner"));
         await storage.SubmitAsync(pool, owner);
         var claim = await storage.ClaimAsync(pool);
-        await storage.ExecuteAsync($"insert into usage (owner, slot_seconds, updated_at) values ('{owner}', 1000000, now() - interval '1 day')");
+        await storage.ExecuteAsync(
+            $"insert into usage (owner, slot_seconds, updated_at) values ('{owner}', 1000000, now() - interval '1 day')");
         await storage.ExecuteAsync($"""
             update runs set lease_charged_at = now() - interval '1000 seconds', lease_expires_at = now() {(lost ? "" : "+ interval '1 hour'")},
               lease_ttl = '1 microsecond' where id = '{claim.Lease.RunId}'
             """);
-        if (lost) await storage.Queue.ReapAsync(default);
+        if (lost) await storage.Queue.ExpireLeasesAsync(default);
         else await storage.Queue.HeartbeatAsync(claim.Lease, Ttl, default);
         // A GPU second counts eight times. The test itself may take a while.
-        Assert.InRange(await storage.ScalarAsync<double>($"select slot_seconds from usage where owner = '{owner}'"), 507_900, 520_000);
+        Assert.InRange(await storage.ScalarAsync<double>($"select slot_seconds from usage where owner = '{owner}'"), 507_900,
+            520_000);
     }
 
     [Fact]
@@ -145,10 +147,14 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await storage.SubmitAsync(pool);
         var worker = Worker(pool);
         var claim = await storage.Queue.ClaimAsync(worker, Ttl, default);
-        await storage.ExecuteAsync($"update workers set last_seen_at = now() - interval '10 seconds' where name = '{worker.Name}'");
+        await storage.ExecuteAsync(
+            $"update workers set last_seen_at = now() - interval '10 seconds' where name = '{worker.Name}'");
         if (claims) await storage.Queue.ClaimAsync(worker, Ttl, default);
         else await storage.Queue.HeartbeatAsync(claim!.Lease, Ttl, default);
-        Assert.True(await storage.ScalarAsync<bool>($"select last_seen_at >= (select started_at from attempts where run_id = '{claim!.Lease.RunId}') from workers where name = '{worker.Name}'"));
+        Assert.True(
+            await storage.ScalarAsync<bool>(
+                $"select last_seen_at >= (select started_at from attempts where "
+                + $"run_id = '{claim!.Lease.RunId}') from workers where name = '{worker.Name}'"));
     }
 
     [Fact]
@@ -234,7 +240,8 @@ public class ClaimTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         var pool = Fresh("pool");
         Task<Guid> SubmitAsync(string kernels) =>
-            storage.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", new JsonObject { ["kernels"] = kernels }) { Pool = pool }, default);
+            storage.Queue.SubmitAsync(
+                new NewRun("evaluation", "test", "ada", new JsonObject { ["kernels"] = kernels }) { Pool = pool }, default);
         var (torch, scalar) = (await SubmitAsync("torch-cuda"), await SubmitAsync("scalar"));
         var without = Worker(pool);
         await storage.Queue.RegisterWorkerAsync(without, default);

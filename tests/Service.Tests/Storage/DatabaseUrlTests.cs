@@ -16,14 +16,18 @@ public sealed class DatabaseUrlTests
     [InlineData("POSTGRES://ada:s3cr3t-p%40ss%2Fword@db.lab/runs\n", "db.lab", 5432, "runs", "ada", Secret)]
     [InlineData("\"postgres://ada:a@b@db.lab/runs\"", "db.lab", 5432, "runs", "ada", "a@b")]
     [InlineData("'postgresql://ada@[fd00::1]:6432/runs' ", "fd00::1", 6432, "runs", "ada", null)]
-    [InlineData("postgresql:///runs?host=%2Frun%2Fpostgresql&user=ada&password=a%26b", "/run/postgresql", 5432, "runs", "ada", "a&b")]
+    [InlineData("postgresql:///runs?host=%2Frun%2Fpostgresql&user=ada&password=a%26b", "/run/postgresql", 5432, "runs", "ada",
+        "a&b")]
     [InlineData("postgresql://%2Frun%2Fpostgresql/runs?user=ada", "/run/postgresql", 5432, "runs", "ada", null)]
-    [InlineData("postgresql://ada:x@one:6432,two:6433/runs?target_session_attrs=read-write", "one:6432,two:6433", 5432, "runs", "ada", "x")]
+    [InlineData("postgresql://ada:x@one:6432,two:6433/runs?target_session_attrs=read-write", "one:6432,two:6433", 5432, "runs",
+        "ada", "x")]
     [InlineData("postgresql://", "localhost", 5432, null, null, null)]
-    [InlineData("Host=db.lab;Port=6432;Database=runs;Username=ada;Password='s3cr3t-p@ss/word'", "db.lab", 6432, "runs", "ada", Secret)]
+    [InlineData("Host=db.lab;Port=6432;Database=runs;Username=ada;Password='s3cr3t-p@ss/word'", "db.lab", 6432, "runs", "ada",
+        Secret)]
     [InlineData("host=db.lab port=6432 dbname=runs user=ada password='s3cr3t-p@ss/word'", "db.lab", 6432, "runs", "ada", Secret)]
     [InlineData(@"host = db.lab user=ada password=it\'s\ me dbname='r\'uns'", "db.lab", 5432, "r'uns", "ada", "it's me")]
-    public void An_address_is_read_in_every_form(string value, string host, int port, string? database, string? user, string? password)
+    public void An_address_is_read_in_every_form(string value, string host, int port, string? database, string? user,
+        string? password)
     {
         var read = new NpgsqlConnectionStringBuilder(DatabaseUrl.Read(value));
         Assert.Equal((host, port, database, user, password), (read.Host, read.Port, read.Database, read.Username, read.Password));
@@ -37,7 +41,8 @@ public sealed class DatabaseUrlTests
     public void Parameters_are_libpqs_or_Npgsqls(string value)
     {
         var read = new NpgsqlConnectionStringBuilder(DatabaseUrl.Read(value));
-        Assert.Equal((SslMode.VerifyFull, "/etc/ca.pem", 7, "lab"), (read.SslMode, read.RootCertificate, read.Timeout, read.ApplicationName));
+        Assert.Equal((SslMode.VerifyFull, "/etc/ca.pem", 7, "lab"),
+            (read.SslMode, read.RootCertificate, read.Timeout, read.ApplicationName));
     }
 
     [Theory]
@@ -77,10 +82,16 @@ public sealed class DatabaseUrlTests
     [InlineData("metaopt-worker.dll", "--name=w", "Host=127.0.0.1;Port=1;s3cr3t=s3cr3t", 2)]
     [InlineData("metaopt-api.dll", "--urls=http://127.0.0.1:0", "postgresql://ada:s3cr3t@127.0.0.1:1/db", 1)]
     [InlineData("", "db status", "postgresql://ada:s3cr3t/@127.0.0.1:1/db", 2)]
-    public async Task A_program_that_cannot_use_its_address_ends_with_one_line_that_does_not_tell_it(string program, string argument, string value, int exitCode)
+    public async Task A_program_that_cannot_use_its_address_ends_with_one_line_that_does_not_tell_it(string program,
+        string argument, string value, int exitCode)
     {
         var file = program.Length == 0 ? typeof(ApiClient).Assembly.Location : Path.Combine(AppContext.BaseDirectory, program);
-        var start = new ProcessStartInfo("dotnet", [file, .. argument.Split(' ')]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo("dotnet", [file, .. argument.Split(' ')])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true
+        };
         start.Environment[DatabaseUrl.Variable] = value;
         start.Environment["METAOPT_HOME"] = TestFolders.New("database-url");
         using var process = Process.Start(start)!;

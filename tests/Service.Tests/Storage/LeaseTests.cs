@@ -12,7 +12,7 @@ namespace MetaOpt.Service.Tests.Storage;
 public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
 {
     [Fact]
-    public async Task A_run_whose_lease_expired_goes_to_another_worker_and_the_first_can_write_nothing_more()
+    public async Task After_its_lease_expired_a_run_goes_elsewhere_and_the_first_worker_cannot_write()
     {
         var pool = Fresh("pool");
         var id = await storage.SubmitAsync(pool);
@@ -75,7 +75,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await storage.ExpireAsync(run.Lease);
         await run.AppendPointsAsync(Points("loss", 1, 1), default);
         Assert.Equal(Beat.Renewed, await storage.Queue.HeartbeatAsync(run.Lease, Ttl, default));
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
     }
 
@@ -87,10 +87,10 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
             $"""
             update runs set lease_expires_at = now() - interval '1 second', lease_ttl = '3650 days' where id = '{run.Lease.RunId}'
             """);
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         Assert.Equal(RunState.Running, await storage.StateAsync(run.Lease.RunId));
         await storage.ExpireAsync(run.Lease);
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         Assert.Equal(RunState.Queued, await storage.StateAsync(run.Lease.RunId));
     }
 
@@ -118,7 +118,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         var run = await storage.LeaseAsync(maxDeaths: 1);
         await storage.ExpireAsync(run.Lease);
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         var row = await storage.RowAsync(run.Lease.RunId);
         Assert.Equal((RunState.Failed, "died"), (row.State, row.ErrorCode));
         Assert.Contains(run.Lease.Worker, row.ErrorDetail);
@@ -158,7 +158,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         {
             var lease = (await storage.ClaimAsync(pool)).Lease;
             await storage.ExpireAsync(lease);
-            await storage.Queue.ReapAsync(default);
+            await storage.Queue.ExpireLeasesAsync(default);
             return lease;
         }
         async Task<int> DeathsAfter(Lease report)
@@ -178,13 +178,13 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task An_attempt_that_was_handed_back_later_does_not_keep_a_death_from_being_taken_back()
+    public async Task An_attempt_handed_back_later_does_not_keep_a_death()
     {
         var pool = Fresh("pool");
         var id = await storage.SubmitAsync(pool);
         var lost = (await storage.ClaimAsync(pool)).Lease;
         await storage.ExpireAsync(lost);
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         await storage.Of(await storage.ClaimAsync(pool)).HandBackAsync(default);
         await storage.Queue.ReportCutOffAsync(lost, default);
         Assert.Equal(0, (await storage.RowAsync(id)).Deaths);
@@ -195,7 +195,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         var run = await storage.LeaseAsync(maxDeaths: 1);
         await storage.ExpireAsync(run.Lease);
-        await storage.Queue.ReapAsync(default);
+        await storage.Queue.ExpireLeasesAsync(default);
         await storage.Queue.ReportCutOffAsync(run.Lease, default);
         var row = await storage.RowAsync(run.Lease.RunId);
         Assert.Equal((RunState.Failed, 1, "cut-off"), (row.State, row.Deaths, row.Attempts[0].Outcome));
@@ -233,11 +233,11 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task A_run_to_be_cancelled_is_cancelled_when_its_worker_dies_loses_it_or_hands_it_back()
+    public async Task A_cancel_request_holds_when_the_worker_dies_loses_the_run_or_hands_it_back()
     {
         foreach (var leave in new Func<LeasedRun, Task>[]
         {
-            async r => { await storage.ExpireAsync(r.Lease); await storage.Queue.ReapAsync(default); },
+            async r => { await storage.ExpireAsync(r.Lease); await storage.Queue.ExpireLeasesAsync(default); },
             r => r.ReportDeathAsync("killed", default),
             r => r.HandBackAsync(default),
         })
@@ -285,7 +285,7 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         {
             var run = await storage.LeaseAsync();
             await storage.ExpireAsync(run.Lease);
-            var reap = Task.Run(() => storage.Queue.ReapAsync(default));
+            var reap = Task.Run(() => storage.Queue.ExpireLeasesAsync(default));
             var lost = await Record.ExceptionAsync(() => run.FinishAsync(RunState.Succeeded, [], null, default));
             await reap;
             var row = await storage.RowAsync(run.Lease.RunId);
@@ -325,17 +325,20 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await using var cutOff = NpgsqlDataSource.Create(network.ConnectionString);
         network.CutAfter(100_000);
         var stopped = new LeasedRun(cutOff, run.Lease);
-        _ = blob ? stopped.SaveCheckpointAsync("final", 1, new byte[1 << 20], default) : stopped.AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
+        _ = blob ? stopped.SaveCheckpointAsync("final", 1, new byte[1 << 20], default)
+            : stopped.AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
         await WorkerFixture.UntilAsync(() => Task.FromResult(network.IsCut), "the write to begin");
         await WorkerFixture.UntilAsync(async () => await StalledAsync() == 1, "the write to stall");
         // A slow write is not a stopped one: it has five seconds.
         var watch = Stopwatch.StartNew();
         var age = await storage.ScalarAsync<double>(
-            "select extract(epoch from clock_timestamp() - min(xact_start))::float8 from pg_stat_activity where wait_event = 'ClientRead'");
-        Assert.Equal(0, await storage.Queue.ReapAsync(default));
+            "select extract(epoch from clock_timestamp() - min(xact_start))::float8 from pg_stat_activity where wait_event = "
+            + "'ClientRead'");
+        Assert.Equal(0, await storage.Queue.ExpireLeasesAsync(default));
         if (age + watch.Elapsed.TotalSeconds < 5)
             await WorkerFixture.UntilAsync(async () => await StalledAsync() == 1, "the write to go on stalling");
-        await WorkerFixture.UntilAsync(async () => await storage.Queue.ReapAsync(default) == 1, "the database to end the write");
+        await WorkerFixture.UntilAsync(async () => await storage.Queue.ExpireLeasesAsync(default) == 1,
+            "the database to end the write");
         Assert.Equal(RunState.Queued, await storage.StateAsync(run.Lease.RunId));
     }
 
@@ -347,8 +350,9 @@ public class LeaseTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await using var slow = NpgsqlDataSource.Create(network.ConnectionString);
         network.CutAfter(100_000);
         _ = new LeasedRun(slow, run.Lease).AppendPointsAsync(Points("loss", 1, new double[50_000]), default);
-        await WorkerFixture.UntilAsync(async () => await StalledAsync("clock_timestamp() - interval '6 seconds'") == 1, "the write to stall");
-        await storage.Queue.ReapAsync(default);
+        await WorkerFixture.UntilAsync(async () => await StalledAsync("clock_timestamp() - interval '6 seconds'") == 1,
+            "the write to stall");
+        await storage.Queue.ExpireLeasesAsync(default);
         Assert.Equal(1, await StalledAsync());
     }
 

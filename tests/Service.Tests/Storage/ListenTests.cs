@@ -32,7 +32,8 @@ public class ListenTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var running = (await storage.LeaseAsync()).Lease.RunId;
         await ear.HearAsync(new(running, RunState.Running, false));
         foreach (var (ask, id) in new (Func<Guid, CancellationToken, Task<bool>>, Guid)[]
-                 { (storage.Queue.PauseAsync, waiting), (storage.Queue.ResumeAsync, waiting), (storage.Queue.YieldAsync, running) })
+                 { (storage.Queue.PauseAsync, waiting), (storage.Queue.ResumeAsync, waiting),
+                     (storage.Queue.YieldAsync, running) })
         {
             Assert.True(await ask(id, default));
             Assert.Equal(id, (await ear.NextAsync()).RunId);

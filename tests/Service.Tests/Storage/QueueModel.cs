@@ -35,7 +35,8 @@ sealed class QueueModel
     public Type? RefusalOf(string owner) =>
         Quotas.GetValueOrDefault(owner).Queued < 1 + Count(owner, RunState.Queued) ? typeof(QuotaExceededException) : null;
 
-    public Type? RefusalOfRetry(ModelRun run) => run.After.All(Runs.ContainsKey) ? RefusalOf(run.Owner) : typeof(MissingInputException);
+    public Type? RefusalOfRetry(ModelRun run) =>
+        run.After.All(Runs.ContainsKey) ? RefusalOf(run.Owner) : typeof(MissingInputException);
 
     public bool Retry(ModelRun run) => run.Retry(++_clock);
 

@@ -8,8 +8,8 @@ using static MetaOpt.Service.Tests.Storage.StorageFixture;
 namespace MetaOpt.Service.Tests.Storage;
 
 /// <summary>
-/// Random operations, valid and not, on the queue and on a model of it in memory; after each both must agree. Where they do not, the
-/// sequence is shortened as long as they do not. <c>./metaopt bench queue-model</c> is the long form.
+/// Random operations, valid and not, on the queue and on a model of it in memory; after each both must agree. Where they do not,
+/// the sequence is shortened as long as they do not. <c>./metaopt bench queue-model</c> is the long form.
 /// </summary>
 public class QueueModelTests
 {
@@ -35,7 +35,8 @@ public class QueueModelTests
             await storage.DisposeAsync();
         })));
         LongForm.Report("Queue: random sequences of operations on the database and on a model", ("sequences", s_sequences),
-            ("operations", kinds.Sum()), ("kinds of operations", kinds.Length), ("least often done", kinds.Min()), ("differences: 0", 0),
+            ("operations", kinds.Sum()), ("kinds of operations", kinds.Length), ("least often done", kinds.Min()),
+            ("differences: 0", 0),
             ("seconds", Math.Round(begun.Elapsed.TotalSeconds)));
         Assert.DoesNotContain(0, kinds);
     }
@@ -57,7 +58,8 @@ public class QueueModelTests
         }
         finally
         {
-            await storage.ExecuteAsync("delete from runs; delete from usage; delete from usage_days; delete from quotas; delete from workers");
+            await storage.ExecuteAsync(
+                "delete from runs; delete from usage; delete from usage_days; delete from quotas; delete from workers");
         }
     }
 
@@ -75,12 +77,15 @@ public class QueueModelTests
             this.storage = storage;
             operations =
             [
-                (3, false, false, SubmitAsync), (3, false, false, ClaimAsync), (3, true, true, WriteAsync), (1, true, true, BeatAsync),
-                (1, true, true, ExpireAsync), (1, false, false, ReapAsync), (1, true, false, CancelAsync), (1, true, false, RetryAsync),
+                (3, false, false, SubmitAsync), (3, false, false, ClaimAsync), (3, true, true, WriteAsync),
+                (1, true, true, BeatAsync),
+                (1, true, true, ExpireAsync), (1, false, false, ExpireLeasesAsync), (1, true, false, CancelAsync),
+                (1, true, false, RetryAsync),
                 (1, true, false, random => AskAsync(random, "pause", storage.Queue.PauseAsync, run => run.Pause())),
                 (1, true, false, random => AskAsync(random, "resume", storage.Queue.ResumeAsync, run => run.Resume())),
                 (1, true, false, random => AskAsync(random, "yield", storage.Queue.YieldAsync, run => run.Yield())),
-                (1, true, false, DeleteAsync), (1, true, false, ComeDueAsync), (1, false, false, DrainAsync), (1, false, false, LimitAsync),
+                (1, true, false, DeleteAsync), (1, true, false, ComeDueAsync), (1, false, false, DrainAsync),
+                (1, false, false, LimitAsync),
                 (1, true, true, ReportCutOffAsync),
             ];
         }
@@ -116,7 +121,7 @@ public class QueueModelTests
         {
             var (worker, datasets) = (random.Pick(workers), random.Next(2) == 0 ? ["mnist"] : Array.Empty<string>());
             // Claiming reaps first; the shares of held leases then no longer count.
-            await ReapAsync(random);
+            await ExpireLeasesAsync(random);
             model.Workers.TryAdd(worker, false);
             var expected = model.Next(worker, datasets, await SharesAsync());
             var claim = await storage.Queue.ClaimAsync(new WorkerIdentity(worker, pool, datasets, []), Ttl, default);
@@ -161,11 +166,13 @@ public class QueueModelTests
         {
             var (id, run) = random.Pick(model.Runs.ToArray());
             Trace.Add($"retry {id}");
-            if (model.RefusalOfRetry(run) is { } refusal) await Assert.ThrowsAsync(refusal, () => storage.Queue.RetryAsync(id, default));
+            if (model.RefusalOfRetry(run) is { } refusal)
+                await Assert.ThrowsAsync(refusal, () => storage.Queue.RetryAsync(id, default));
             else Assert.Equal(model.Retry(run), await storage.Queue.RetryAsync(id, default));
         }
 
-        async Task AskAsync(Random random, string verb, Func<Guid, CancellationToken, Task<bool>> ask, Func<ModelRun, bool> expect)
+        async Task AskAsync(Random random, string verb, Func<Guid, CancellationToken, Task<bool>> ask,
+            Func<ModelRun, bool> expect)
         {
             var (id, run) = random.Pick(model.Runs.ToArray());
             Trace.Add($"{verb} {id}");
@@ -220,10 +227,10 @@ public class QueueModelTests
             if (model.Runs.TryGetValue(lease.RunId, out var run)) run.CutOff(lease.Token);
         }
 
-        async Task ReapAsync(Random random)
+        async Task ExpireLeasesAsync(Random random)
         {
             Trace.Add("reap");
-            await storage.Queue.ReapAsync(default);
+            await storage.Queue.ExpireLeasesAsync(default);
             model.Reap();
         }
 
@@ -231,15 +238,19 @@ public class QueueModelTests
         async Task WriteAsync(Random random)
         {
             var lease = random.Pick(leases);
-            var (leased, run, step) = (new LeasedRun(storage.Source, lease), model.Runs.GetValueOrDefault(lease.RunId), random.Next(5));
+            var (leased, run, step) = (new LeasedRun(storage.Source, lease), model.Runs.GetValueOrDefault(lease.RunId),
+                random.Next(5));
             (string, Func<Task>, Action) operation = random.Next(6) switch
             {
-                0 => ("finish", () => leased.FinishAsync(RunState.Succeeded, [], null, default), () => run!.Finish(RunState.Succeeded)),
-                1 => ("fail", () => leased.FinishAsync(RunState.Failed, null, new("x", "y"), default), () => run!.Finish(RunState.Failed)),
+                0 => ("finish", () => leased.FinishAsync(RunState.Succeeded, [], null, default),
+                    () => run!.Finish(RunState.Succeeded)),
+                1 => ("fail", () => leased.FinishAsync(RunState.Failed, null, new("x", "y"), default),
+                    () => run!.Finish(RunState.Failed)),
                 2 => ("hand back", () => leased.HandBackAsync(default), () => model.HandBack(run!)),
                 3 => ("die", () => leased.ReportDeathAsync("killed", default), () => run!.Die("died")),
                 4 => ("append", () => leased.AppendPointsAsync(Points("loss", step, 1), default), () => { }),
-                _ => ($"resume point {step}", () => leased.SaveResumePointAsync(step, [1], default), () => run!.SaveResumePoint(step)),
+                _ => ($"resume point {step}", () => leased.SaveResumePointAsync(step, [1], default),
+                    () => run!.SaveResumePoint(step)),
             };
             var (name, write, expect) = operation;
             Trace.Add($"{name} {lease.RunId} {lease.Token}");
@@ -268,7 +279,8 @@ public class QueueModelTests
                     reader.GetBoolean(4), reader.IsDBNull(5) ? (long?)null : reader.GetInt64(5),
                     reader.GetBoolean(6), reader.GetBoolean(7), reader.IsDBNull(8) ? "" : reader.GetString(8));
                 var outcomes = string.Join(' ', run.Outcomes.Select(o => o ?? "-"));
-                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, run.Paused, run.YieldRequested, outcomes), actual);
+                Assert.Equal((run.State, run.Token, run.Deaths, run.CancelRequested, run.ResumeStep, run.Paused,
+                    run.YieldRequested, outcomes), actual);
             }
             Assert.Equal(model.Runs.Count, there);
         }

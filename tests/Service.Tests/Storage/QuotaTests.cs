@@ -11,7 +11,8 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
 {
     readonly string _pool = Fresh("pool"), _owner = Fresh("owner");
 
-    Task SetAsync(int? running = null, int? queued = null, long? stored = null, double? hours = null) => storage.Get<QuotaStore>().SetAsync(
+    Task SetAsync(int? running = null, int? queued = null, long? stored = null, double? hours = null) =>
+        storage.Get<QuotaStore>().SetAsync(
         new Quota { Owner = _owner, Running = running, Queued = queued, StoredBytes = stored, DeviceHours = hours }, default);
 
     Task<Guid> SubmitAsync() => storage.SubmitAsync(_pool, _owner);
@@ -26,13 +27,16 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         for (var i = 0; i < 10; i++) last = await SubmitAsync();
         var other = await storage.SubmitAsync(_pool, Fresh("other"), priority: -100);
         await storage.Queue.RegisterWorkerAsync(Worker(_pool), default);
-        var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => storage.Queue.ClaimAsync(Worker(_pool), Ttl, default))));
+        var claims =
+            await Task.WhenAll(Enumerable.Range(0, 8)
+                .Select(_ => Task.Run(() => storage.Queue.ClaimAsync(Worker(_pool), Ttl, default))));
         Assert.Equal(4, claims.Count(c => c is not null));
         Assert.Contains(claims, c => c?.Lease.RunId == other);
         var reason = await WaitingAsync(last);
         Assert.Equal((WaitCause.Quota, false), (reason.Cause, reason.IsDue));
         Assert.Contains($"{_owner} has 3 of 3 runs at once", reason.Reason);
-        await storage.Of(claims.First(c => c is not null && c.Lease.RunId != other)!).FinishAsync(RunState.Succeeded, [], null, default);
+        await storage.Of(claims.First(c => c is not null && c.Lease.RunId != other)!)
+            .FinishAsync(RunState.Succeeded, [], null, default);
         Assert.NotNull(await storage.Queue.ClaimAsync(Worker(_pool), Ttl, default));
     }
 
@@ -45,11 +49,14 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var refused = 0;
         await Task.WhenAll(Enumerable.Range(0, 12).Select(i => Task.Run(async () =>
         {
-            var exception = await Record.ExceptionAsync(() => i == 0 ? storage.Queue.RetryAsync(cancelled, default) : SubmitAsync());
+            var exception =
+                await Record.ExceptionAsync(() => i == 0 ? storage.Queue.RetryAsync(cancelled, default) : SubmitAsync());
             if (exception is QuotaExceededException) Interlocked.Increment(ref refused);
             else Assert.Null(exception);
         })));
-        Assert.Equal((7, 5L), (refused, await storage.ScalarAsync<long>($"select count(*) from runs where owner = '{_owner}' and state = 'queued'")));
+        Assert.Equal((7, 5L),
+            (refused, await storage.ScalarAsync<long>(
+                $"select count(*) from runs where owner = '{_owner}' and state = 'queued'")));
     }
 
     [Fact]
@@ -65,7 +72,7 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task Stored_bytes_and_device_hours_keep_an_owner_from_more_and_everybodys_limit_holds_for_who_has_none()
+    public async Task Stored_bytes_and_device_hours_are_limited_by_an_own_limit_or_everybodys()
     {
         await SubmitAsync();
         var run = storage.Of(await storage.ClaimAsync(_pool));
@@ -79,7 +86,8 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         await Assert.ThrowsAsync<QuotaExceededException>(SubmitAsync);
         Assert.Null(await storage.Queue.ClaimAsync(Worker(_pool), Ttl, default));
         await SetAsync(stored: 1501, hours: 2);
-        await storage.ExecuteAsync($"update runs set lease_charged_at = now() - interval '2 hours' where id = '{run.Lease.RunId}'");
+        await storage.ExecuteAsync(
+            $"update runs set lease_charged_at = now() - interval '2 hours' where id = '{run.Lease.RunId}'");
         await run.FinishAsync(RunState.Succeeded, [], null, default);
         Assert.InRange((await store.UsageAsync(_owner, default))[0].DeviceHours, 2, 2.5);
         Assert.Null(await storage.Queue.ClaimAsync(Worker(_pool), Ttl, default));
@@ -101,8 +109,10 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         await SubmitAsync();
         var claim = await storage.ClaimAsync(_pool);
-        await storage.ExecuteAsync($"update runs set lease_charged_at = now() - interval '3 hours', lease_expires_at = now() - interval '1 hour', lease_ttl = '1 us' where id = '{claim.Lease.RunId}'");
-        await storage.Queue.ReapAsync(default);
+        await storage.ExecuteAsync(
+            $"update runs set lease_charged_at = now() - interval '3 hours', lease_expires_at = now() - interval '1 hour', "
+            + $"lease_ttl = '1 us' where id = '{claim.Lease.RunId}'");
+        await storage.Queue.ExpireLeasesAsync(default);
         Assert.InRange((await storage.Get<QuotaStore>().UsageAsync(_owner, default))[0].DeviceHours, 1.99, 2.01);
     }
 
@@ -155,29 +165,37 @@ public class QuotaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         {
             r => r.FinishAsync(RunState.Succeeded, [], null, default),
             r => r.ReportDeathAsync("killed", default),
-            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await r.ReportDeathAsync("killed", default); },
+            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await r.ReportDeathAsync("killed",
+                default); },
             async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await r.HandBackAsync(default); },
-            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId, default); await storage.ExpireAsync(r.Lease); await storage.Queue.ReapAsync(default); },
+            async r => { await storage.Queue.RequestCancelAsync(r.Lease.RunId,
+                default); await storage.ExpireAsync(r.Lease); await storage.Queue.ExpireLeasesAsync(default); },
         })
         {
             var run = await storage.LeaseAsync(maxDeaths: 1);
             await storage.Queue.YieldAsync(run.Lease.RunId, default);
             await storage.Queue.PauseAsync(run.Lease.RunId, default);
             await end(run);
-            Assert.False(await storage.ScalarAsync<bool>($"select paused or yield_requested from runs where id = '{run.Lease.RunId}'"));
+            Assert.False(
+                await storage.ScalarAsync<bool>($"select paused or yield_requested from runs where id = '{run.Lease.RunId}'"));
         }
     }
 
     [Fact]
     public async Task A_run_is_out_of_time_when_its_attempts_together_took_longer_than_its_limit()
     {
-        var id = await storage.Queue.SubmitAsync(new NewRun("evaluation", "test", _owner, new JsonObject()) { Pool = _pool, TimeLimit = TimeSpan.FromMinutes(10) }, default);
+        var id = await storage.Queue.SubmitAsync(
+            new NewRun("evaluation", "test", _owner, new JsonObject()) { Pool = _pool, TimeLimit = TimeSpan.FromMinutes(10) },
+            default);
         for (var attempt = 1; attempt <= 2; attempt++)
         {
             var claim = await storage.ClaimAsync(_pool);
             Assert.Equal(Beat.Renewed, await storage.Queue.HeartbeatAsync(claim.Lease, Ttl, default));
-            await storage.ExecuteAsync($"update attempts set started_at = started_at - interval '6 minutes' where run_id = '{id}' and number = {attempt}");
-            Assert.Equal(attempt == 1 ? Beat.Renewed : Beat.OutOfTime, await storage.Queue.HeartbeatAsync(claim.Lease, Ttl, default));
+            await storage.ExecuteAsync(
+                $"update attempts set started_at = started_at - interval '6 minutes' where "
+                + $"run_id = '{id}' and number = {attempt}");
+            Assert.Equal(attempt == 1 ? Beat.Renewed : Beat.OutOfTime,
+                await storage.Queue.HeartbeatAsync(claim.Lease, Ttl, default));
             await storage.Of(claim).HandBackAsync(default);
         }
     }

@@ -20,7 +20,9 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
         await run.AppendPointsAsync(Points("loss", 1, 1, 2), default);
         await run.AppendLogAsync(1, ["said"], default);
         await run.FinishAsync(state, null, state == RunState.Failed ? new("x", "y") : null, default);
-        await storage.ExecuteAsync(FormattableString.Invariant($"update runs set finished_at = now() - interval '{days} days' where id = '{run.Lease.RunId}'"));
+        await storage.ExecuteAsync(
+            FormattableString.Invariant(
+                $"update runs set finished_at = now() - interval '{days} days' where id = '{run.Lease.RunId}'"));
         return (run.Lease.RunId, checkpoint);
     }
 
@@ -58,7 +60,7 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
     }
 
     [Fact]
-    public async Task A_promoted_checkpoint_and_one_that_a_waiting_run_reads_or_will_read_are_never_taken()
+    public async Task A_promoted_checkpoint_and_one_that_a_waiting_run_reads_are_never_taken()
     {
         var (promoted, checkpoint) = await EndedAsync();
         var (read, input) = await EndedAsync();
@@ -67,19 +69,25 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
         var model = await storage.Get<ModelStore>().PromoteAsync("kept", checkpoint, "", "ada", default);
         Assert.Equal(1, model!.Version);
         var pool = Fresh("pool");
-        var reader = await storage.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", new JsonObject()) { Pool = pool, Inputs = [input], After = [followed] }, default);
+        var reader =
+            await storage.Queue.SubmitAsync(
+                new NewRun("evaluation", "test", "ada", new JsonObject()) { Pool = pool, Inputs = [input], After = [followed] },
+                default);
         var all = new RetentionPeriods(s_day, s_day, s_day, s_day);
         await storage.Get<Retention>().SweepAsync(all, default);
         Assert.Equal((1, 1, 1, 0), ((await LeftAsync(promoted)).Checkpoints, (await LeftAsync(read)).Checkpoints,
             (await LeftAsync(followed)).Checkpoints, (await LeftAsync(plain)).Checkpoints));
         Assert.Equal([1, 2], await storage.Checkpoints.ReadAllAsync(checkpoint, default));
         Assert.Equal(Deletion.Promoted, await storage.Queue.DeleteAsync(promoted, default));
-        await Assert.ThrowsAsync<PostgresException>(() => storage.ExecuteAsync($"delete from checkpoints where id = '{checkpoint}'"));
+        await Assert.ThrowsAsync<PostgresException>(
+            () => storage.ExecuteAsync($"delete from checkpoints where id = '{checkpoint}'"));
 
         await storage.Queue.RequestCancelAsync(reader, default);
         Assert.True(await storage.Get<ModelStore>().DemoteAsync("kept", 1, default));
         await storage.Get<Retention>().SweepAsync(all, default);
-        Assert.Equal(0, (await LeftAsync(promoted)).Checkpoints + (await LeftAsync(read)).Checkpoints + (await LeftAsync(followed)).Checkpoints);
+        Assert.Equal(0,
+            (await LeftAsync(promoted)).Checkpoints + (await LeftAsync(read)).Checkpoints
+                + (await LeftAsync(followed)).Checkpoints);
         Assert.Equal(Deletion.Deleted, await storage.Queue.DeleteAsync(promoted, default));
     }
 
@@ -90,7 +98,9 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
         for (var i = 0; i < 4; i++) checkpoints.Add((await EndedAsync()).Checkpoint);
         var models = storage.Get<ModelStore>();
         // Each twice: a repetition, also at the same moment, is the same version.
-        var versions = await Task.WhenAll(checkpoints.Concat(checkpoints).Select(c => Task.Run(() => models.PromoteAsync("many", c, "", "ada", default))));
+        var versions =
+            await Task.WhenAll(checkpoints.Concat(checkpoints)
+                .Select(c => Task.Run(() => models.PromoteAsync("many", c, "", "ada", default))));
         Assert.Equal([1, 1, 2, 2, 3, 3, 4, 4], versions.Select(m => m!.Version).Order());
         Assert.Equal(versions[..4].Select(m => m!.Version), versions[4..].Select(m => m!.Version));
         Assert.Equal(4, (await models.ListAsync("many", default)).Count);
@@ -99,7 +109,7 @@ public class RetentionTests(StorageFixture storage) : IClassFixture<StorageFixtu
     }
 
     [Fact]
-    public async Task A_log_is_read_on_from_any_line_keeps_the_newest_and_takes_nothing_from_a_lost_lease()
+    public async Task A_log_keeps_its_newest_lines_and_takes_nothing_from_a_lost_lease()
     {
         var run = await storage.LeaseAsync();
         var logs = storage.Get<RunLogStore>();

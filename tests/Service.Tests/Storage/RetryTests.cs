@@ -12,7 +12,7 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
     readonly string _pool = Fresh("pool");
 
     [Fact]
-    public async Task A_failed_run_is_queued_again_as_itself_with_its_deaths_forgiven_and_its_attempts_kept()
+    public async Task A_retried_run_keeps_its_attempts_and_its_deaths_are_forgiven()
     {
         var id = await storage.SubmitAsync(_pool, maxDeaths: 1);
         var run = storage.Of(await storage.ClaimAsync(_pool));
@@ -22,7 +22,8 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
 
         Assert.True(await storage.Queue.RetryAsync(id, default));
         var row = await storage.RowAsync(id);
-        Assert.Equal((RunState.Queued, 0, 1, null, null), (row.State, row.Deaths, row.Attempts.Count, row.ErrorCode, row.FinishedAt));
+        Assert.Equal((RunState.Queued, 0, 1, null, null),
+            (row.State, row.Deaths, row.Attempts.Count, row.ErrorCode, row.FinishedAt));
         Assert.False(await storage.Queue.RetryAsync(id, default));
         run = storage.Of(await storage.ClaimAsync(_pool));
         Assert.Equal(7, (await run.BeginAttemptAsync([], default))!.Step);
@@ -46,11 +47,14 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var id = await storage.SubmitAsync(_pool);
         var version = (await storage.RowAsync(id)).Version;
         var made = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() =>
-            storage.Queue.EditAsync(id, new($"name {i}", null, null, null, null), version, Unsigned.Deed, default))));
+            storage.Queue.EditAsync(id, new($"name {i}", null, null, null, null), version, Unsigned.AuditEvent, default))));
         Assert.Single(made, true);
-        Assert.False(await storage.Queue.EditAsync(id, new("late", null, null, null, null), version, Unsigned.Deed, default));
-        Assert.False(await storage.Queue.EditAsync(id, new("early", null, null, null, null), version + 2, Unsigned.Deed, default));
-        Assert.True(await storage.Queue.EditAsync(id, new("in time", null, null, null, null), version + 1, Unsigned.Deed, default));
+        Assert.False(
+            await storage.Queue.EditAsync(id, new("late", null, null, null, null), version, Unsigned.AuditEvent, default));
+        Assert.False(
+            await storage.Queue.EditAsync(id, new("early", null, null, null, null), version + 2, Unsigned.AuditEvent, default));
+        Assert.True(
+            await storage.Queue.EditAsync(id, new("in time", null, null, null, null), version + 1, Unsigned.AuditEvent, default));
         Assert.Equal("in time", (await storage.RowAsync(id)).Name);
     }
 
@@ -75,7 +79,7 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     [Fact]
-    public async Task What_a_waiting_run_needs_is_not_deleted_and_what_was_deleted_cannot_be_asked_for()
+    public async Task Inputs_of_a_waiting_run_are_not_deleted_and_deleted_ones_are_refused()
     {
         var training = await storage.SubmitAsync(_pool);
         var run = storage.Of(await storage.ClaimAsync(_pool));
@@ -131,7 +135,13 @@ public class RetryTests(StorageFixture storage) : IClassFixture<StorageFixture>
     }
 
     Task<Guid> SubmitAsync(int priority = 0, Guid[]? after = null, Guid[]? inputs = null) => storage.Queue.SubmitAsync(
-        new NewRun("evaluation", "test", "ada", new JsonObject()) { Pool = _pool, Priority = priority, After = after ?? [], Inputs = inputs ?? [] }, default);
+        new NewRun("evaluation", "test", "ada", new JsonObject())
+        {
+            Pool = _pool,
+            Priority = priority,
+            After = after ?? [],
+            Inputs = inputs ?? []
+        }, default);
 
     async Task<string> ReasonAsync(Guid id) => (await storage.Queue.WhyWaitingAsync(id, default))!.Reason;
 }

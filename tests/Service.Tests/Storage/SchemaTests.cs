@@ -81,7 +81,8 @@ public class SchemaTests(StorageFixture storage) : IClassFixture<StorageFixture>
         Assert.Equal(["kept"], (await old.RowAsync(claim.Lease.RunId)).Tags);
         await old.Of(claim).BeginAttemptAsync([], default);
         await old.Of(claim).FinishAsync(RunState.Succeeded, [], null, default);
-        Assert.Equal("old", Assert.Single(await old.Get<AuditLog>().ListAsync("ada", null, null, null, null, null, 10, default)).Subject);
+        Assert.Equal("old",
+            Assert.Single(await old.Get<AuditLog>().ListAsync("ada", null, null, null, null, null, 10, default)).Subject);
         await old.DisposeAsync();
     }
 

@@ -13,11 +13,12 @@ public class SeriesTests(StorageFixture storage) : IClassFixture<StorageFixture>
         var run = await storage.LeaseAsync();
         await run.AppendPointsAsync(Points("loss", 1, double.NaN, 3, 2, 4, 2, 1), default);
         Task<long?> FirstAsync(double value) => storage.Series.FirstStepAtMostAsync(run.Lease.RunId, "loss", value, default);
-        Assert.Equal((2L, 3L, 6L, (long?)null), (await FirstAsync(3.5), await FirstAsync(2), await FirstAsync(1.5), await FirstAsync(0.5)));
+        Assert.Equal((2L, 3L, 6L, (long?)null),
+            (await FirstAsync(3.5), await FirstAsync(2), await FirstAsync(1.5), await FirstAsync(0.5)));
     }
 
     [Fact]
-    public async Task Few_points_come_back_as_they_are_and_many_in_at_most_as_many_buckets_as_asked_for()
+    public async Task Few_points_come_back_as_they_are_and_many_in_as_many_buckets_as_asked_for()
     {
         var run = await storage.LeaseAsync();
         var random = new Random(1);

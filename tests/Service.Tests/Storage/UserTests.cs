@@ -14,7 +14,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     {
         await using var fresh = new Fresher();
         await fresh.Storage.InitializeAsync();
-        var tokens = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(_ => { }, default)));
+        var tokens =
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => fresh.Storage.Users.BootstrapAdminAsync(_ => { }, default)));
         var token = Assert.Single(tokens, t => t is not null)!;
         var caller = (await fresh.Storage.Users.VerifyAsync(token.Text, default))!;
         Assert.Equal((UserStore.AdminName, UserRole.Admin), (caller.Name, caller.Role));
@@ -77,7 +78,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     public async Task A_session_ends_with_the_token_it_was_signed_in_with(string end)
     {
         var token = await TokenAsync(TimeSpan.FromHours(1));
-        var session = await storage.Users.CreateSessionAsync((await storage.Users.VerifyAsync(token.Text, default))!, TimeSpan.FromDays(30), default);
+        var session = await storage.Users.CreateSessionAsync((await storage.Users.VerifyAsync(token.Text, default))!,
+            TimeSpan.FromDays(30), default);
         Assert.NotNull(await storage.Users.VerifySessionAsync(session.Text, default));
         // Neither is accepted in the other's place.
         Assert.Null(await storage.Users.VerifyAsync(session.Text, default));
@@ -129,7 +131,8 @@ public class UserTests(StorageFixture storage) : IClassFixture<StorageFixture>
     [Fact]
     public async Task The_audit_trail_only_grows()
     {
-        await storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada" }, new("ada", "quota.set", "some-run", new() { ["reason"] = "test" }), default);
+        await storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada" },
+            new("ada", "quota.set", "some-run", new() { ["reason"] = "test" }), default);
         await using var db = await storage.Get<IDbContextFactory<MetaOptDb>>().CreateDbContextAsync();
         Assert.Equal("test", (await db.Audit.SingleAsync(a => a.Subject == "some-run")).Detail.GetProperty("reason").GetString());
         await Assert.ThrowsAsync<PostgresException>(() => storage.ExecuteAsync("update audit set actor = 'eve'"));

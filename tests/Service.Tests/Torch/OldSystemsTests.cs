@@ -4,7 +4,9 @@ using Xunit;
 
 namespace MetaOpt.Service.Tests.Torch;
 
-/// <summary>TorchSharp's library loads on a system whose C++ library is older than its compiler, and nothing is changed elsewhere.</summary>
+/// <summary>
+/// TorchSharp's library loads on a system whose C++ library is older than its compiler, and nothing is changed elsewhere.
+/// </summary>
 public sealed class OldSystemsTests
 {
     const string Binding = "runtimes/linux-x64/native/libLibTorchSharp.so";
@@ -13,7 +15,8 @@ public sealed class OldSystemsTests
     static async Task<string> BuildAsync(params string[] arguments)
     {
         var project = Path.Combine(Checkout.Folder, "src/Worker/MetaOpt.Worker.csproj");
-        using var build = Process.Start(new ProcessStartInfo("dotnet", ["msbuild", project, "-p:Gpu=cpu", "-nologo", "-v:q", .. arguments])
+        using var build =
+            Process.Start(new ProcessStartInfo("dotnet", ["msbuild", project, "-p:Gpu=cpu", "-nologo", "-v:q", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -7,8 +7,8 @@ using MetaOpt.Workers.Torch;
 
 namespace MetaOpt.Service.Tests.Torch;
 
-// The learning library's own suites, in which libtorch is now one of the kernel sets: every primitive and fused kernel at random and awkward
-// shapes against the reference in double, tasks' gradients, replayed meta-gradients, checkpoints against NumPy.
+// The learning library's own suites, in which libtorch is now one of the kernel sets: every primitive and fused kernel at random
+// and awkward shapes against the reference in double, tasks' gradients, replayed meta-gradients, checkpoints against NumPy.
 
 static class TorchKernelSet
 {

@@ -18,23 +18,30 @@ public sealed class TorchNetworkTests
 
     public static TheoryData<string> Sets => ["simd", "torch"];
 
-    static IKernels<float> Kernels(string set) => set == "simd" ? new SimdKernels(2) : new TorchKernels(torch.cuda.is_available() ? torch.CUDA : torch.CPU, 2);
+    static IKernels<float> Kernels(string set) =>
+        set == "simd" ? new SimdKernels(2) : new TorchKernels(torch.cuda.is_available() ? torch.CUDA : torch.CPU, 2);
 
     static TorchNetwork Network(string name) => new(File.ReadAllBytes(Path.Combine(s_folder, name + ".pt")));
 
-    /// <summary>60 images of so many channels with 4 x 4 pixels in three classes; the label's channel, or where there is one its pixels, are bright.</summary>
+    /// <summary>
+    /// 60 images of so many channels with 4 x 4 pixels in three classes; the label's channel, or where there is one its pixels,
+    /// are bright.
+    /// </summary>
     static Dataset Images(int channels = 1)
     {
         var stream = new RandomStream(3, Split.Train, Purpose.Instance);
         var labels = Enumerable.Range(0, 60).Select(i => (byte)(i % 3)).ToArray();
         var pixels = Enumerable.Range(0, 60 * 16 * channels)
-            .Select(p => (byte)((stream.Bits((uint)p) & 127) + (p % (16 * channels) % 3 == labels[p / (16 * channels)] ? 128 : 0))).ToArray();
+            .Select(p =>
+                (byte)((stream.Bits((uint)p) & 127) + (p % (16 * channels) % 3 == labels[p / (16 * channels)] ? 128 : 0)))
+            .ToArray();
         var images = new LabelledImages(pixels, labels);
         return new("images", 4, 4, 3, images, images, "00") { Channels = channels };
     }
 
     static TorchScriptTask Task(string network, int coordinates, Dataset? images = null) => new(
-        new() { Network = network, Coordinates = coordinates, Batch = 12, InitialDeviation = 0.3 }, (images ?? Images()) with { Network = Network(network) });
+        new() { Network = network, Coordinates = coordinates, Batch = 12, InitialDeviation = 0.3 },
+        (images ?? Images()) with { Network = Network(network) });
 
     [Theory, MemberData(nameof(Sets))]
     public void A_module_has_loss_and_gradient_of_the_same_network_of_ours(string set)
@@ -44,7 +51,8 @@ public sealed class TorchNetworkTests
         var brought = Task("mlp", 103);
         Assert.Equal(["w0", "b0", "w1", "b1"], brought.Parameters.Select(p => p.Name));
         var theta = Theta(brought, simd);
-        var ours = Evaluate(new MlpClassificationTask(new() { Hidden = [5], Activation = Activation.Tanh, Batch = 12 }, Images()), simd, theta);
+        var ours = Evaluate(new MlpClassificationTask(new() { Hidden = [5], Activation = Activation.Tanh, Batch = 12 }, Images()),
+            simd, theta);
         var found = Evaluate(brought, kernels, theta);
         Assert.Equal(ours.Losses, found.Losses, (a, b) => Math.Abs(a - b) < 1e-5);
         Assert.Equal(ours.Gradient, found.Gradient, (a, b) => Math.Abs(a - b) < 1e-5);
@@ -63,7 +71,8 @@ public sealed class TorchNetworkTests
         double[] logits = [0, 100 / 255.0, 400 / 255.0];
         var sum = logits.Sum(Math.Exp);
         Assert.Equal(Math.Log(sum), losses[1], 1e-5);
-        for (var c = 0; c < 3; c++) Assert.Equal((Math.Exp(logits[c]) / sum - (c == 0 ? 1 : 0)) * c * 100 / 255, gradient[c], 1e-5);
+        for (var c = 0; c < 3; c++)
+            Assert.Equal((Math.Exp(logits[c]) / sum - (c == 0 ? 1 : 0)) * c * 100 / 255, gradient[c], 1e-5);
         Assert.Equal([0, 0], gradient[3..5]);
     }
 
@@ -104,7 +113,9 @@ public sealed class TorchNetworkTests
         Assert.Equal(whole.OfType<RunEvent.Checkpoint>().Single().Bytes, rest);
 
         RunInputs Inputs(IKernels<float> kernels, byte[]? resume = null) => new(
-            kernels, name => name == "mnist/mlp" ? Images() with { Network = Network("mlp") } : throw new InvalidOperationException(name),
+            kernels, name => name == "mnist/mlp"
+                ? Images() with { Network = Network("mlp") }
+                : throw new InvalidOperationException(name),
             new Dictionary<Guid, byte[]>(), resume);
     }
 
@@ -114,7 +125,8 @@ public sealed class TorchNetworkTests
         using var kernels = Kernels("torch");
         Assert.Contains("no TorchScript module", Assert.Throws<SpecException>(() => new TorchNetwork([1, 2, 3])).Message);
         var ten = Images() with { Classes = 10 };
-        Assert.Contains("it must make logits [12, 10]", Assert.Throws<SpecException>(() => Evaluate(Task("mlp", 103, ten), kernels, new float[206])).Message);
+        Assert.Contains("it must make logits [12, 10]",
+            Assert.Throws<SpecException>(() => Evaluate(Task("mlp", 103, ten), kernels, new float[206])).Message);
         var colour = Assert.Throws<SpecException>(() => Evaluate(Task("mlp", 103, Images(3)), kernels, new float[206]));
         Assert.Contains("takes no images [12, 3, 4, 4]: RuntimeError: mat1 and mat2 shapes", colour.Message);
     }
@@ -164,7 +176,8 @@ public sealed class TorchNetworkTests
         return theta.ToArray();
     }
 
-    static (float[] Losses, float[] Gradient) Evaluate(ITask task, IKernels<float> kernels, float[] values, int step = 3, int first = 0)
+    static (float[] Losses, float[] Gradient) Evaluate(ITask task, IKernels<float> kernels, float[] values, int step = 3,
+        int first = 0)
     {
         using var tape = new Tape<float>(kernels);
         using var arena = kernels.NewArena();

@@ -35,7 +35,8 @@ public sealed class TorchTrainingTests
     static List<RunEvent> Execute(RunSpec spec, IKernels<float> kernels, byte[]? resume = null) =>
         [.. spec.Execute(new RunInputs(kernels, s_none, new Dictionary<Guid, byte[]>(), resume), default)];
 
-    static double[] Series(List<RunEvent> events, string name) => [.. events.OfType<RunEvent.Point>().Where(p => p.Series == name).Select(p => p.Value)];
+    static double[] Series(List<RunEvent> events, string name) =>
+        [.. events.OfType<RunEvent.Point>().Where(p => p.Series == name).Select(p => p.Value)];
 
     [Fact]
     public void The_first_twenty_meta_steps_are_those_of_simd_and_the_end_lies_within_the_seeds()
@@ -68,7 +69,8 @@ public sealed class TorchTrainingTests
         Assert.Equal(Checkpoint(whole), Checkpoint(Execute(Spec(2, 6), kernels, point)));
         Assert.Throws<SpecException>(() => Execute(Spec(2, 6), simd, point));
 
-        static string Checkpoint(List<RunEvent> events) => Convert.ToHexString(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
+        static string Checkpoint(List<RunEvent> events) =>
+            Convert.ToHexString(events.OfType<RunEvent.Checkpoint>().Single().Bytes);
     }
 
     [Fact]
@@ -76,7 +78,8 @@ public sealed class TorchTrainingTests
     {
         using var kernels = Kernels;
         var rule = new CoordinatewiseLstm.Options { Layers = [8] }.Create();
-        using var training = new DecoupledBptt<float>(kernels, new QuadraticTask.Options { Dimensions = 5 }.Create(s_none), rule, 8, 10, LossWeights.Uniform);
+        using var training = new DecoupledBptt<float>(kernels, new QuadraticTask.Options { Dimensions = 5 }.Create(s_none), rule,
+            8, 10, LossWeights.Uniform);
         var phi = new float[rule.MetaParameters.Sum(p => p.Shape.Count)];
         rule.Initialise(1, phi);
         var gradient = new double[phi.Length];

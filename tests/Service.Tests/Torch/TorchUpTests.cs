@@ -12,7 +12,8 @@ public sealed class TorchUpTests(TorchUpFixture up) : IClassFixture<TorchUpFixtu
     [Fact]
     public async Task Up_with_torch_runs_two_workers_and_what_only_libtorch_can()
     {
-        var processes = Regex.Matches(up.Up, @"^(worker|libtorch) +process (\d+)$", RegexOptions.Multiline).Select(m => m.Groups[2].Value).ToHashSet();
+        var processes = Regex.Matches(up.Up, @"^(worker|libtorch) +process (\d+)$", RegexOptions.Multiline)
+            .Select(m => m.Groups[2].Value).ToHashSet();
         Assert.True(processes.Count == 2, up.Up);
 
         await File.WriteAllTextAsync(Path.Combine(up.Home, "run.json"), """

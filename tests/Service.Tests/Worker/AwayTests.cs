@@ -6,7 +6,10 @@ using static MetaOpt.Service.Tests.Workers.WorkerFixture;
 
 namespace MetaOpt.Service.Tests.Workers;
 
-/// <summary>A worker that sleeps, a database that restarts, a network that is cut: what was stored stays right, and no run is blamed for it.</summary>
+/// <summary>
+/// A worker that sleeps, a database that restarts, a network that is cut: what was stored stays right, and no run is blamed for
+/// it.
+/// </summary>
 public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
 {
     readonly string _pool = Fresh("pool");
@@ -84,7 +87,8 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             own.Source.Clear();
             await own.TakeRunsOfAsync(worker);
             own.Start(_pool);
-            await UntilAsync(async () => await own.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed }, "the next attempt");
+            await UntilAsync(async () => await own.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed },
+                "the next attempt");
             var run = await own.RowAsync(id);
             Assert.Equal((RunState.Running, 0, "cut-off"), (run.State, run.Deaths, run.Attempts[0].Outcome));
             Assert.EndsWith("while the database was away", run.Attempts[0].Detail, StringComparison.Ordinal);
@@ -99,7 +103,8 @@ public class AwayTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     [Theory]
     [InlineData(false, 0, "cut-off")]
     [InlineData(true, 1, "lost")]
-    public async Task A_worker_that_was_cut_off_past_its_lease_takes_the_death_back_if_its_child_lived(bool childDies, int deaths, string outcome)
+    public async Task A_worker_cut_off_past_its_lease_takes_the_death_back_if_its_child_lived(bool childDies, int deaths,
+        string outcome)
     {
         using var network = new Network(fixture.ConnectionString);
         using var worker = fixture.StartThrough(network.ConnectionString, _pool);

@@ -10,10 +10,12 @@ sealed record ChildEnd(int ExitCode, IReadOnlyList<Frame> Frames, string Log)
     public IEnumerable<long> Steps => Frames.Where(f => f.Kind == FrameKind.Points)
         .SelectMany(Messages.ReadPoints).Where(p => p.Series == "meta-loss").Select(p => p.Step);
 
-    public string Checkpoint => Convert.ToHexString(Messages.ReadCheckpoint(Frames.Single(f => f.Kind == FrameKind.Checkpoint)).Bytes);
+    public string Checkpoint =>
+        Convert.ToHexString(Messages.ReadCheckpoint(Frames.Single(f => f.Kind == FrameKind.Checkpoint)).Bytes);
 
     public Dictionary<long, byte[]> ResumePoints =>
-        Frames.Where(f => f.Kind == FrameKind.ResumePoint).Select(Messages.ReadResumePoint).ToDictionary(p => p.Step, p => p.Bytes);
+        Frames.Where(f => f.Kind == FrameKind.ResumePoint).Select(Messages.ReadResumePoint)
+            .ToDictionary(p => p.Step, p => p.Bytes);
 }
 
 /// <summary>A child that executes a job, as a process: no database, no worker but the test.</summary>
@@ -52,7 +54,8 @@ sealed class Child
             // In hundredths of a second, in the twelfth and thirteenth field behind the name in parentheses.
             var stat = File.ReadAllText($"/proc/{_process.Id}/stat");
             var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / 100.0;
+            return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture))
+                / 100.0;
         }
     }
 

@@ -73,7 +73,7 @@ public class ChildTests
     }
 
     [Fact]
-    public async Task What_native_code_prints_while_a_child_computes_goes_to_its_log_and_not_between_its_frames()
+    public async Task Output_of_native_code_goes_to_the_childs_log_and_not_between_its_frames()
     {
         var quiet = await new Child(Job(400)).ToEndAsync();
         var printing = await new Child(Job(400), prints: true).ToEndAsync();
@@ -81,7 +81,8 @@ public class ChildTests
         Assert.Equal(quiet.Checkpoint, printing.Checkpoint);
         Assert.Equal(
             Enumerable.Range(1, StartupHook.Times).SelectMany(i => new[] { $"written {i}", $"put {i}" }),
-            printing.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line.Split(' ')[0] is "written" or "put"));
+            printing.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(line => line.Split(' ')[0] is "written" or "put"));
     }
 
     [Theory]
@@ -93,10 +94,11 @@ public class ChildTests
         Assert.Equal(lines, await LinesAsync(new StringReader(printed)));
 
     [Fact]
-    public async Task A_line_is_cut_where_a_character_ends_and_an_attempt_keeps_a_bounded_number_of_them()
+    public async Task A_line_is_cut_where_a_character_ends_and_an_attempt_keeps_only_so_many()
     {
         var pair = char.ConvertFromUtf32(0x1f600);
-        Assert.Equal([new string('x', LogLines.Longest - 1)], await LinesAsync(new StringReader(new string('x', LogLines.Longest - 1) + pair + new string('y', 1_000_000))));
+        Assert.Equal([new string('x', LogLines.Longest - 1)],
+            await LinesAsync(new StringReader(new string('x', LogLines.Longest - 1) + pair + new string('y', 1_000_000))));
 
         var (log, stored) = (new AttemptLog(), new List<string>());
         var kept = Enumerable.Range(0, 5000).Count(i => log.Print($"line {i}"));

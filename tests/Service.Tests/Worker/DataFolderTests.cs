@@ -42,7 +42,8 @@ public class DataFolderTests
     {
         Write(packed: false);
         var path = Path.Combine(_folder, "mnist", "train-images-idx3-ubyte");
-        File.WriteAllBytes(path, [.. Convert.FromHexString(magic), 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28, .. new byte[images * 784]]);
+        File.WriteAllBytes(path,
+            [.. Convert.FromHexString(magic), 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28, .. new byte[images * 784]]);
         var wrong = Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist"));
         Assert.Contains(path, wrong.Message);
         Assert.Contains(what, wrong.Message);
@@ -54,22 +55,28 @@ public class DataFolderTests
         Write(packed: false);
         File.WriteAllBytes(Path.Combine(_folder, "mnist", "train-images-idx3-ubyte"),
             [0, 0, 8, 3, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
-        Assert.Contains("claims dimensions", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        Assert.Contains("claims dimensions",
+            Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
 
         // Within what is allowed, but not there: 822 MB.
         var images = Path.Combine(_folder, "mnist", "train-images-idx3-ubyte");
         File.WriteAllBytes(images, [0, 0, 8, 3, 0, 0x10, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28]);
         var before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Contains("has 0 of the 822083584 bytes", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        Assert.Contains("has 0 of the 822083584 bytes",
+            Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostAllocated);
         File.Delete(images);
         File.WriteAllText(images + ".gz", "<html>not found</html>");
-        Assert.Contains("is not a gzip file", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        Assert.Contains("is not a gzip file",
+            Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
     }
 
     const long MostAllocated = 16 << 20;
 
-    /// <summary>Random changes of valid files of each kind: they are read, or refused with a reason, and take no more memory than they are worth.</summary>
+    /// <summary>
+    /// Random changes of valid files of each kind: they are read, or refused with a reason, and take no more memory than they are
+    /// worth.
+    /// </summary>
     [Theory]
     [InlineData("mnist", "mnist/train-images-idx3-ubyte", 16)]
     [InlineData("mnist", "mnist/t10k-labels-idx1-ubyte", 10)]
@@ -90,7 +97,8 @@ public class DataFolderTests
         for (var i = 0; i < 150; i++)
         {
             var changed = valid.ToArray();
-            for (var n = random.Next(1, 4); n > 0; n--) changed[random.Next(Math.Min(region, changed.Length))] = (byte)random.Next(256);
+            for (var n = random.Next(1, 4); n > 0; n--)
+                changed[random.Next(Math.Min(region, changed.Length))] = (byte)random.Next(256);
             File.WriteAllBytes(path, random.Next(6) == 0 ? changed[..random.Next(changed.Length)] : changed);
             var before = GC.GetAllocatedBytesForCurrentThread();
             try
@@ -116,7 +124,8 @@ public class DataFolderTests
         var weights = new SafeTensors();
         weights.Add("features.0.bias", [1, 2], 2);
         File.WriteAllBytes(Path.Combine(folder, "vgg.safetensors"), weights.ToBytes());
-        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "text")).FullName, "text.txt"), string.Concat(Enumerable.Repeat("To be, or not.\n", 700)));
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "text")).FullName, "text.txt"),
+            string.Concat(Enumerable.Repeat("To be, or not.\n", 700)));
     }
 
     [Fact]
@@ -125,7 +134,8 @@ public class DataFolderTests
         Write(packed: false);
         var labels = Path.Combine(_folder, "mnist", "train-labels-idx1-ubyte");
         File.WriteAllBytes(labels, [0, 0, 8, 1, 0, 0, 0, 3, 0, 10, 2]);
-        Assert.Contains("label 1 is 10", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
+        Assert.Contains("label 1 is 10",
+            Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
         File.WriteAllBytes(labels, [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
         Assert.Contains("3 images", Assert.Throws<InvalidDataException>(() => new DataFolder(_folder).Read("mnist")).Message);
     }
@@ -135,12 +145,14 @@ public class DataFolderTests
     {
         Write(packed: false);
         var networks = Directory.CreateDirectory(Path.Combine(_folder, "networks")).FullName;
-        foreach (var file in (string[])["lenet.pt", "Upper.pt", "notes.txt"]) File.WriteAllText(Path.Combine(networks, file), file);
+        foreach (var file in (string[])["lenet.pt", "Upper.pt", "notes.txt"])
+            File.WriteAllText(Path.Combine(networks, file), file);
         Assert.DoesNotContain("mnist/lenet", new DataFolder(_folder).Names);
         Assert.Contains("-p:Gpu", Assert.Throws<SpecException>(() => new DataFolder(_folder).Read("mnist/lenet")).Message);
 
         var read = 0;
-        var folder = new DataFolder(_folder, bytes => bytes.Length == 8 && read++ >= 0 ? new Nothing() : throw new SpecException("/task/network", "is none."));
+        var folder = new DataFolder(_folder,
+            bytes => bytes.Length == 8 && read++ >= 0 ? new Nothing() : throw new SpecException("/task/network", "is none."));
         Assert.Equal(["mnist/lenet"], folder.Names.Where(n => n.Contains('/')));
         Assert.Equal((3, 5), (folder.Read("mnist/lenet").Train.Count, folder.Read("mnist/lenet").Network!.Parameters.Count));
         Assert.Equal(2, read);
@@ -163,16 +175,20 @@ public class DataFolderTests
     {
         public string Sha256 => "00";
 
-        public IReadOnlyList<ParameterTensor> Parameters { get; } = [.. Enumerable.Range(0, 5).Select(i => new ParameterTensor($"p{i}", new Shape(6)))];
+        public IReadOnlyList<ParameterTensor> Parameters { get; } = [
+            .. Enumerable.Range(0, 5).Select(i => new ParameterTensor($"p{i}", new Shape(6)))];
 
         public ReadOnlyMemory<float> Values => new float[30];
 
         public void Evaluate<T>(
-            IKernels<T> kernels, Tensor<T> theta, Tensor<T> images, Tensor<T> labels, int classes, ReadOnlySpan<long> seeds, Tensor<T> losses, Tensor<T> gradients)
+            IKernels<T> kernels, Tensor<T> theta, Tensor<T> images, Tensor<T> labels, int classes, ReadOnlySpan<long> seeds,
+            Tensor<T> losses, Tensor<T> gradients)
             where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T> => throw new NotSupportedException();
     }
 
-    /// <summary>Two records a file; in record r of file f, the byte of channel c at pixel i is 50 f + 20 r + 5 c + i, cut to a byte.</summary>
+    /// <summary>
+    /// Two records a file; in record r of file f, the byte of channel c at pixel i is 50 f + 20 r + 5 c + i, cut to a byte.
+    /// </summary>
     [Fact]
     public void CIFAR_10s_planes_become_pixels_of_three_colours()
     {
@@ -180,7 +196,8 @@ public class DataFolderTests
         WriteCifar();
         Assert.Contains("cifar-10", new DataFolder(_folder).Names);
         var data = new DataFolder(_folder).Read("cifar-10");
-        Assert.Equal((10, 2, 32, 32, 3, 10), (data.Train.Count, data.Test.Count, data.Rows, data.Columns, data.Channels, data.Classes));
+        Assert.Equal((10, 2, 32, 32, 3, 10),
+            (data.Train.Count, data.Test.Count, data.Rows, data.Columns, data.Channels, data.Classes));
         Assert.Equal([0, 1, 1, 2, 2, 3, 3, 4, 4, 5], data.Train.Labels);
         Assert.Equal([5, 6], data.Test.Labels);
         foreach (var (image, i, c) in new[] { (0, 0, 0), (3, 40, 1), (9, 1023, 2) })
@@ -206,7 +223,8 @@ public class DataFolderTests
         Assert.Contains(path, wrong.Message);
         Assert.Contains(what, wrong.Message);
         File.Delete(path);
-        Assert.Contains("data_batch_3.bin", Assert.Throws<FileNotFoundException>(() => new DataFolder(_folder).Read("cifar-10")).Message);
+        Assert.Contains("data_batch_3.bin",
+            Assert.Throws<FileNotFoundException>(() => new DataFolder(_folder).Read("cifar-10")).Message);
     }
 
     [Theory]
@@ -233,7 +251,9 @@ public class DataFolderTests
         var folder = Directory.CreateDirectory(Path.Combine(_folder, "cifar-10")).FullName;
         for (var f = 0; f < 6; f++)
         {
-            var records = Enumerable.Range(0, 2).SelectMany(r => Enumerable.Range(0, 3072).Select(k => (byte)(50 * f + 20 * r + 5 * (k / 1024) + k % 1024)).Prepend((byte)(f + r)));
+            var records = Enumerable.Range(0, 2)
+                .SelectMany(r => Enumerable.Range(0, 3072).Select(k => (byte)(50 * f + 20 * r + 5 * (k / 1024) + k % 1024))
+                    .Prepend((byte)(f + r)));
             File.WriteAllBytes(Path.Combine(folder, f < 5 ? $"data_batch_{f + 1}.bin" : "test_batch.bin"), [.. records]);
         }
     }
@@ -243,8 +263,11 @@ public class DataFolderTests
         var folder = Directory.CreateDirectory(Path.Combine(_folder, "mnist")).FullName;
         foreach (var (part, count) in new[] { ("train", 3), ("t10k", 2) })
         {
-            Save($"{part}-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, (byte)count, 0, 0, 0, 28, 0, 0, 0, 28, .. Enumerable.Range(0, count * 784).Select(i => (byte)i)]);
-            Save($"{part}-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, (byte)count, .. Enumerable.Range(0, count).Select(i => (byte)i)]);
+            Save($"{part}-images-idx3-ubyte",
+                [0, 0, 8, 3, 0, 0, 0, (byte)count, 0, 0, 0, 28, 0, 0, 0, 28,
+                    .. Enumerable.Range(0, count * 784).Select(i => (byte)i)]);
+            Save($"{part}-labels-idx1-ubyte",
+                [0, 0, 8, 1, 0, 0, 0, (byte)count, .. Enumerable.Range(0, count).Select(i => (byte)i)]);
         }
 
         void Save(string name, byte[] bytes)

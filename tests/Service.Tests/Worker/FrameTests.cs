@@ -14,7 +14,8 @@ public class FrameTests
     public void Every_message_comes_back_as_it_was_sent()
     {
         using var pipe = new MemoryStream();
-        RunEvent.Point[] points = [new("meta-loss", 1, 0.5), new("validation/final", long.MaxValue, double.NaN), new("x", 3, double.NegativeInfinity)];
+        RunEvent.Point[] points = [new("meta-loss", 1, 0.5), new("validation/final", long.MaxValue, double.NaN),
+            new("x", 3, double.NegativeInfinity)];
         var id = Guid.NewGuid();
         Messages.Points(points).Write(pipe);
         Messages.Progress(new("train", 3, 40)).Write(pipe);
@@ -45,7 +46,8 @@ public class FrameTests
         var job = new Job("evaluation", JsonElement.Parse("""{"seed":1}"""), 2, "/data", 0.5, 30);
         var frame = job.ToFrame();
         var back = Job.Parse(frame);
-        Assert.Equal(("evaluation", 2, "/data", 0.5, 30.0), (back.Kind, back.Threads, back.DataFolder, back.ResumeSeconds, back.SilenceSeconds));
+        Assert.Equal(("evaluation", 2, "/data", 0.5, 30.0),
+            (back.Kind, back.Threads, back.DataFolder, back.ResumeSeconds, back.SilenceSeconds));
         Assert.Equal(1, back.Spec.GetProperty("seed").GetInt32());
 
         frame.Payload[3]++;
@@ -61,7 +63,7 @@ public class FrameTests
     [InlineData(uint.MaxValue, 19)]
     [InlineData(1u, 99)]
     [InlineData(1u, 0)]
-    public async Task A_length_out_of_bounds_or_an_unknown_kind_is_refused_before_anything_is_allocated(uint length, byte kind)
+    public async Task A_wrong_length_or_kind_is_refused_before_anything_is_allocated(uint length, byte kind)
     {
         var header = new byte[5];
         BinaryPrimitives.WriteUInt32LittleEndian(header, length);
@@ -98,7 +100,7 @@ public class FrameTests
     }
 
     [Fact]
-    public void A_resume_points_bytes_are_asked_for_only_when_it_is_due_or_the_run_stops_and_come_after_the_points_before_it()
+    public void A_resume_point_is_made_only_when_due_or_at_the_end_and_comes_after_its_points()
     {
         using var pipe = new MemoryStream();
         using var stop = new CancellationTokenSource();

@@ -41,7 +41,9 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         for (var kill = 0; kill < 10; kill++)
         {
             (var stored, worker) = await KillAsync(_pool, worker, id, steps * (2 * kill + 1) / 30, child: kill % 2 == 0);
-            await UntilAsync(async () => (await fixture.RowAsync(id)).Attempts is { } a && a.Count == kill + 2 && a[^1].Facts.GetRawText() != "{}", "the next attempt");
+            await UntilAsync(
+                async () => (await fixture.RowAsync(id)).Attempts is { } a && a.Count == kill + 2
+                    && a[^1].Facts.GetRawText() != "{}", "the next attempt");
             twice += ComputedTwice(stored, (await fixture.RowAsync(id)).Attempts[^1].ResumedFromStep!.Value);
         }
         var run = await fixture.EndAsync(id);
@@ -52,10 +54,16 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         await fixture.AssertEveryStepOnceAsync(id, steps);
     }
 
-    /// <summary>Steps that were stored and are computed again. A worker still stores what its killed child had sent, so a resume point may be newer.</summary>
+    /// <summary>
+    /// Steps that were stored and are computed again. A worker still stores what its killed child had sent, so a resume point may
+    /// be newer.
+    /// </summary>
     static long ComputedTwice(long stored, long resumedFrom) => Math.Max(0, stored - resumedFrom);
 
-    /// <summary>What was stored and is computed again lies between two resume points: a fifth of a second, so certainly less than a whole one.</summary>
+    /// <summary>
+    /// What was stored and is computed again lies between two resume points: a fifth of a second, so certainly less than a whole
+    /// one.
+    /// </summary>
     static async Task AssertLittleIsComputedTwiceAsync(long steps, int kills) =>
         Assert.InRange(steps, 0, kills * 2 * await EpochsLastingAsync(TimeSpan.FromSeconds(1)));
 
@@ -69,16 +77,18 @@ public class KillTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     /// <summary>
-    /// Kills the run's child or its worker, who gets a successor, once <paramref name="moment"/> and a new resume point are stored; the
-    /// last step that is stored, and the worker that goes on.
+    /// Kills the run's child or its worker, who gets a successor, once <paramref name="moment"/> and a new resume point are
+    /// stored; the last step that is stored, and the worker that goes on.
     /// </summary>
     async Task<(long Stored, WorkerProcess Next)> KillAsync(string pool, WorkerProcess worker, Guid id, long moment, bool child)
     {
         var resumed = (await fixture.RowAsync(id)).Attempts.LastOrDefault()?.ResumedFromStep ?? 0;
         await UntilAsync(async () =>
         {
-            Assert.False((await fixture.RowAsync(id)).State is RunState.Succeeded, "The run ended before the kill: it is too short.");
-            return await fixture.StepAsync(id) >= moment && await fixture.ResumeStepAsync(id) > resumed && worker.Children.Count == 1;
+            Assert.False((await fixture.RowAsync(id)).State is RunState.Succeeded,
+                "The run ended before the kill: it is too short.");
+            return await fixture.StepAsync(id) >= moment && await fixture.ResumeStepAsync(id) > resumed
+                && worker.Children.Count == 1;
         }, async () => $"step {moment}; it is at {await fixture.StepAsync(id)}");
         if (child)
         {

@@ -6,8 +6,8 @@ using Npgsql;
 namespace MetaOpt.Service.Tests.Workers;
 
 /// <summary>
-/// What lies between a worker and the database: forwards connections until it is cut. Then no byte passes and nobody is told, as when a
-/// firewall drops packets. When it is mended, new connections pass; the old ones are reset.
+/// What lies between a worker and the database: forwards connections until it is cut. Then no byte passes and nobody is told, as
+/// when a firewall drops packets. When it is mended, new connections pass; the old ones are reset.
 /// </summary>
 sealed class Network : IDisposable
 {

@@ -28,7 +28,8 @@ public class RecorderTests(StorageFixture storage) : IClassFixture<StorageFixtur
     public async Task What_is_due_is_stored_although_the_child_has_more_to_say()
     {
         var run = await storage.LeaseAsync();
-        using var heartbeat = new Heartbeat(storage.Queue, run.Lease, Stopwatch.GetTimestamp(), StorageFixture.Ttl, NullLogger.Instance);
+        using var heartbeat = new Heartbeat(storage.Queue, run.Lease, Stopwatch.GetTimestamp(), StorageFixture.Ttl,
+            NullLogger.Instance);
         var buffer = new EventBuffer(1 << 20);
         async Task PointAsync(long step) => await buffer.AddAsync(Messages.Points([new("loss", step, 1.0 / step)]), default);
 
@@ -49,6 +50,7 @@ public class RecorderTests(StorageFixture storage) : IClassFixture<StorageFixtur
         await PointAsync(3);
         buffer.Complete();
         await recording.WaitAsync(Patience.Limit);
-        Assert.Equal([1L, 2, 3], (await storage.Series.ReadAsync(run.Lease.RunId, "loss", null, null, 10, default))!.Buckets.Select(b => b.Step));
+        Assert.Equal([1L, 2, 3],
+            (await storage.Series.ReadAsync(run.Lease.RunId, "loss", null, null, 10, default))!.Buckets.Select(b => b.Step));
     }
 }

@@ -21,7 +21,8 @@ public class ResourceTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         Assert.Equal(["CUDA_VISIBLE_DEVICES=3", "CUDA_VISIBLE_DEVICES=GPU-8c2f"], seen.Order());
         // Nor does it know how to reach the database or the server.
         Assert.DoesNotContain(environments.SelectMany(e => e), v =>
-            v.StartsWith("METAOPT_DATABASE_URL", StringComparison.Ordinal) || v.Contains(WorkerProcess.Secret, StringComparison.Ordinal));
+            v.StartsWith("METAOPT_DATABASE_URL", StringComparison.Ordinal)
+                || v.Contains(WorkerProcess.Secret, StringComparison.Ordinal));
         var facts = new List<string?>();
         foreach (var run in runs) facts.Add((await fixture.RowAsync(run)).Attempts[0].Facts.GetProperty("device").GetString());
         Assert.Equal(["3", "GPU-8c2f"], facts.Order());
@@ -35,7 +36,8 @@ public class ResourceTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         using var worker = fixture.Start(_pool, "--devices", "63", "--device-memory-mb", "1");
         var id = await fixture.SubmitAsync(_pool, 2);
         await UntilAsync(() => Task.FromResult(worker.Log.Contains("Device 63 must have 1 MiB free")), "the worker to say so");
-        await UntilAsync(async () => await fixture.ScalarAsync<long>($"select count(*) from workers where pool = '{_pool}'") == 1, "it to register all the same");
+        await UntilAsync(async () => await fixture.ScalarAsync<long>($"select count(*) from workers where pool = '{_pool}'") == 1,
+            "it to register all the same");
         Assert.Equal((RunState.Queued, 0), ((await fixture.RowAsync(id)).State, (await fixture.RowAsync(id)).Attempt));
     }
 
@@ -58,7 +60,8 @@ public class ResourceTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         var id = await fixture.SubmitAsync(_pool, 1_000_000);
         await UntilAsync(async () => await fixture.StepAsync(id) > 0, "the first points");
         WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Kill);
-        await UntilAsync(async () => (await fixture.RowAsync(id)).Attempt == 2 && await fixture.StepAsync(id) > 0, "the second attempt");
+        await UntilAsync(async () => (await fixture.RowAsync(id)).Attempt == 2 && await fixture.StepAsync(id) > 0,
+            "the second attempt");
         await fixture.Queue.RequestCancelAsync(id, default);
         await fixture.EndAsync(id);
         var lines = await new RunLogStore(fixture.Source).ReadAsync(id, null, 0, 100, default);

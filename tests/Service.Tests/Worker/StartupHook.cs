@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 #pragma warning disable CA1050 // .NET looks for this name, outside of any namespace, in the assembly that DOTNET_STARTUP_HOOKS names.
 
-/// <summary>Makes a child of the worker print, past .NET, from the time that it computes on, as native code in it would.</summary>
+/// <summary>
+/// Makes a child of the worker print, past .NET, from the time that it computes on, as native code in it would.
+/// </summary>
 static partial class StartupHook
 {
     /// <summary>How many times it prints in each way.</summary>

@@ -14,8 +14,8 @@ namespace MetaOpt.Service.Tests.Workers;
 public sealed class WorkerFixture : IAsyncLifetime
 {
     /// <summary>
-    /// How long a lease of these workers holds: so long that no busy machine delays a heartbeat past it. Tests that need it to be over end
-    /// it (<see cref="TakeRunsOfAsync"/>); the long form waits.
+    /// How long a lease of these workers holds: so long that no busy machine delays a heartbeat past it. Tests that need it to be
+    /// over end it (<see cref="TakeRunsOfAsync"/>); the long form waits.
     /// </summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(LongForm.Wanted ? 3 : 15);
 
@@ -64,7 +64,8 @@ public sealed class WorkerFixture : IAsyncLifetime
         // The database can tell who writes.
         var connection = new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = name }.ConnectionString;
         var worker = new WorkerProcess(name, connection,
-            ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds", "0.2", .. more], program: Program);
+            ["--pool", pool, "--name", name, "--threads", "1", "--lease-seconds", $"{Lease.TotalSeconds}", "--resume-seconds",
+                "0.2", .. more], program: Program);
         _workers.Add(worker);
         return worker;
     }
@@ -73,13 +74,19 @@ public sealed class WorkerFixture : IAsyncLifetime
     /// A small training run on 4-dimensional quadratics: 2 meta-steps a meta-epoch. Enough of them that computing takes the time,
     /// about a millisecond a step, and not the database.
     /// </summary>
-    public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null, string? spec = null, string owner = "ada")
+    public Task<Guid> SubmitAsync(string pool, int metaEpochs, long seed = 1, int maxDeaths = 3, string? kind = null,
+        string? spec = null, string owner = "ada")
     {
         spec ??= Training(metaEpochs, seed);
         kind ??= "meta-training";
         var read = Catalog.RunKinds.Read(kind, JsonElement.Parse(spec));
         return Queue.SubmitAsync(
-            new NewRun(kind, "test", owner, SpecReader.Write(read)) { RequiredDataset = read.RequiredData, Pool = pool, MaxDeaths = maxDeaths }, default);
+            new NewRun(kind, "test", owner, SpecReader.Write(read))
+            {
+                RequiredDataset = read.RequiredData,
+                Pool = pool,
+                MaxDeaths = maxDeaths
+            }, default);
     }
 
     static string Training(int metaEpochs, long seed) => $$"""
@@ -101,13 +108,14 @@ public sealed class WorkerFixture : IAsyncLifetime
     }
 
     public Task<long> StepAsync(Guid run) => ScalarAsync<long>(
-        $"select coalesce(max(p.step), 0) from series_points p join series s on s.id = p.series_id where s.run_id = '{run}' and s.name = 'meta-loss'");
+        $"select coalesce(max(p.step), 0) from series_points p join series s on s.id = p.series_id where "
+        + $"s.run_id = '{run}' and s.name = 'meta-loss'");
 
     public Task<long> ResumeStepAsync(Guid run) => ScalarAsync<long>($"select step from resume_points where run_id = '{run}'");
 
     /// <summary>
-    /// How many meta-epochs keep a processor busy for so long: a kill takes time, whatever the machine does in it, so a run of fixed length
-    /// would be over before the kill on a fast one. On a busy machine they take longer, and never less.
+    /// How many meta-epochs keep a processor busy for so long: a kill takes time, whatever the machine does in it, so a run of
+    /// fixed length would be over before the kill on a fast one. On a busy machine they take longer, and never less.
     /// </summary>
     public static async Task<int> EpochsLastingAsync(TimeSpan duration) =>
         (int)Math.Ceiling(await s_epochsOfASecond.Value * duration.TotalSeconds);
@@ -136,14 +144,15 @@ public sealed class WorkerFixture : IAsyncLifetime
             with held as (select id from runs where lease_owner = '{worker.Name}' for no key update skip locked)
             update runs r set lease_expires_at = now() - interval '1 second', lease_ttl = '1 microsecond' from held where r.id = held.id
             """);
-        await Queue.ReapAsync(default);
+        await Queue.ExpireLeasesAsync(default);
         return await ScalarAsync<long>($"select count(*) from runs where lease_owner = '{worker.Name}'") == 0;
     }, $"the runs of worker {worker.Name} to be taken away");
 
     /// <summary>Waits for a final state.</summary>
     public async Task<Run> EndAsync(Guid id)
     {
-        await UntilAsync(async () => (await RowAsync(id)).State is Runs.RunState.Succeeded or Runs.RunState.Failed or Runs.RunState.Cancelled,
+        await UntilAsync(
+            async () => (await RowAsync(id)).State is Runs.RunState.Succeeded or Runs.RunState.Failed or Runs.RunState.Cancelled,
             async () => $"run {id} to end; it is {JsonSerializer.Serialize(new { (await RowAsync(id)).State, Step = await StepAsync(id) })}");
         return await RowAsync(id);
     }
@@ -161,12 +170,17 @@ public sealed class WorkerFixture : IAsyncLifetime
 
     /// <summary>The same as a question.</summary>
     public Task<bool> HasEveryStepOnceAsync(Guid run, long steps) => ScalarAsync<bool>(Points(
-        $"(count(*), count(distinct p.step), coalesce(min(p.step), 0), coalesce(max(p.step), 0)) = ({steps}, {steps}, 1, {steps})", run));
+        $"(count(*), count(distinct p.step), coalesce(min(p.step), 0), coalesce(max(p.step), "
+        + $"0)) = ({steps}, {steps}, 1, {steps})", run));
 
     static string Points(string what, Guid run) =>
-        $"select {what} from series_points p join series s on s.id = p.series_id where s.run_id = '{run}' and s.name = 'meta-loss'";
+        $"select {what} from series_points p join series s on s.id = p.series_id where "
+        + $"s.run_id = '{run}' and s.name = 'meta-loss'";
 
-    /// <summary>Waits for a condition; gives up when <paramref name="what"/> has said the same for longer than <see cref="Patience.Limit"/>.</summary>
+    /// <summary>
+    /// Waits for a condition; gives up when <paramref name="what"/> has said the same for longer than
+    /// <see cref="Patience.Limit"/>.
+    /// </summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> what)
     {
         var (begun, before) = (Stopwatch.StartNew(), "");

@@ -14,10 +14,12 @@ public sealed partial class WorkerProcess : IDisposable
     readonly Process _process;
     readonly ConcurrentQueue<string> _log = new();
 
-    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments, int nice = 0, string program = "metaopt-worker.dll")
+    public WorkerProcess(string name, string connectionString, IEnumerable<string> arguments, int nice = 0,
+        string program = "metaopt-worker.dll")
     {
         Name = name;
-        var start = new ProcessStartInfo("nice", ["-n", $"{nice}", "dotnet", Path.Combine(AppContext.BaseDirectory, program), .. arguments])
+        var start = new ProcessStartInfo("nice",
+            ["-n", $"{nice}", "dotnet", Path.Combine(AppContext.BaseDirectory, program), .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -51,7 +51,8 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     {
         using var worker = fixture.Start(_pool);
         // Past the door that would have refused it.
-        var wrong = await fixture.Queue.SubmitAsync(new NewRun("meta-training", "test", "ada", new JsonObject { ["seed"] = -1 }) { Pool = _pool }, default);
+        var wrong = await fixture.Queue.SubmitAsync(
+            new NewRun("meta-training", "test", "ada", new JsonObject { ["seed"] = -1 }) { Pool = _pool }, default);
         var run = await fixture.EndAsync(wrong);
         Assert.Equal((RunState.Failed, "invalid-spec"), (run.State, run.ErrorCode));
         Assert.Contains("/seed", run.ErrorDetail);
@@ -66,7 +67,7 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     [Fact]
-    public async Task A_training_whose_values_all_diverge_fails_as_diverged_and_not_for_its_specification()
+    public async Task A_training_whose_values_all_diverge_fails_as_diverged()
     {
         using var worker = fixture.Start(_pool);
         var id = await fixture.SubmitAsync(_pool, 0, spec: """
@@ -101,7 +102,8 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
             {"seed":1,"task":{"type":"character-model","dataset":"text","units":4,"length":4,"batch":2},"optimizer":{"type":"lstm","layers":[3]},
              "training":{"horizon":2,"unroll":2,"metaBatch":1,"metaEpochs":1,"validation":{"instances":1} } }
             """);
-        await UntilAsync(async () => (await fixture.Queue.WhyWaitingAsync(id, default))?.Cause == WaitCause.NoDataset, "the worker to be seen");
+        await UntilAsync(async () => (await fixture.Queue.WhyWaitingAsync(id, default))?.Cause == WaitCause.NoDataset,
+            "the worker to be seen");
         await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "text")).FullName, "text.txt"),
             string.Concat(Enumerable.Repeat("What is learned is how to learn. ", 1000)));
         var run = await fixture.EndAsync(id);
@@ -117,7 +119,8 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         var endless = new List<Guid>();
         for (var i = 0; i < 4; i++) endless.Add(await fixture.SubmitAsync(_pool, 1_000_000));
         await UntilAsync(async () => await fixture.ScalarAsync<long>(
-            $"select count(distinct lease_owner) from runs where pool = '{_pool}' having count(*) filter (where state = 'running') = 4") == 2, "both to be busy");
+            $"select count(distinct lease_owner) from runs where "
+            + $"pool = '{_pool}' having count(*) filter (where state = 'running') = 4") == 2, "both to be busy");
         var runs = new List<Guid>();
         for (var i = 0; i < 50; i++) runs.Add(await fixture.SubmitAsync(_pool, 2, seed: i));
         foreach (var id in endless) await fixture.Queue.RequestCancelAsync(id, default);
@@ -131,7 +134,7 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     [Fact]
-    public async Task A_worker_that_is_asked_to_stop_hands_its_run_back_and_another_finishes_it_bit_identically()
+    public async Task A_stopped_worker_hands_its_run_back_and_another_finishes_it_with_the_same_bits()
     {
         var epochs = await EpochsLastingAsync(TimeSpan.FromSeconds(5));
         using var first = fixture.Start(_pool, "--resume-seconds", "1000");
@@ -185,7 +188,8 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
         var id = await fixture.SubmitAsync(_pool, 1_000_000, maxDeaths: 1);
         await UntilAsync(async () => await fixture.StepAsync(id) > 0, "the first points");
         WorkerProcess.SignalProcess(Assert.Single(worker.Children), WorkerProcess.Term);
-        await UntilAsync(async () => await fixture.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed }, "the next attempt");
+        await UntilAsync(async () => await fixture.RowAsync(id) is { Attempts.Count: 2 } or { State: RunState.Failed },
+            "the next attempt");
         var run = await fixture.RowAsync(id);
         Assert.Equal((RunState.Running, 0, "handed-back"), (run.State, run.Deaths, run.Attempts[0].Outcome));
         await fixture.Queue.RequestCancelAsync(id, default);
@@ -196,9 +200,12 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     public async Task An_evaluation_waits_for_the_training_it_names_and_measures_what_that_learned()
     {
         var training = await fixture.SubmitAsync(_pool, 20);
-        var evaluation = await fixture.Queue.SubmitAsync(new NewRun("evaluation", "test", "ada", SpecReader.Write(Catalog.RunKinds.Read("evaluation", System.Text.Json.JsonElement.Parse(
+        var evaluation =
+            await fixture.Queue.SubmitAsync(
+                new NewRun("evaluation", "test", "ada",
+                    SpecReader.Write(Catalog.RunKinds.Read("evaluation", System.Text.Json.JsonElement.Parse(
             $$"""{"seed":1,"task":{"type":"quadratic"},"horizon":10,"instances":10,"contestants":[{"run":"{{training}}"},{"optimizer":{"type":"sgd","learningRate":0.01} }]}"""))))
-        { Pool = _pool, Priority = 100, After = [training] }, default);
+                { Pool = _pool, Priority = 100, After = [training] }, default);
         using var worker = fixture.Start(_pool);
         var run = await fixture.EndAsync(evaluation);
         Assert.True(run.State == RunState.Succeeded, run.ErrorDetail);
@@ -233,7 +240,7 @@ public class WorkerTests(WorkerFixture fixture) : IClassFixture<WorkerFixture>
     }
 
     [Fact]
-    public async Task A_run_that_used_up_its_time_fails_with_its_resume_point_and_goes_on_with_more_time()
+    public async Task A_run_out_of_time_fails_with_its_resume_point_and_goes_on_with_more_time()
     {
         using var worker = fixture.Start(_pool, "--resume-seconds", "1000");
         var id = await fixture.SubmitAsync(_pool, 1_000_000);

@@ -10,8 +10,8 @@ using Xunit.Abstractions;
 namespace MetaOpt.Service.Tests.Api.Fuzz;
 
 /// <summary>
-/// Generated requests against the API as a process of its own: no 5xx, no fault in its log, no row without an owner, no growing memory.
-/// METAOPT_FUZZ_REQUESTS=20000 is the long form; METAOPT_FUZZ_SEED gives other requests.
+/// Generated requests against the API as a process of its own: no 5xx, no fault in its log, no row without an owner, no growing
+/// memory. METAOPT_FUZZ_REQUESTS=20000 is the long form; METAOPT_FUZZ_SEED gives other requests.
 /// </summary>
 public sealed class FuzzTests(PostgresFixture postgres, ITestOutputHelper output) : IClassFixture<PostgresFixture>, IDisposable
 {
@@ -26,7 +26,9 @@ public sealed class FuzzTests(PostgresFixture postgres, ITestOutputHelper output
     Process? server;
 
     static int Setting(string name, int fallback) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text
+            ? int.Parse(text, CultureInfo.InvariantCulture)
+            : fallback;
 
     [Fact]
     public async Task Nothing_that_can_be_sent_is_a_fault()
@@ -45,7 +47,8 @@ public sealed class FuzzTests(PostgresFixture postgres, ITestOutputHelper output
             if (status is >= 200 and < 300 && request.Method == HttpMethod.Post && Id(body) is { } id) fuzzer.Know(id);
             if (i == Warm) warm = Memory();
         }
-        output.WriteLine($"{s_requests} requests, {fuzzer.Operations} operations, {s_requests / clock.Elapsed.TotalSeconds:F0} a second; "
+        output.WriteLine(
+            $"{s_requests} requests, {fuzzer.Operations} operations, {s_requests / clock.Elapsed.TotalSeconds:F0} a second; "
             + string.Join(", ", statuses.Select(s => $"{s.Key}: {s.Value}")));
         Assert.True(faults.Count == 0, string.Join('\n', faults.Take(20)));
         var logged = log.Where(line => s_trouble.Any(word => line.Contains(word, StringComparison.Ordinal))).ToList();
@@ -65,20 +68,30 @@ public sealed class FuzzTests(PostgresFixture postgres, ITestOutputHelper output
         {
             using var answer = await client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead);
             // A stream does not end by itself.
-            return ((int)answer.StatusCode, answer.Content.Headers.ContentType?.MediaType == "text/event-stream" ? "" : await answer.Content.ReadAsStringAsync());
+            return ((int)answer.StatusCode,
+                answer.Content.Headers.ContentType?.MediaType == "text/event-stream"
+                    ? ""
+                    : await answer.Content.ReadAsStringAsync());
         }
-        catch (HttpRequestException refused) when (refused.StatusCode is null && refused.InnerException is not System.Net.Sockets.SocketException)
+        catch (HttpRequestException refused)
+            when (refused.StatusCode is null && refused.InnerException is not System.Net.Sockets.SocketException)
         {
             // The server may end the connection under a body that it does not want to read to its end.
             return (0, refused.Message);
         }
     }
 
-    static string? Id(string body) => body.StartsWith('{') && JsonNode.Parse(body) is JsonObject answer ? (string?)(answer["id"] ?? answer["name"]) : null;
+    static string? Id(string body) =>
+        body.StartsWith('{') && JsonNode.Parse(body) is JsonObject answer ? (string?)(answer["id"] ?? answer["name"]) : null;
 
     async Task<HttpClient> StartAsync()
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(ApiHost).Assembly.Location, "--urls", "http://127.0.0.1:0"]) { RedirectStandardOutput = true, WorkingDirectory = home };
+        var start = new ProcessStartInfo("dotnet",
+            [typeof(ApiHost).Assembly.Location, "--urls", "http://127.0.0.1:0"])
+        {
+            RedirectStandardOutput = true,
+            WorkingDirectory = home
+        };
         start.Environment["METAOPT_HOME"] = home;
         start.Environment["METAOPT_DATABASE_URL"] = postgres.ConnectionString;
         start.Environment["METAOPT_MAX_REQUESTS_PER_SECOND"] = "1000000";
@@ -87,13 +100,22 @@ public sealed class FuzzTests(PostgresFixture postgres, ITestOutputHelper output
         var address = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         server.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null) address.TrySetException(new InvalidOperationException($"The API ended: {string.Join('\n', log)}"));
+            if (line.Data is null)
+                address.TrySetException(new InvalidOperationException($"The API ended: {string.Join('\n', log)}"));
             else log.Enqueue(line.Data);
-            if (line.Data?.IndexOf("http://127.0.0.1:", StringComparison.Ordinal) is >= 0 and var at) address.TrySetResult(line.Data[at..].Trim());
+            if (line.Data?.IndexOf("http://127.0.0.1:", StringComparison.Ordinal) is >= 0 and var at)
+                address.TrySetResult(line.Data[at..].Trim());
         };
         server.BeginOutputReadLine();
-        var client = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(await address.Task.WaitAsync(TimeSpan.FromMinutes(1))) };
-        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(Path.Combine(home, "admin-token"))).Trim());
+        var client =
+            new HttpClient(
+                new SocketsHttpHandler { UseCookies = false })
+            {
+                BaseAddress =
+                    new Uri(await address.Task.WaitAsync(TimeSpan.FromMinutes(1)))
+            };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer",
+            (await File.ReadAllTextAsync(Path.Combine(home, "admin-token"))).Trim());
         return client;
     }
 

@@ -3,8 +3,10 @@ using Npgsql;
 
 namespace MetaOpt.Api.Queue;
 
-/// <summary>Takes expired leases away when no worker is left to do it: a run whose worker is gone must not look as if it ran.</summary>
-sealed class Reaper(RunQueue queue, NpgsqlDataSource database, ILogger<Reaper> log) : BackgroundService
+/// <summary>
+/// Takes expired leases away when no worker is left to do it: a run whose worker is gone must not look as if it ran.
+/// </summary>
+sealed class LeaseExpiry(RunQueue queue, NpgsqlDataSource database, ILogger<LeaseExpiry> log) : BackgroundService
 {
     static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
@@ -14,7 +16,7 @@ sealed class Reaper(RunQueue queue, NpgsqlDataSource database, ILogger<Reaper> l
         while (await timer.WaitForNextTickAsync(stoppingToken))
             try
             {
-                await queue.ReapAsync(stoppingToken);
+                await queue.ExpireLeasesAsync(stoppingToken);
             }
             catch (Exception unreachable) when (database.IsAway(unreachable))
             {

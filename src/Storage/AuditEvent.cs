@@ -6,14 +6,14 @@ using static MetaOpt.Storage.Commands;
 namespace MetaOpt.Storage;
 
 /// <summary>
-/// What somebody does, as the audit trail has it. Every change that people make takes one and writes it in its own transaction: both
-/// are there or neither.
+/// An action of a person, as the audit trail has it. Every change that people make takes one and writes it in its own
+/// transaction: both are there or neither.
 /// </summary>
 /// <param name="Actor">A user's name.</param>
 /// <param name="Action">For example <c>run.cancel</c>.</param>
 /// <param name="Subject">To what: an id or a name; the change itself fills it in when it makes the subject.</param>
 /// <param name="Detail">More about it.</param>
-public sealed record Deed(string Actor, string Action, string Subject = "", JsonObject? Detail = null)
+public sealed record AuditEvent(string Actor, string Action, string Subject = "", JsonObject? Detail = null)
 {
     internal AuditEntry Entry => new()
     {

@@ -10,7 +10,7 @@ namespace MetaOpt.Learned;
 /// meta-gradient replays the unroll forward, keeping theta and state of every step, and goes back step by step, each on a fresh
 /// tape: memory for one step's graph, whatever the unroll. Groups depend on sizes alone, and are summed in order in double.
 /// </summary>
-public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+public sealed class AutodiffState<T> : ILearnedState<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     const int FewestCoordinates = 1024;
     const int MostGroups = 256;
@@ -33,7 +33,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     /// <param name="rule">The rule.</param>
     /// <param name="kernels">Where to compute.</param>
     /// <param name="layout">Which coordinates belong together.</param>
-    public TapeState(ILearnedOptimizer rule, IKernels<T> kernels, Layout layout)
+    public AutodiffState(ILearnedOptimizer rule, IKernels<T> kernels, Layout layout)
     {
         (_rule, _kernels, _arena, _own) = (rule, kernels, kernels.NewArena(), kernels.NewArena());
         var (units, size) = rule.IsCoordinatewise ? (layout.Count, 1) : (layout.Batch, layout.PerInstance);
@@ -71,7 +71,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
     /// <inheritdoc/>
     public void Step(Tensor<T> theta, Tensor<T> gradient) => _kernels.Run(_groups.Count, new StepJob(this, gradient, theta));
 
-    readonly struct StepJob(TapeState<T> owner, Tensor<T> gradient, Tensor<T> theta) : IChunkJob
+    readonly struct StepJob(AutodiffState<T> owner, Tensor<T> gradient, Tensor<T> theta) : IChunkJob
     {
         public void Run(int chunk)
         {
@@ -92,7 +92,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
         for (var i = 0; i < _sums.Length; i++) phiGradient[i % _phi.Count] += _sums[i];
     }
 
-    readonly struct BackwardJob(TapeState<T> owner, Unrolled<T> unrolled) : IChunkJob
+    readonly struct BackwardJob(AutodiffState<T> owner, Unrolled<T> unrolled) : IChunkJob
     {
         public void Run(int chunk)
         {
@@ -107,9 +107,11 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
             for (var step = 0; step < steps - 1; step++)
             {
                 owner.Forward(
-                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count), thetas.Range((step + 1) * count, count),
+                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count),
+                    thetas.Range((step + 1) * count, count),
                     states.Range(step * elements, elements), states.Range((step + 1) * elements, elements));
-                if (unrolled.Forced) Row(unrolled.Theta, step + 1, group).Span.CopyTo(thetas.Range((step + 1) * count, count).Span);
+                if (unrolled.Forced)
+                    Row(unrolled.Theta, step + 1, group).Span.CopyTo(thetas.Range((step + 1) * count, count).Span);
             }
             var sums = owner._sums.AsSpan(chunk * owner._phi.Count, owner._phi.Count);
             sums.Clear();
@@ -122,17 +124,20 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
                 var after = Row(unrolled.Adjoints, step, group).Span;
                 for (var i = 0; i < count; i++) adjoint[i] += unrolled.Weights.Span[step] * after[i];
                 owner.Back(
-                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count), states.Range(step * elements, elements),
+                    room, group, Row(unrolled.Gradients, step, group), thetas.Range(step * count, count),
+                    states.Range(step * elements, elements),
                     thetaAdjoint, stateAdjoint, sums);
             }
             owner.Return(room);
         }
 
-        Tensor<T> Row(Tensor<T> rows, int step, Group group) => rows.Range(step * unrolled.Coordinates + group.First, group.Layout.Count);
+        Tensor<T> Row(Tensor<T> rows, int step, Group group) =>
+            rows.Range(step * unrolled.Coordinates + group.First, group.Layout.Count);
     }
 
     /// <summary>One step; the new theta and state may take the place of the old.</summary>
-    void Forward(Room room, Group group, Tensor<T> gradient, Tensor<T> theta, Tensor<T> newTheta, Tensor<T> state, Tensor<T> newState)
+    void Forward(Room room, Group group, Tensor<T> gradient, Tensor<T> theta, Tensor<T> newTheta, Tensor<T> state,
+        Tensor<T> newState)
     {
         var tape = room.Tape;
         tape.Reset();
@@ -150,7 +155,9 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
         }
     }
 
-    /// <summary>The step again, with a graph: adjoints of what comes out become adjoints of what went in, in place; phi's are added.</summary>
+    /// <summary>
+    /// The step again, with a graph: adjoints of what comes out become adjoints of what went in, in place; phi's are added.
+    /// </summary>
     void Back(
         Room room, Group group, Tensor<T> gradient, Tensor<T> theta, Tensor<T> state,
         Tensor<T> thetaAdjoint, Tensor<T> stateAdjoint, Span<double> sums)
@@ -207,7 +214,7 @@ public sealed class TapeState<T> : ILearnedState<T> where T : unmanaged, IBinary
         _own.Dispose();
     }
 
-    /// <summary>What one thread works in.</summary>
+    /// <summary>Memory of one thread.</summary>
     sealed class Room(IKernels<T> kernels, int phi, int state) : IDisposable
     {
         public Tape<T> Tape { get; } = new(kernels);

@@ -8,13 +8,14 @@ using MetaOpt.Unrolling;
 namespace MetaOpt.Evaluation;
 
 /// <summary>
-/// What the contestants of an evaluation do, one coordinate at a time: the update they make of a gradient after the same history of
-/// gradients (Andrychowicz et al., 2016, appendix C), and on tasks of two coordinates their paths over the loss. The history is what the
-/// first contestant saw on an instance of the task; where the task needs a dataset or is large, a decaying one.
+/// The updates of an evaluation's contestants, one coordinate at a time: the update they make of a gradient after the same
+/// history of gradients (Andrychowicz et al., 2016, appendix C), and on tasks of two coordinates their paths over the loss. The
+/// history is what the first contestant saw on an instance of the task; where the task needs a dataset or is large, a decaying
+/// one.
 /// </summary>
 /// <param name="spec">The evaluation.</param>
 /// <param name="contestants">Name and rule of each, learning rates fixed.</param>
-public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IOptimizer Rule)> contestants) : IDisposable
+public sealed class UpdateResponse(EvaluationSpec spec, IReadOnlyList<(string Name, IOptimizer Rule)> contestants) : IDisposable
 {
     /// <summary>Most steps that are gone.</summary>
     public const int MostSteps = 200;
@@ -25,7 +26,8 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
     readonly IKernels<float> _kernels = KernelSets.Create("auto", 1);
 
     /// <summary>The rule of a contestant: a stored one, or a hand-designed one with the rate that was found for it.</summary>
-    public static IOptimizer Rule(ContestantSpec contestant, double? learningRate, byte[]? checkpoint, int horizon) => contestant.Optimizer is { } baseline
+    public static IOptimizer Rule(ContestantSpec contestant, double? learningRate, byte[]? checkpoint, int horizon) =>
+        contestant.Optimizer is { } baseline
         ? (baseline with { LearningRate = learningRate ?? baseline.LearningRate }).Create(horizon)
         : LearnedOptimizerCheckpoint.Read(checkpoint ?? throw new ArgumentNullException(nameof(checkpoint))).Freeze();
 
@@ -39,7 +41,8 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
         var drawable = spec.Task.RequiredDataset is null && cost.BytesPerInstance <= LargestTaskBytes;
         using var task = drawable ? new Instance(_kernels, spec, instance) : null;
         var paths = task is null || (task.Coordinates != 2 && step == 0) ? [] :
-            contestants.Take(task.Coordinates == 2 ? contestants.Count : 1).Select(c => task.Follow(c.Rule, Math.Min(spec.Horizon, MostSteps), cancel)).ToList();
+            contestants.Take(task.Coordinates == 2 ? contestants.Count : 1)
+                .Select(c => task.Follow(c.Rule, Math.Min(spec.Horizon, MostSteps), cancel)).ToList();
         var history = paths.Count > 0 ? [.. paths[0].Gradients.Take(step)] : Decaying(step);
         var largest = history.Length == 0 ? 1 : Math.Max(1e-6f, history.Max(Math.Abs));
         float[] sweep = [.. Enumerable.Range(0, Sweep).Select(i => largest * (2f * i / (Sweep - 1) - 1))];
@@ -52,7 +55,10 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
             ["response"] = new JsonObject
             {
                 ["gradient"] = Numbers(sweep),
-                ["updates"] = new JsonArray([.. contestants.Select(c => new JsonObject { ["name"] = c.Name, ["update"] = Numbers(Respond(c.Rule, history, sweep)) })]),
+                ["updates"] =
+                    new JsonArray(
+                        [.. contestants.Select(
+                            c => new JsonObject { ["name"] = c.Name, ["update"] = Numbers(Respond(c.Rule, history, sweep)) })]),
             },
             ["path"] = task?.Coordinates != 2 ? null : Paths(task, paths, cancel),
         };
@@ -61,7 +67,10 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
     /// <summary>For want of a real one: what a gradient does on the way down.</summary>
     static float[] Decaying(int count) => [.. Enumerable.Range(0, count).Select(t => MathF.Pow(0.95f, t))];
 
-    /// <summary>Every value of the sweep is a problem of its own with one coordinate, so that one call makes all updates, whatever the rule.</summary>
+    /// <summary>
+    /// Every value of the sweep is a problem of its own with one coordinate, so that one call makes all updates, whatever the
+    /// rule.
+    /// </summary>
     float[] Respond(IOptimizer rule, IReadOnlyList<float> history, float[] sweep)
     {
         using var arena = _kernels.NewArena();
@@ -85,7 +94,8 @@ public sealed class Portrait(EvaluationSpec spec, IReadOnlyList<(string Name, IO
         var (x, y) = (Range(points.Select(p => p.X)), Range(points.Select(p => p.Y)));
         var losses = new float[Grid * Grid];
         for (var i = 0; i < losses.Length; i++)
-            losses[i] = task.LossAt(x.Low + (x.High - x.Low) * (i % Grid) / (Grid - 1), y.Low + (y.High - y.Low) * (i / Grid) / (Grid - 1), cancel);
+            losses[i] = task.LossAt(x.Low + (x.High - x.Low) * (i % Grid) / (Grid - 1),
+                y.Low + (y.High - y.Low) * (i / Grid) / (Grid - 1), cancel);
         return new()
         {
             ["grid"] = Grid,

@@ -8,14 +8,19 @@ using Microsoft.EntityFrameworkCore;
 
 namespace MetaOpt.Api.Runs;
 
-/// <summary>The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.</summary>
-sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, CheckpointStore Checkpoints, ModelStore Models, MetaOptDb Db)
+/// <summary>
+/// The one way into the queue: a submission is checked against everything it names, stored and noted in the audit trail.
+/// </summary>
+sealed record SubmissionService(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, CheckpointStore Checkpoints,
+    ModelStore Models, MetaOptDb Db)
 {
     /// <summary>
-    /// The body as a submission, or as a record that has one at <paramref name="at"/>. An error names everything that is wrong, in
-    /// the specification too where the fields around it are wrong. Fields of it that <paramref name="varied"/> names are set later.
+    /// The body as a submission, or as a record that has one at <paramref name="at"/>. An error names everything that is wrong,
+    /// in the specification too where the fields around it are wrong. Fields of it that <paramref name="varied"/> names are set
+    /// later.
     /// </summary>
-    public async Task<T> ReadAsync<T>(HttpContext context, string at, Func<JsonElement, IEnumerable<string>>? varied, CancellationToken cancel) where T : class
+    public async Task<T> ReadAsync<T>(HttpContext context, string at, Func<JsonElement, IEnumerable<string>>? varied,
+        CancellationToken cancel) where T : class
     {
         using var document = await context.Request.ReadJsonAsync();
         var body = document.RootElement;
@@ -30,19 +35,26 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
             if (Member(run, "kind")!.Value.GetString() is not { } kind) throw;
             var later = varied?.Invoke(body).ToList() ?? [];
             var (_, errors) = await ReadSpecAsync(kind, spec, cancel);
-            throw ProblemException.Invalid(new SpecException([.. around.Errors, .. errors.Where(e => !IsLater(e)).Select(e => e with { Pointer = at + e.Pointer })]));
+            throw ProblemException.Invalid(
+                new SpecException([.. around.Errors,
+                    .. errors.Where(e => !IsLater(e)).Select(e => e with { Pointer = at + e.Pointer })]));
 
-            bool IsLater(SpecError error) => later.Any(field => $"/spec{field}/".StartsWith(error.Pointer + "/", StringComparison.Ordinal));
+            bool IsLater(SpecError error) =>
+                later.Any(field => $"/spec{field}/".StartsWith(error.Pointer + "/", StringComparison.Ordinal));
         }
 
         static JsonElement? Member(JsonElement? parent, string name) =>
             parent is { ValueKind: JsonValueKind.Object } known && known.TryGetProperty(name, out var member) ? member : null;
     }
 
-    /// <summary>The specification, or everything that is wrong with it and its kind; pointers begin with /spec or /kind.</summary>
-    async Task<(RunSpec? Spec, IReadOnlyList<SpecError> Errors)> ReadSpecAsync(string kind, JsonElement spec, CancellationToken cancel)
+    /// <summary>
+    /// The specification, or everything that is wrong with it and its kind; pointers begin with /spec or /kind.
+    /// </summary>
+    async Task<(RunSpec? Spec, IReadOnlyList<SpecError> Errors)> ReadSpecAsync(string kind, JsonElement spec,
+        CancellationToken cancel)
     {
-        if (Kinds.Find(kind) is not { } entry) return (null, [new("/kind", $"must be {string.Join(" or ", Kinds.Names)}, got \"{kind}\".")]);
+        if (Kinds.Find(kind) is not { } entry)
+            return (null, [new("/kind", $"must be {string.Join(" or ", Kinds.Names)}, got \"{kind}\".")]);
         try
         {
             return (Kinds.Read(kind, await ModelNames.ResolveAsync(entry, spec, Models, cancel)), []);
@@ -58,21 +70,29 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
     }
 
     /// <summary>The validated specification, within the limits and the caller's rights, and what it names is there.</summary>
-    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(HttpContext context, Submission submission, CancellationToken cancel)
+    public async Task<(RunSpec Spec, CostPrediction Cost)> ResolveAsync(HttpContext context, Submission submission,
+        CancellationToken cancel)
     {
         var errors = new List<SpecError>();
         if (PriorityError(context, submission.Priority) is { } refused) errors.Add(refused);
         for (var i = 0; i < submission.After.Count; i++)
-            if (submission.After[i] is var id && !await Db.Runs.AnyAsync(r => r.Id == id, cancel)) errors.Add(new($"/after/{i}", $"there is no run {id}."));
+            if (submission.After[i] is var id && !await Db.Runs.AnyAsync(r => r.Id == id, cancel))
+                errors.Add(new($"/after/{i}", $"there is no run {id}."));
         var (spec, wrong) = await ReadSpecAsync(submission.Kind, submission.Spec, cancel);
         if (spec is null) throw ProblemException.Invalid(new SpecException([.. errors, .. wrong]));
         var cost = spec.PredictCost();
         foreach (var input in spec.FindInputs())
             if (await MissingAsync(input, cancel) is { } missing) errors.Add(new("/spec" + input.Pointer, missing));
         if (cost.Bytes > Limits.MaxRunBytes)
-            errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would need about {cost.Bytes >> 20} MiB, allowed are {Limits.MaxRunBytes >> 20} MiB; lower this.")));
+            errors.AddRange(
+                cost.Reducible.Select(p =>
+                    new SpecError("/spec" + p,
+                        $"the run would need about {cost.Bytes >> 20} MiB, allowed are {Limits.MaxRunBytes >> 20} MiB; lower "
+                        + "this.")));
         if (cost.Seconds > Limits.MaxRunSeconds)
-            errors.AddRange(cost.Reducible.Select(p => new SpecError("/spec" + p, $"the run would take about {cost.Seconds:F0} s, allowed are {Limits.MaxRunSeconds:F0} s; lower this.")));
+            errors.AddRange(
+                cost.Reducible.Select(p => new SpecError("/spec" + p,
+                    $"the run would take about {cost.Seconds:F0} s, allowed are {Limits.MaxRunSeconds:F0} s; lower this.")));
         return errors.Count == 0 ? (spec, cost) : throw ProblemException.Invalid(new SpecException(errors));
     }
 
@@ -80,8 +100,10 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
     async Task<string?> MissingAsync(InputRef input, CancellationToken cancel)
     {
         var id = input.Id;
-        if (input.Source == InputSource.Checkpoint) return await Checkpoints.FindAsync(id, cancel) is null ? $"there is no checkpoint {id}." : null;
-        if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is not { } kind) return $"there is no run {id}.";
+        if (input.Source == InputSource.Checkpoint)
+            return await Checkpoints.FindAsync(id, cancel) is null ? $"there is no checkpoint {id}." : null;
+        if (await Db.Runs.Where(r => r.Id == id).Select(r => r.Kind).FirstOrDefaultAsync(cancel) is not { } kind)
+            return $"there is no run {id}.";
         List<string> makers = [.. Kinds.MakersOf(input.Artifact).Select(k => k.Name)];
         return makers.Contains(kind) ? null
             : $"run {id} is of kind {kind}, which makes no {input.Artifact}; name a run of kind {string.Join(" or ", makers)}.";
@@ -91,10 +113,14 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
     public async Task<Guid> QueueAsync(HttpContext context, Submission submission, Guid? forkedFrom, CancellationToken cancel)
     {
         var (spec, _) = await ResolveAsync(context, submission, cancel);
-        var run = RunOf(submission, spec, context.CallerName()) with { IdempotencyKey = IdempotencyKey(context.Request), ForkedFrom = forkedFrom };
+        var run = RunOf(submission, spec, context.CallerName()) with
+        {
+            IdempotencyKey = IdempotencyKey(context.Request),
+            ForkedFrom = forkedFrom
+        };
         var deed = forkedFrom is null
-            ? context.Deed("run.submit")
-            : context.Deed("run.fork", detail: new() { ["from"] = forkedFrom.ToString() });
+            ? context.AuditEvent("run.submit")
+            : context.AuditEvent("run.fork", detail: new() { ["from"] = forkedFrom.ToString() });
         return (await StoreAsync([run], deed, cancel))[0];
     }
 
@@ -113,7 +139,7 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
         };
 
     /// <summary>All or none.</summary>
-    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, Deed deed, CancellationToken cancel)
+    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, AuditEvent deed, CancellationToken cancel)
     {
         try
         {
@@ -149,6 +175,7 @@ sealed record Intake(ApiSettings Limits, RunKinds Kinds, RunQueue Queue, Checkpo
         var key = values.ToString();
         return key.Length is > 0 and <= 200 && key.All(c => c is > ' ' and <= '~')
             ? key
-            : throw new ProblemException(400, "bad-idempotency-key", "Idempotency-Key must be 1 to 200 visible ASCII characters.");
+            : throw new ProblemException(400, "bad-idempotency-key",
+                "Idempotency-Key must be 1 to 200 visible ASCII characters.");
     }
 }

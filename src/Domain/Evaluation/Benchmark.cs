@@ -12,20 +12,20 @@ namespace MetaOpt.Evaluation;
 /// Measures every contestant on the same test instances and mini-batches, baselines with tuned learning rates (Andrychowicz et
 /// al., 2016, section 3), and reports means, spread, intervals and paired comparisons.
 /// </summary>
-sealed class Contest : IDisposable
+sealed class Benchmark : IDisposable
 {
     readonly EvaluationSpec _spec;
     readonly RunInputs _inputs;
     readonly InnerRuns _runs;
     readonly ITask _task;
     readonly List<Contestant> _contestants;
-    readonly List<Trial> _trials = [];
+    readonly List<ContestantLosses> _trials = [];
     readonly List<string> _notes = []; // on the data, see Report
     Tuning _tuning; // of the contestant that comes next
 
     sealed record Contestant(string Name, OptimizerOptions? Baseline, FrozenOptimizer? Learned);
 
-    public Contest(EvaluationSpec spec, RunInputs inputs)
+    public Benchmark(EvaluationSpec spec, RunInputs inputs)
     {
         (_spec, _inputs) = (spec, inputs);
         _task = spec.Task.Create(Noted);
@@ -44,13 +44,16 @@ sealed class Contest : IDisposable
 
     Contestant Prepare(ContestantSpec contestant, int index)
     {
-        if (contestant.Optimizer is { } baseline) return new(contestant.Name ?? Catalog.Optimizers.Of(baseline).Name, baseline, null);
+        if (contestant.Optimizer is { } baseline)
+            return new(contestant.Name ?? Catalog.Optimizers.Of(baseline).Name, baseline, null);
         var (id, field) = contestant.Checkpoint is { } given ? (given, "checkpoint") : (contestant.Run!.Value, "run");
         var checkpoint = LearnedOptimizerCheckpoint.Read(_inputs.Checkpoints[id], $"/contestants/{index}/{field}");
         return new(contestant.Name ?? checkpoint.Name, null, checkpoint.Freeze());
     }
 
-    /// <summary>The second contestant of a name becomes "name 2"; what lies beside the contestants' thetas has taken its name already.</summary>
+    /// <summary>
+    /// The second contestant of a name becomes "name 2"; what lies beside the contestants' thetas has taken its name already.
+    /// </summary>
     List<Contestant> Name(List<Contestant> contestants)
     {
         var taken = _task.Landmarks(_spec.KeptInstances).Select(l => l.Name.Split('/')[0]).ToHashSet();
@@ -80,8 +83,9 @@ sealed class Contest : IDisposable
         }
         for (var step = 1; step <= _spec.Horizon; step++)
             foreach (var trial in _trials)
-                for (var band = 0; band < Trial.BandNames.Count; band++)
-                    yield return new RunEvent.Point($"{trial.Name}/{Trial.BandNames[band]}", step, trial.Bands[band][step - 1]);
+                for (var band = 0; band < ContestantLosses.BandNames.Count; band++)
+                    yield return new RunEvent.Point($"{trial.Name}/{ContestantLosses.BandNames[band]}", step,
+                        trial.Bands[band][step - 1]);
         if (_spec.KeptInstances > 0) yield return new RunEvent.Checkpoint("thetas", _spec.Horizon, Thetas());
         yield return new RunEvent.Result(new Report(_spec, _trials, _notes).Write());
     }
@@ -138,8 +142,8 @@ sealed class Contest : IDisposable
     }
 
     /// <summary>
-    /// What another kernel set measured is measured again: contestants are compared under the same arithmetic. So is what an earlier version
-    /// kept, as JSON.
+    /// Takes over saved results, but none of another kernel set, which are measured again: contestants are compared under the
+    /// same arithmetic. So is what an earlier version kept, as JSON.
     /// </summary>
     void Resume(byte[] saved)
     {
@@ -148,11 +152,12 @@ sealed class Contest : IDisposable
         if (snapshot.Kernels == _inputs.Kernels.Identity) Keep(snapshot);
     }
 
-    Trial TrialOf(Contestant contestant, double? rate = null) => new(contestant.Name, contestant.Learned is not null, _spec, _task.Coordinates)
-    {
-        LearningRate = rate,
-        Grid = IsOpen(contestant) ? _tuning.Grid : null,
-    };
+    ContestantLosses TrialOf(Contestant contestant, double? rate = null) =>
+        new(contestant.Name, contestant.Learned is not null, _spec, _task.Coordinates)
+        {
+            LearningRate = rate,
+            Grid = IsOpen(contestant) ? _tuning.Grid : null,
+        };
 
     IEnumerable<int> Test(Contestant contestant, CancellationToken cancel)
     {
@@ -176,7 +181,9 @@ sealed class Contest : IDisposable
         _tuning = new Tuning(_spec, _runs);
     }
 
-    /// <summary>Those of the thetas of instances <paramref name="first"/> .. that are to be kept: all would be more than an index can count.</summary>
+    /// <summary>
+    /// Keeps thetas of instances <paramref name="first"/> .. that are to be kept: all would be more than an index can count.
+    /// </summary>
     void Keep(int first, ReadOnlySpan<float> theta, float[] kept)
     {
         if (first >= _spec.KeptInstances) return;
@@ -184,7 +191,7 @@ sealed class Contest : IDisposable
         theta[..Math.Min(theta.Length, room.Length)].CopyTo(room);
     }
 
-    static void Summarise(float[][] losses, Trial trial)
+    static void Summarise(float[][] losses, ContestantLosses trial)
     {
         var (horizon, instances) = (losses.Length - 1, losses[0].Length);
         var (average, diverged, sorted) = (trial.Average, new bool[instances], new double[instances]);
@@ -202,7 +209,8 @@ sealed class Contest : IDisposable
             trial.Bands[2][step - 1] = Statistics.Quantile(sorted, 0.1);
             trial.Bands[3][step - 1] = Statistics.Quantile(sorted, 0.9);
         }
-        for (var i = 0; i < instances; i++) (average[i], trial.Final[i]) = (average[i] / horizon, Statistics.Score(losses[^1][i]));
+        for (var i = 0; i < instances; i++)
+            (average[i], trial.Final[i]) = (average[i] / horizon, Statistics.Score(losses[^1][i]));
         trial.Diverged = diverged.Count(d => d);
     }
 

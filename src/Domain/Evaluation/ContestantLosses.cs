@@ -7,7 +7,7 @@ namespace MetaOpt.Evaluation;
 /// <param name="learned">Its rule is learned.</param>
 /// <param name="spec">Horizon and instances.</param>
 /// <param name="coordinates">P.</param>
-sealed class Trial(string name, bool learned, EvaluationSpec spec, int coordinates)
+sealed class ContestantLosses(string name, bool learned, EvaluationSpec spec, int coordinates)
 {
     double _learningRate = double.NaN, _secondsPerStep;
     int _diverged;

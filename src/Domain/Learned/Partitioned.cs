@@ -5,11 +5,11 @@ using MetaOpt.Tasks;
 namespace MetaOpt.Learned;
 
 /// <summary>
-/// Several networks of one kind, each with meta-parameters of its own, for different coordinates of theta: one for each of the chosen
-/// groups and one for the rest. On CIFAR-10 the paper has one for the convolutions and one for the other parameters (Andrychowicz et al.,
-/// 2016, section 3.3; in its published code biases and normalisation belong to the others).
+/// Several networks of one kind, each with meta-parameters of its own, for different coordinates of theta: one for each of the
+/// chosen groups and one for the rest. On CIFAR-10 the paper has one for the convolutions and one for the other parameters
+/// (Andrychowicz et al., 2016, section 3.3; in its published code biases and normalisation belong to the others).
 /// </summary>
-public sealed class PerGroup : ILearnedOptimizer
+public sealed class Partitioned : ILearnedOptimizer
 {
     /// <summary>The catalogue's entry.</summary>
     public static readonly Entry<LearnedOptimizerOptions> Entry = Entry<LearnedOptimizerOptions>.Of<Options>(
@@ -24,7 +24,7 @@ public sealed class PerGroup : ILearnedOptimizer
         [Length(1, 4)]
         public IReadOnlyList<ParameterGroup> Groups { get; init; } = [ParameterGroup.Convolution];
 
-        /// <summary>What each of the networks is. They start with the same meta-parameters.</summary>
+        /// <summary>The options of each network. All start with the same meta-parameters.</summary>
         public LearnedOptimizerOptions Network { get; init; } = new CoordinatewiseLstm.Options();
 
         /// <inheritdoc/>
@@ -33,11 +33,15 @@ public sealed class PerGroup : ILearnedOptimizer
         /// <inheritdoc/>
         public IEnumerable<SpecError> Check()
         {
-            if (Network is Options) yield return new("/network", "must be one network, not per-group again; list all groups here.");
+            if (Network is Options)
+                yield return new("/network", "must be one network, not per-group again; list all groups here.");
             for (var i = 0; i < Groups.Count; i++)
             {
-                if (Groups[i] == ParameterGroup.Other) yield return new($"/groups/{i}", "other: what is in no listed group has a network in any case; leave it out.");
-                if (Groups.Take(i).Contains(Groups[i])) yield return new($"/groups/{i}", $"{SpecTypes.EnumName(Groups[i])} is given twice.");
+                if (Groups[i] == ParameterGroup.Other)
+                    yield return new($"/groups/{i}",
+                        "other: what is in no listed group has a network in any case; leave it out.");
+                if (Groups.Take(i).Contains(Groups[i]))
+                    yield return new($"/groups/{i}", $"{SpecTypes.EnumName(Groups[i])} is given twice.");
             }
         }
 
@@ -47,14 +51,18 @@ public sealed class PerGroup : ILearnedOptimizer
             var names = string.Join(", ", task.Groups.Select(g => SpecTypes.EnumName(g)));
             for (var i = 0; i < Groups.Count; i++)
                 if (!task.Groups.Contains(Groups[i]))
-                    yield return new($"/groups/{i}", $"The task has no coordinates of the group {SpecTypes.EnumName(Groups[i])}, only {names}; choose another task, or the network alone as the optimizer.");
+                    yield return new($"/groups/{i}",
+                        $"The task has no coordinates of the group {SpecTypes.EnumName(Groups[i])}, only {names}; choose another "
+                        + "task, or the network alone as the optimizer.");
         }
 
         /// <inheritdoc/>
-        public override ILearnedOptimizer Create() => new PerGroup(this);
+        public override ILearnedOptimizer Create() => new Partitioned(this);
     }
 
-    /// <summary>What one network updates: runs of neighbouring coordinates of every instance, which it sees joined.</summary>
+    /// <summary>
+    /// The coordinates that one network updates: runs of neighbouring coordinates of every instance, which it sees joined.
+    /// </summary>
     sealed record Part(int Network, Layout Layout, (int From, int Count)[] Runs);
 
     readonly Options _options;
@@ -62,7 +70,7 @@ public sealed class PerGroup : ILearnedOptimizer
     readonly int _networkElements; // of phi
 
     /// <param name="options">Groups and network.</param>
-    public PerGroup(Options options)
+    public Partitioned(Options options)
     {
         (_options, _network) = (options, options.Network.Create());
         _networkElements = _network.MetaParameterCount;
@@ -88,7 +96,10 @@ public sealed class PerGroup : ILearnedOptimizer
         for (; phi.Length > 0; phi = phi[_networkElements..]) _network.Initialise(seed, phi[.._networkElements]);
     }
 
-    /// <summary>Those that are not empty. A task without a group leaves its network unused: evaluations may go where training did not.</summary>
+    /// <summary>
+    /// The groups that are not empty. A task without a group leaves its network unused: evaluations may go where training did
+    /// not.
+    /// </summary>
     List<Part> Parts(Layout layout)
     {
         var parts = new List<Part>();
@@ -100,7 +111,8 @@ public sealed class PerGroup : ILearnedOptimizer
                 if (NetworkOf(tensor) == network)
                 {
                     tensors.Add(tensor);
-                    if (runs.Count > 0 && runs[^1].From + runs[^1].Count == at) runs[^1] = (runs[^1].From, runs[^1].Count + tensor.Shape.Count);
+                    if (runs.Count > 0 && runs[^1].From + runs[^1].Count == at)
+                        runs[^1] = (runs[^1].From, runs[^1].Count + tensor.Shape.Count);
                     else runs.Add((at, tensor.Shape.Count));
                 }
                 at += tensor.Shape.Count;
@@ -118,7 +130,8 @@ public sealed class PerGroup : ILearnedOptimizer
     }
 
     /// <inheritdoc/>
-    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    public Tensor<T> Step<T>(Tape<T> tape, in StepInput<T> input, Span<Tensor<T>> state)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var (batch, tensors) = (input.Layout.Batch, _network.MetaParameters.Count);
         var instances = new Shape(batch, input.Layout.PerInstance);
@@ -127,7 +140,8 @@ public sealed class PerGroup : ILearnedOptimizer
         {
             var own = _network.State(part.Layout).Count;
             var (gradient, theta) = (Join(input.Gradient, part), Join(input.Theta, part));
-            var update = _network.Step(tape, new StepInput<T>(part.Layout, input.Phi.Slice(part.Network * tensors, tensors), gradient, theta), state[..own]);
+            var update = _network.Step(tape,
+                new StepInput<T>(part.Layout, input.Phi.Slice(part.Network * tensors, tensors), gradient, theta), state[..own]);
             state = state[own..];
             update = tape.Reshape(update, new Shape(batch, part.Layout.PerInstance));
             var at = 0;
@@ -142,7 +156,8 @@ public sealed class PerGroup : ILearnedOptimizer
         Tensor<T> Join(Tensor<T> x, Part part)
         {
             var rows = tape.Reshape(x, instances);
-            return tape.Reshape(Concat(part.Runs.Select(r => tape.Slice(rows, 1, r.From, r.Count))), new Shape(1, part.Layout.Count));
+            return tape.Reshape(Concat(part.Runs.Select(r => tape.Slice(rows, 1, r.From, r.Count))),
+                new Shape(1, part.Layout.Count));
         }
 
         Tensor<T> Concat(IEnumerable<Tensor<T>> pieces) => pieces.Aggregate((a, b) => tape.Concat(a, b, 1));
@@ -159,7 +174,7 @@ public sealed class PerGroup : ILearnedOptimizer
         readonly Arena<T> _arena, _gathered;
         Tensor<T> _state;
 
-        public Running(PerGroup rule, IKernels<T> kernels, Layout layout)
+        public Running(Partitioned rule, IKernels<T> kernels, Layout layout)
         {
             (_perInstance, _coordinates, _networkElements) = (layout.PerInstance, layout.Count, rule._networkElements);
             (_arena, _gathered) = (kernels.NewArena(), kernels.NewArena());
@@ -184,7 +199,8 @@ public sealed class PerGroup : ILearnedOptimizer
 
         public void SetParameters(ReadOnlySpan<T> phi)
         {
-            foreach (var (part, state) in _parts) state.SetParameters(phi.Slice(part.Network * _networkElements, _networkElements));
+            foreach (var (part, state) in _parts)
+                state.SetParameters(phi.Slice(part.Network * _networkElements, _networkElements));
         }
 
         public void Reset() => State.Span.Clear();

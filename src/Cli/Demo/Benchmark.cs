@@ -15,7 +15,7 @@ namespace MetaOpt.Cli.Demo;
 public sealed record Contestant(
     string Name, bool Learned, double? LearningRate, double Final, Interval FinalCi95, double Average, Interval AverageCi95)
 {
-    /// <summary>What a training's seeds have in common, see <see cref="TrainingOf"/>; a baseline's own name.</summary>
+    /// <summary>The name that a training's seeds share, see <see cref="TrainingOf"/>; a baseline's own name.</summary>
     public string Training => Learned ? TrainingOf(Name) : Name;
 
     /// <summary>Seeds of one training take part as "training/seed".</summary>
@@ -41,7 +41,8 @@ public sealed record Contestant(
 /// <summary>A confidence interval; NaN where there is none.</summary>
 public readonly record struct Interval(double Low, double High)
 {
-    internal static Interval Read(JsonElement? pair) => pair is { ValueKind: JsonValueKind.Array } ends && ends.GetArrayLength() == 2
+    internal static Interval Read(JsonElement? pair) =>
+        pair is { ValueKind: JsonValueKind.Array } ends && ends.GetArrayLength() == 2
         ? new(Number(ends[0]), Number(ends[1]))
         : new(double.NaN, double.NaN);
 
@@ -54,10 +55,12 @@ public readonly record struct Interval(double Low, double High)
 }
 
 /// <summary>Result of an evaluation: who took part and how they did.</summary>
-public sealed record Contest(int Horizon, int Instances, IReadOnlyList<Contestant> Contestants)
+public sealed record Benchmark(int Horizon, int Instances, IReadOnlyList<Contestant> Contestants)
 {
-    /// <summary>Reads the <c>result</c> of an evaluation run; learned optimizers first, then the baselines, the best first.</summary>
-    public static Contest Read(JsonElement result) => new(
+    /// <summary>
+    /// Reads the <c>result</c> of an evaluation run; learned optimizers first, then the baselines, the best first.
+    /// </summary>
+    public static Benchmark Read(JsonElement result) => new(
         (int)(result.Number("horizon") ?? 0),
         (int)(result.Number("instances") ?? 0),
         [
