@@ -7,9 +7,13 @@ static class Checkout
 {
     public static string Folder { get; } = Find();
 
-    /// <summary>Paths relative to <see cref="Folder"/> that end in one of <paramref name="endings"/>; generated migrations apart.</summary>
+    /// <summary>
+    /// Paths relative to <see cref="Folder"/> that end in one of <paramref name="endings"/>. Migrations apart: the tool writes
+    /// them, and a released one never changes.
+    /// </summary>
     public static IEnumerable<string> Files(params string[] endings) => s_files.Value
-        .Where(f => endings.Any(e => f.EndsWith(e, StringComparison.Ordinal)) && !f.Contains("/Migrations/", StringComparison.Ordinal));
+        .Where(f => endings.Any(e => f.EndsWith(e, StringComparison.Ordinal)))
+        .Where(f => !f.Contains("/Migrations/", StringComparison.Ordinal) && !f.Contains("/Sql/0", StringComparison.Ordinal));
 
     public static string Read(string file) => File.ReadAllText(Path.Combine(Folder, file));
 
@@ -17,10 +21,11 @@ static class Checkout
 
     static string[] List()
     {
-        using var git = Process.Start(new ProcessStartInfo("git", ["-C", Folder, "ls-files", "--cached", "--others", "--exclude-standard"])
-        {
-            RedirectStandardOutput = true,
-        })!;
+        using var git =
+            Process.Start(new ProcessStartInfo("git", ["-C", Folder, "ls-files", "--cached", "--others", "--exclude-standard"])
+            {
+                RedirectStandardOutput = true,
+            })!;
         var files = git.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         git.WaitForExit();
         return [.. files.Where(f => File.Exists(Path.Combine(Folder, f)))];

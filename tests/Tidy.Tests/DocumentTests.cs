@@ -15,8 +15,11 @@ public partial class DocumentTests
             foreach (Match link in Link().Matches(Fence().Replace(Checkout.Read(document), "")))
             {
                 var (path, anchor) = (link.Groups[1].Value, link.Groups[2].Value);
-                if (path.Contains("://", StringComparison.Ordinal) || path.StartsWith("mailto:", StringComparison.Ordinal)) continue;
-                var target = path.Length == 0 ? Path.Combine(Checkout.Folder, document) : Path.GetFullPath(Path.Combine(folder, path));
+                if (path.Contains("://", StringComparison.Ordinal) || path.StartsWith("mailto:", StringComparison.Ordinal))
+                    continue;
+                var target = path.Length == 0
+                    ? Path.Combine(Checkout.Folder, document)
+                    : Path.GetFullPath(Path.Combine(folder, path));
                 if (!File.Exists(target) && !Directory.Exists(target)) wrong.Add($"{document}: {path}");
                 else if (anchor.Length > 0 && !Anchors(target).Contains(anchor)) wrong.Add($"{document}: {path}#{anchor}");
             }

@@ -146,7 +146,8 @@ static unsafe class LstmBlock<V, O, E>
     [MethodImpl(Full)]
     static void CellsThatForget(int units, E* inputs, E* forgets, E* candidates, E* oldCells, E* newCells, int cellStride)
     {
-        for (; units > 0; units--, inputs += Lanes, forgets += Lanes, candidates += Lanes, oldCells += cellStride, newCells += cellStride)
+        for (; units > 0; units--, inputs += Lanes, forgets += Lanes, candidates += Lanes,
+            oldCells += cellStride, newCells += cellStride)
             for (var lane = 0; lane < Lanes; lane += O.Width)
             {
                 var forget = O.Divide(O.Constant(1), O.Load(forgets + lane));

@@ -1,4 +1,5 @@
--- Deliveries of what has happened since each subscription was made, in the last seven days. The same event is found again and again; it
+-- Deliveries of what has happened since each subscription was made, in the last seven days. The same event is found again and
+-- again; it
 -- makes one delivery, by its key. A run that is retried and ends again is another event.
 with moved as materialized (
   select r.id, r.name, r.kind, r.owner, r.tags, r.state, r.error_code, r.error_detail, r.finished_at, r.queued_at, r.not_before
@@ -7,7 +8,8 @@ found as (
   select s.id as subscription, case when r.state = 'failed' then 'run-failed' else 'run-ended' end as event,
     r.id || ':' || extract(epoch from r.finished_at) as key,
     jsonb_build_object('run', r.id, 'name', r.name, 'kind', r.kind, 'owner', r.owner, 'state', r.state, 'at', r.finished_at,
-      'error', case when r.error_code is not null then jsonb_build_object('code', r.error_code, 'detail', left(r.error_detail, 500)) end) as payload
+      'error', case when r.error_code is not null then 
+        jsonb_build_object('code', r.error_code, 'detail', left(r.error_detail, 500)) end) as payload
   from subscriptions s join moved r on case when s.tag is null then r.owner = s.owner else s.tag = any(r.tags) end
   where s.enabled and r.state <> 'queued' and r.finished_at >= s.created_at
     and case when r.state = 'failed' then 'run-failed' else 'run-ended' end = any(s.events)

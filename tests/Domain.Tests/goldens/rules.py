@@ -178,7 +178,8 @@ def hierarchical(phi, gradients, start, batch, tensors, units, tensor_units, glo
     decays = np.array([0.9 ** (2.0 ** -s) for s in range(scales)])
     m, v = np.zeros((batch, size, scales)), np.zeros((batch, size, scales))
     rate, rate_mean = np.zeros((batch, size)), np.zeros((batch, size))
-    low, middle, high = np.zeros((batch, size, units)), np.zeros((batch, len(tensors), tensor_units)), np.zeros((batch, global_units))
+    low, high = np.zeros((batch, size, units)), np.zeros((batch, global_units))
+    middle = np.zeros((batch, len(tensors), tensor_units))
     theta, result = np.array(start).reshape(batch, size), []
     for t, g in enumerate(gradients, 1):
         g = np.array(g).reshape(batch, size)
@@ -294,8 +295,10 @@ def case(seed, phi, count, run, adjust=lambda phi: phi):
     phi = np.round(adjust(random.normal(0, 0.5, phi)), 6)
     start = np.round(random.normal(0, 1, count), 6)
     sizes = np.array([1, 1e-3, 30, 0, 0.9 * np.exp(-10), 1.1 * np.exp(-10), 0.9 * np.exp(-4), 1.1 * np.exp(-4)])
-    gradients = [np.round(np.sign(random.normal(0, 1, count)) * sizes[(np.arange(count) + 3 * t) % 8] + 0.01 * (t % 2) * random.normal(0, 1, count), 9)
-                 for t in range(STEPS)]
+    gradients = [
+        np.round(np.sign(random.normal(0, 1, count)) * sizes[(np.arange(count) + 3 * t) % 8]
+                 + 0.01 * (t % 2) * random.normal(0, 1, count), 9)
+        for t in range(STEPS)]
     thetas = run(phi, [g.copy() for g in gradients], start.copy())
     return {
         "phi": phi.tolist(), "start": start.tolist(), "gradients": [g.tolist() for g in gradients],
@@ -312,15 +315,20 @@ cases = {
     "lstm": case(1, 123, 8, lambda *a: lstm(*a, layers=[3, 2], scale=0.3)),
     "lstm, p = 4, without forget gates": case(2, 93, 8, lambda *a: lstm(*a, layers=[3, 2], p=4, forget=False)),
     "lstm, plain gradients": case(3, 111, 8, lambda *a: lstm(*a, layers=[3, 2], p=0)),
-    "lstm-gac": case(4, 4 * 4 * 6 + 16 + 4 * 1 * 5 + 4 + 1 + 1, 6, lambda *a: lstm_gac(*a, batch=2, layers=[4, 1], averaged=2, p=4, scale=0.5)),
+    "lstm-gac": case(
+        4, 4 * 4 * 6 + 16 + 4 * 1 * 5 + 4 + 1 + 1, 6,
+        lambda *a: lstm_gac(*a, batch=2, layers=[4, 1], averaged=2, p=4, scale=0.5)),
     "ntm-bfgs": case(5, 4 * 3 * 7 + 12 + 7 * 3 + 7 + 3 + 1, 6, lambda *a: ntm_bfgs(*a, batch=2, layers=[3], averaged=1, p=4, scale=0.2)),
-    "rnnprop": case(6, 9 + 4 * 4 * 7 + 16 + 4 * 2 * 6 + 8 + 3, 8, lambda *a: rnnprop(*a, features=3, layers=[4, 2], beta1=0.8, beta2=0.97, scale=0.2)),
+    "rnnprop": case(
+        6, 9 + 4 * 4 * 7 + 16 + 4 * 2 * 6 + 8 + 3, 8,
+        lambda *a: rnnprop(*a, features=3, layers=[4, 2], beta1=0.8, beta2=0.97, scale=0.2)),
     "hierarchical-rnn": case(
         7, 6 * 12 + 6 + 3 * 12 + 3 + 4 * 9 + 4 + 2 * 9 + 2 + 8 * 6 + 8 + 4 * 6 + 4 + 6 + 3 + 1, 12,
         lambda *a: hierarchical(*a, batch=2, tensors=[4, 2], units=3, tensor_units=2, global_units=4, scales=3)),
     "adafactor-mlp": case(
         8, 7 + 3 * 39 + 3 + 2 * 3 + 2 + 2 * 2 + 2, 32,
-        lambda *a: adafactor(*a, batch=2, shapes=[(2, 3), (2,), (2, 2, 2)], hidden=[3, 2], step_scale=0.05, magnitude_scale=0.3), decays),
+        lambda *a: adafactor(
+            *a, batch=2, shapes=[(2, 3), (2,), (2, 2, 2)], hidden=[3, 2], step_scale=0.05, magnitude_scale=0.3), decays),
     "learnable-adam": case(9, 4, 8, learnable_adam),
     "learnable-sgd": case(10, 1, 8, learnable_sgd),
     "per-group": case(

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 
-#pragma warning disable CA1050 // .NET looks for this name, outside of any namespace, in the assembly that DOTNET_STARTUP_HOOKS names.
+// .NET looks for this name, outside of any namespace, in the assembly that DOTNET_STARTUP_HOOKS names.
+#pragma warning disable CA1050
 
 /// <summary>
 /// Makes a child of the worker print, past .NET, from the time that it computes on, as native code in it would.

@@ -60,7 +60,10 @@ export async function optional(answer) {
   }
 }
 
-/** Does some work now and every few seconds. The first failure is the page's, which has nothing to show; see repeat for later ones. */
+/**
+ * Does some work now and every few seconds. The first failure is the page's, which has nothing to show; see repeat for later
+ * ones.
+ */
 export async function poll(seconds, signal, work, lost) {
   await work();
   repeat(seconds, signal, work, lost);

@@ -416,7 +416,8 @@ export class Chart {
   describe() {
     const parts = this.visible.map(
       ({ label, curve }) =>
-        `${label.textContent ?? label}: ${number(curve.y.find(v => v !== null))} to ${number(curve.last)}, lowest ${number(curve.lowest)}`,
+        `${label.textContent ?? label}: ${number(curve.y.find(v => v !== null))} to ${number(curve.last)}, `
+        + `lowest ${number(curve.lowest)}`,
     );
     this.canvas.setAttribute(
       'aria-label',

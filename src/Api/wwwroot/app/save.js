@@ -77,7 +77,10 @@ function menu(name, picture, csv) {
 }
 
 const text = label => String(label.textContent ?? label);
-/** A text as a field of a CSV file. A spreadsheet takes what begins like a formula for one, unless an apostrophe stands before it. */
+/**
+ * A text as a field of a CSV file. A spreadsheet takes what begins like a formula for one, unless an apostrophe stands before
+ * it.
+ */
 export const quoted = text => {
   const field = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;

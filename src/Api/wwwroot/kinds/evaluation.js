@@ -43,7 +43,11 @@ export const use = {
   label: 'Evaluate',
   submission: (learned, spec) => ({
     end: ' against Adam',
-    spec: { task: spec.task, horizon: spec.training?.horizon, contestants: [{ checkpoint: learned }, { optimizer: { type: 'adam' } }] },
+    spec: {
+      task: spec.task,
+      horizon: spec.training?.horizon,
+      contestants: [{ checkpoint: learned }, { optimizer: { type: 'adam' } }],
+    },
   }),
 };
 

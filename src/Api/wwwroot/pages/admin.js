@@ -87,7 +87,8 @@ export async function show(view, { me, query, signal, go }) {
     return place.element;
   };
   const remove = async user => {
-    const question = `Delete ${user.name} with all tokens and limits? Runs and models of ${user.name} stay. This cannot be undone.`;
+    const question = `Delete ${user.name} with all tokens and limits? `
+      + `Runs and models of ${user.name} stay. This cannot be undone.`;
     if (!(await confirmed(question, 'Delete the user', 'Cancel'))) return;
     await api.delete(path(user));
     toast(`User ${user.name} deleted.`);

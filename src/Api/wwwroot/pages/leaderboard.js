@@ -27,7 +27,8 @@ export async function show(view, { query, signal, go }) {
   }
   const id = query.get('board') ?? items[0].id,
     target = query.get('target');
-  const board = await api.get(`/leaderboards/${encodeURIComponent(id)}${target ? `?target=${encodeURIComponent(target)}` : ''}`, signal);
+  const search = target ? `?target=${encodeURIComponent(target)}` : '';
+  const board = await api.get(`/leaderboards/${encodeURIComponent(id)}${search}`, signal);
   const address = changes =>
     `/leaderboard?${new URLSearchParams(Object.entries({ board: id, target, ...changes }).filter(([, v]) => v))}`;
   const goal = field(
