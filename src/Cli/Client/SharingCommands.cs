@@ -77,7 +77,7 @@ public static class SharingCommands
         return command;
     }
 
-    /// <summary><c>said ID</c>: the log of a run's attempts.</summary>
+    /// <summary><c>logs ID</c>: the log of a run's attempts.</summary>
     public static Command Logs()
     {
         var id = Run();
