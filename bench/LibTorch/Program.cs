@@ -36,8 +36,11 @@ while (Console.ReadLine() is { } line)
             : new MetaStep(data, settings, variant);
     set_num_threads((int?)request["threads"] ?? 1);
     Answer((string)request["do"]! == "result"
-        ? new() { ["result"] =
-            new JsonArray([.. work.Result().Select(t => new JsonArray([.. t.Select(x => JsonValue.Create(x))]))]) }
+        ? new()
+        {
+            ["result"] =
+            new JsonArray([.. work.Result().Select(t => new JsonArray([.. t.Select(x => JsonValue.Create(x))]))])
+        }
         : new() { ["seconds"] = Measure(work, (double)request["seconds"]!) });
 }
 

@@ -10,7 +10,7 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     /// Promotes a checkpoint of a run that succeeded to the next version of <paramref name="name"/>; one that is a version of it
     /// stays that version. Null: there is no such checkpoint, or its run has not succeeded.
     /// </summary>
-    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, AuditEvent deed,
+    public async Task<Model?> PromoteAsync(string name, Guid checkpointId, string notes, AuditEvent audit,
         CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
@@ -25,9 +25,9 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
             select @name, 1 + coalesce((select max(version) from models where name = @name), 0), c.id, @notes, @by
             from checkpoints c join runs r on r.id = c.run_id where c.id = @checkpoint and r.state = 'succeeded'
             returning version
-            """, ("name", name), ("checkpoint", checkpointId), ("notes", notes), ("by", deed.Actor));
+            """, ("name", name), ("checkpoint", checkpointId), ("notes", notes), ("by", audit.Actor));
         if (await promote.ExecuteScalarAsync(cancel) is not int version) return null;
-        await (deed with { Subject = $"{name}@{version}" }).RecordAsync(connection, cancel);
+        await (audit with { Subject = $"{name}@{version}" }).RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return await FindAsync(name, version, cancel);
     }
@@ -59,7 +59,7 @@ public sealed class ModelStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     /// Takes a version back; its checkpoint is then an ordinary one. The version is not given to another one unless it was the
     /// newest.
     /// </summary>
-    public Task<bool> DemoteAsync(string name, int version, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "delete from models where name = @name and version = @version", ("name", name),
+    public Task<bool> DemoteAsync(string name, int version, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "delete from models where name = @name and version = @version", ("name", name),
             ("version", version));
 }

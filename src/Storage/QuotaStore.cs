@@ -46,8 +46,8 @@ public sealed class QuotaStore(NpgsqlDataSource dataSource, IDbContextFactory<Me
     }
 
     /// <summary>Sets all four limits of an owner, or of <see cref="Quota.Everybody"/>.</summary>
-    public Task SetAsync(Quota quota, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel,
+    public Task SetAsync(Quota quota, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel,
             """
             insert into quotas (owner, running, queued, stored_bytes, device_hours) values (@owner, @running, @queued, @stored, @hours)
             on conflict (owner) do update set running = excluded.running, queued = excluded.queued,

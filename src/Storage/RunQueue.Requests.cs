@@ -19,14 +19,14 @@ public sealed partial class RunQueue
     /// <exception cref="IdempotencyConflictException">Its key was used for another submission.</exception>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
     /// <exception cref="QuotaExceededException">The owner has as many waiting runs or as much stored as they may.</exception>
-    public async Task<Guid> SubmitAsync(NewRun run, AuditEvent deed, CancellationToken cancel) =>
-        (await SubmitAsync([run], deed, cancel))[0];
+    public async Task<Guid> SubmitAsync(NewRun run, AuditEvent audit, CancellationToken cancel) =>
+        (await SubmitAsync([run], audit, cancel))[0];
 
     /// <summary>
     /// The same for several, all or none; their ids in order. One line of the audit trail, of the first unless it names a
     /// subject.
     /// </summary>
-    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, AuditEvent deed, CancellationToken cancel)
+    public async Task<IReadOnlyList<Guid>> SubmitAsync(IReadOnlyList<NewRun> runs, AuditEvent audit, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -46,7 +46,7 @@ public sealed partial class RunQueue
             made |= ids[^1] == newId;
         }
         // A repetition makes nothing.
-        if (made) await (deed.Subject.Length > 0 ? deed : deed with { Subject = ids[0].ToString() })
+        if (made) await (audit.Subject.Length > 0 ? audit : audit with { Subject = ids[0].ToString() })
             .RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return ids;
@@ -80,14 +80,14 @@ public sealed partial class RunQueue
     /// Cancels a queued run at once, asks for it when it runs, changes nothing on a final one. The state it is in now; null: no
     /// such run.
     /// </summary>
-    public async Task<RunState?> RequestCancelAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
+    public async Task<RunState?> RequestCancelAsync(Guid runId, AuditEvent audit, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await using var request = connection.Command(Sql.Cancel, ("id", runId));
         if (await request.ExecuteScalarAsync(cancel) is string state)
         {
-            await deed.RecordAsync(connection, cancel);
+            await audit.RecordAsync(connection, cancel);
             await transaction.CommitAsync(cancel);
             return Enum.Parse<RunState>(state, true);
         }
@@ -99,7 +99,7 @@ public sealed partial class RunQueue
     /// Queues a failed or cancelled run again as itself: it goes on from its resume point. False when it is in another state.
     /// </summary>
     /// <exception cref="MissingInputException">What it needs was deleted.</exception>
-    public async Task<bool> RetryAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
+    public async Task<bool> RetryAsync(Guid runId, AuditEvent audit, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -114,7 +114,7 @@ public sealed partial class RunQueue
         await RequireQuotaAsync(connection, owner, 1, cancel);
         await using var retry = connection.Command(Sql.Retry, ("id", runId));
         var retried = await retry.ExecuteScalarAsync(cancel) is not null;
-        if (retried) await deed.RecordAsync(connection, cancel);
+        if (retried) await audit.RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return retried;
     }
@@ -122,36 +122,36 @@ public sealed partial class RunQueue
     /// <summary>
     /// Keeps a run from being claimed; a running one is handed back at its next resume point. False: it is in another state.
     /// </summary>
-    public Task<bool> PauseAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update runs set paused = true where id = @id and state in ('queued', 'running')",
+    public Task<bool> PauseAsync(Guid runId, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "update runs set paused = true where id = @id and state in ('queued', 'running')",
             ("id", runId));
 
     /// <summary>Lets a paused run go on. False: it was not paused.</summary>
-    public Task<bool> ResumeAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update runs set paused = false where id = @id and paused", ("id", runId));
+    public Task<bool> ResumeAsync(Guid runId, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "update runs set paused = false where id = @id and paused", ("id", runId));
 
     /// <summary>
     /// Has a running run handed back at its next resume point, to the end of the queue. False: it is not running.
     /// </summary>
-    public Task<bool> YieldAsync(Guid runId, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update runs set yield_requested = true where id = @id and state = 'running'",
+    public Task<bool> YieldAsync(Guid runId, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "update runs set yield_requested = true where id = @id and state = 'running'",
             ("id", runId));
 
     /// <summary>
     /// Changes what a run is called and how it goes on. False: it is not there, or not in this version any more.
     /// </summary>
-    public Task<bool> EditAsync(Guid runId, RunEdit edit, long? version, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, Sql.EditRun, ("id", runId), ("version", version), ("name", edit.Name),
+    public Task<bool> EditAsync(Guid runId, RunEdit edit, long? version, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, Sql.EditRun, ("id", runId), ("version", version), ("name", edit.Name),
             ("tags", edit.Tags?.ToArray()),
             ("notes", edit.Notes), ("priority", edit.Priority), ("time_limit", edit.TimeLimit));
 
     /// <summary>Whether a worker claims runs; one that drains finishes those it has. False: no such worker.</summary>
-    public Task<bool> DrainAsync(string worker, bool drain, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update workers set draining = @drain where name = @name", ("drain", drain),
+    public Task<bool> DrainAsync(string worker, bool drain, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "update workers set draining = @drain where name = @name", ("drain", drain),
             ("name", worker));
 
     /// <summary>Deletes a final run with all it made, unless a run that waits or runs needs it.</summary>
-    public async Task<Deletion> DeleteAsync(Guid runId, AuditEvent deed, CancellationToken cancel)
+    public async Task<Deletion> DeleteAsync(Guid runId, AuditEvent audit, CancellationToken cancel)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
@@ -167,7 +167,7 @@ public sealed partial class RunQueue
                     (_, _, true) => Deletion.Promoted,
                     _ => Deletion.Deleted,
                 };
-        if (deletion == Deletion.Deleted) await deed.RecordAsync(connection, cancel);
+        if (deletion == Deletion.Deleted) await audit.RecordAsync(connection, cancel);
         await transaction.CommitAsync(cancel);
         return deletion;
     }

@@ -18,7 +18,7 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
 
     /// <summary>Stores a new schedule.</summary>
     /// <exception cref="TooManySchedulesException">Its owner has as many as one may have.</exception>
-    public async Task AddAsync(Schedule schedule, AuditEvent deed, CancellationToken cancel)
+    public async Task AddAsync(Schedule schedule, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -28,7 +28,7 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
         if (await db.Schedules.CountAsync(s => s.Owner == schedule.Owner, cancel) >= MostPerOwner)
             throw new TooManySchedulesException(schedule.Owner);
         db.Add(schedule);
-        db.Add((deed with { Subject = schedule.Id.ToString() }).Entry);
+        db.Add((audit with { Subject = schedule.Id.ToString() }).Entry);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
     }
@@ -36,7 +36,7 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
     /// <summary>
     /// Stores what a person changed. False: it is gone, or not in the version <paramref name="version"/> any more.
     /// </summary>
-    public async Task<bool> ChangeAsync(Schedule changed, long version, AuditEvent deed, CancellationToken cancel)
+    public async Task<bool> ChangeAsync(Schedule changed, long version, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -47,15 +47,15 @@ public sealed class ScheduleStore(NpgsqlDataSource dataSource, IDbContextFactory
             .SetProperty(s => s.Submission, changed.Submission).SetProperty(s => s.NextAt, changed.NextAt)
             .SetProperty(s => s.Version, s => s.Version + 1), cancel);
         if (rows == 0) return false;
-        db.Add(deed.Entry);
+        db.Add(audit.Entry);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
         return true;
     }
 
     /// <summary>Deletes a schedule; its runs stay. False: there is none.</summary>
-    public Task<bool> DeleteAsync(Guid id, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "delete from schedules where id = @id", ("id", id));
+    public Task<bool> DeleteAsync(Guid id, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "delete from schedules where id = @id", ("id", id));
 
     /// <summary>Ids of enabled schedules with an occurrence that has come, the longest overdue first.</summary>
     public async Task<IReadOnlyList<Guid>> ListDueAsync(CancellationToken cancel)

@@ -20,7 +20,7 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
 
     /// <summary>Stores a new subscription.</summary>
     /// <exception cref="TooManySubscriptionsException">Its owner has as many as one may have.</exception>
-    public async Task AddAsync(Subscription subscription, AuditEvent deed, CancellationToken cancel)
+    public async Task AddAsync(Subscription subscription, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -30,19 +30,19 @@ public sealed class SubscriptionStore(NpgsqlDataSource dataSource, IDbContextFac
         if (await db.Subscriptions.CountAsync(s => s.Owner == subscription.Owner, cancel) >= MostPerOwner)
             throw new TooManySubscriptionsException(subscription.Owner);
         db.Add(subscription);
-        db.Add((deed with { Subject = subscription.Id.ToString() }).Entry);
+        db.Add((audit with { Subject = subscription.Id.ToString() }).Entry);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
     }
 
     /// <summary>Sends or stops sending. False: there is none.</summary>
-    public Task<bool> EnableAsync(Guid id, bool enabled, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "update subscriptions set enabled = @enabled where id = @id", ("enabled", enabled),
+    public Task<bool> EnableAsync(Guid id, bool enabled, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "update subscriptions set enabled = @enabled where id = @id", ("enabled", enabled),
             ("id", id));
 
     /// <summary>Deletes a subscription with its deliveries. False: there is none.</summary>
-    public Task<bool> DeleteAsync(Guid id, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel, "delete from subscriptions where id = @id", ("id", id));
+    public Task<bool> DeleteAsync(Guid id, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel, "delete from subscriptions where id = @id", ("id", id));
 
     /// <summary>Makes the deliveries of events that have happened; how many are new.</summary>
     public async Task<int> NoticeAsync(CancellationToken cancel)

@@ -13,12 +13,12 @@ public sealed partial class UserStore
 {
     /// <summary>Adds a user.</summary>
     /// <exception cref="DbUpdateException">There is one of that name.</exception>
-    public async Task<User> CreateUserAsync(string name, UserRole role, double weight, AuditEvent deed, CancellationToken cancel)
+    public async Task<User> CreateUserAsync(string name, UserRole role, double weight, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var user = new User { Id = Guid.CreateVersion7(), Name = name, Role = role, Weight = weight };
         db.Add(user);
-        db.Add(Entry(deed, user));
+        db.Add(Entry(audit, user));
         await db.SaveChangesAsync(cancel);
         return user;
     }
@@ -39,7 +39,7 @@ public sealed partial class UserStore
 
     /// <summary>Changes a user, who keeps the name: runs carry it. Null when there is none.</summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
-    public async Task<User?> ChangeUserAsync(string name, UserChange change, AuditEvent deed, CancellationToken cancel)
+    public async Task<User?> ChangeUserAsync(string name, UserChange change, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -52,7 +52,7 @@ public sealed partial class UserStore
         if (change.Disabled is { } disabled)
             user.DisabledAt = disabled ? user.DisabledAt ?? await db.NowAsync(cancel) : null;
         // What changes nothing is no event.
-        if (db.ChangeTracker.HasChanges()) db.Add(Entry(deed, user));
+        if (db.ChangeTracker.HasChanges()) db.Add(Entry(audit, user));
         await db.SaveChangesAsync(cancel);
         if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
             throw new LastAdminException(name);
@@ -65,7 +65,7 @@ public sealed partial class UserStore
     /// False when there is none.
     /// </summary>
     /// <exception cref="LastAdminException">Nobody could change users any more.</exception>
-    public async Task<bool> DeleteUserAsync(string name, AuditEvent deed, CancellationToken cancel)
+    public async Task<bool> DeleteUserAsync(string name, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -78,7 +78,7 @@ public sealed partial class UserStore
         await db.Schedules.Where(s => s.Owner == name).ExecuteDeleteAsync(cancel);
         await db.Subscriptions.Where(s => s.Owner == name).ExecuteDeleteAsync(cancel);
         db.Remove(user);
-        db.Add(Entry(deed, user));
+        db.Add(Entry(audit, user));
         await db.SaveChangesAsync(cancel);
         if (!await db.Users.AnyAsync(u => u.Role == UserRole.Admin && u.DisabledAt == null, cancel))
             throw new LastAdminException(name);
@@ -86,7 +86,7 @@ public sealed partial class UserStore
         return true;
     }
 
-    static AuditEntry Entry(AuditEvent deed, User user) => (deed with
+    static AuditEntry Entry(AuditEvent audit, User user) => (audit with
     {
         Subject = user.Name,
         Detail = new()

@@ -52,15 +52,15 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     /// Makes a token for a user, refused after <paramref name="lifetime"/>; null: never. The audit event tells when that is.
     /// </summary>
     public async Task<NewToken> CreateTokenAsync(
-        Guid userId, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, AuditEvent deed, CancellationToken cancel)
+        Guid userId, string name, IReadOnlyList<string> scopes, TimeSpan? lifetime, AuditEvent audit, CancellationToken cancel)
     {
         if (scopes.Except(Scopes.All).ToList() is [var unknown, ..])
             throw new ArgumentException($"Scope '{unknown}' is unknown; known: {string.Join(", ", Scopes.All)}.", nameof(scopes));
         await using var db = await databases.CreateDbContextAsync(cancel);
         var token = Make(userId, name, scopes, lifetime is { } time ? await db.NowAsync(cancel) + time : null);
-        deed.Detail?.Add("expiresAt", token.Token.ExpiresAt);
+        audit.Detail?.Add("expiresAt", token.Token.ExpiresAt);
         db.Add(token.Token);
-        db.Add((deed with { Subject = token.Token.Id }).Entry);
+        db.Add((audit with { Subject = token.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);
         return token;
     }
@@ -75,12 +75,12 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     /// Signs a browser in: a token with the caller's scopes that is accepted as a session only, for <paramref name="lifetime"/>
     /// and not beyond the life of the token behind it.
     /// </summary>
-    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, AuditEvent deed, CancellationToken cancel)
+    public async Task<NewToken> CreateSessionAsync(Caller caller, TimeSpan lifetime, AuditEvent audit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var session = Make(caller.UserId, "browser session", caller.Scopes, await db.NowAsync(cancel) + lifetime, caller.TokenId);
         db.Add(session.Token);
-        db.Add((deed with { Subject = session.Token.Id }).Entry);
+        db.Add((audit with { Subject = session.Token.Id }).Entry);
         await db.SaveChangesAsync(cancel);
         return session;
     }
@@ -124,8 +124,8 @@ public sealed partial class UserStore(NpgsqlDataSource dataSource, IDbContextFac
     }
 
     /// <summary>Refuses the user's token from now on; false when there is none, or it is revoked already.</summary>
-    public Task<bool> RevokeTokenAsync(Guid userId, string tokenId, AuditEvent deed, CancellationToken cancel) =>
-        deed.DoAsync(dataSource, cancel,
+    public Task<bool> RevokeTokenAsync(Guid userId, string tokenId, AuditEvent audit, CancellationToken cancel) =>
+        audit.DoAsync(dataSource, cancel,
             "update tokens set revoked_at = now() where id = @id and user_id = @user and revoked_at is null",
             ("id", tokenId), ("user", userId));
 

@@ -31,14 +31,14 @@ public sealed record TokenRequest
                 throw ProblemException.Invalid(new SpecException($"/scopes/{i}",
                     $"\"{scopes[i]}\" must be a scope {whose}: {string.Join(", ", possible)}."));
         string[] granted = [.. scopes.Distinct()];
-        var deed = context.AuditEvent("token.create", detail: new()
+        var audit = context.AuditEvent("token.create", detail: new()
         {
             ["user"] = user,
             ["name"] = Name,
             ["scopes"] = TokenDocument.Texts(granted),
         });
         return await users.CreateTokenAsync(userId, Name, granted, ExpiresInDays is { } days ? TimeSpan.FromDays(days) : null,
-            deed, cancel);
+            audit, cancel);
     }
 }
 

@@ -118,10 +118,10 @@ sealed record SubmissionService(ApiSettings Limits, RunKinds Kinds, RunQueue Que
             IdempotencyKey = IdempotencyKey(context.Request),
             ForkedFrom = forkedFrom
         };
-        var deed = forkedFrom is null
+        var audit = forkedFrom is null
             ? context.AuditEvent("run.submit")
             : context.AuditEvent("run.fork", detail: new() { ["from"] = forkedFrom.ToString() });
-        return (await StoreAsync([run], deed, cancel))[0];
+        return (await StoreAsync([run], audit, cancel))[0];
     }
 
     /// <summary>A checked submission as the queue takes it.</summary>
@@ -139,11 +139,11 @@ sealed record SubmissionService(ApiSettings Limits, RunKinds Kinds, RunQueue Que
         };
 
     /// <summary>All or none.</summary>
-    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, AuditEvent deed, CancellationToken cancel)
+    public async Task<IReadOnlyList<Guid>> StoreAsync(IReadOnlyList<NewRun> runs, AuditEvent audit, CancellationToken cancel)
     {
         try
         {
-            return await Queue.SubmitAsync(runs, deed, cancel);
+            return await Queue.SubmitAsync(runs, audit, cancel);
         }
         catch (IdempotencyConflictException conflict)
         {

@@ -24,7 +24,7 @@ public sealed class HttpRulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     static readonly string[] s_bare =
     [
         "/api/v1/runs/{id}/cancel", "/api/v1/runs/{id}/retry", "/api/v1/runs/{id}/pause", "/api/v1/runs/{id}/resume",
-        "/api/v1/runs/{id}/yield",
+        "/api/v1/runs/{id}/yield", "/api/v1/subscriptions/{id}/test",
         "/api/v1/workers/{name}/drain", "/api/v1/workers/{name}/undrain", "/api/v1/workers:drain", "/api/v1/workers:undrain",
     ];
 

@@ -18,7 +18,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData(2, "demo --seed x", "x")]
     [InlineData(2, "demo --seed -1", "0 to 9007199254740991")]
     [InlineData(2, "up --port 70000", "1 to 65535")]
-    [InlineData(2, "logs kitchen", "kitchen")]
+    [InlineData(2, "server-logs kitchen", "kitchen")]
     [InlineData(2, "data fetch cifar", "cifar")]
     [InlineData(2, "submit no-such-file.json", "no-such-file.json")]
     [InlineData(3, "runs", "./metaopt up")]

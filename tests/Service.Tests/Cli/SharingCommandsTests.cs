@@ -48,8 +48,8 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
             .Single(line => line.Contains("final", StringComparison.Ordinal))[..36];
         Assert.Equal(["mine@1"], await RunAsync($"promote {checkpoint} mine"));
         Assert.StartsWith("mine@1 ", Assert.Single(await RunAsync("models")));
-        Assert.Equal([""], await RunAsync($"said {second}"));
-        Assert.Equal(["hello", "there"], (await RunAsync($"said {first}")).Select(line => line.Split(' ')[^1]));
+        Assert.Equal([""], await RunAsync($"logs {second}"));
+        Assert.Equal(["hello", "there"], (await RunAsync($"logs {first}")).Select(line => line.Split(' ')[^1]));
         Assert.Equal(36, (await RunAsync($"fork {first} --name again"))[0].Length);
     }
 
@@ -114,6 +114,6 @@ public sealed class SharingCommandsTests(ApiFixture api) : IClassFixture<ApiFixt
         Assert.Contains("No run has an id that ends in \"abcdabcd\"",
             (await CommandLine.RunAsync(home, "", "watch abcdabcd")).Output, StringComparison.Ordinal);
         Assert.Contains("must be a run's id or at least its last 4 characters",
-            (await CommandLine.RunAsync(home, "", "said xyz")).Output, StringComparison.Ordinal);
+            (await CommandLine.RunAsync(home, "", "logs xyz")).Output, StringComparison.Ordinal);
     }
 }

@@ -256,7 +256,7 @@ public sealed class SchedulesTests(ApiFixture api) : IClassFixture<ApiFixture>
     public async Task Runs_of_a_schedule_are_in_the_audit_trail_as_the_owners()
     {
         using var ada = await UserAsync("ada");
-        var id = await CreateAsync(Body("audited"), ada);
+        var id = await CreateAsync(Body("audit"), ada);
         await RewindAsync(id, "1 day");
         await RoundAsync();
         var run = (string)(await api.GetAsync($"/api/v1/schedules/{id}"))["lastRuns"]![0]!;

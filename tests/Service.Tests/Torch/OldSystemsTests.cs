@@ -17,10 +17,10 @@ public sealed class OldSystemsTests
         var project = Path.Combine(Checkout.Folder, "src/Worker/MetaOpt.Worker.csproj");
         using var build =
             Process.Start(new ProcessStartInfo("dotnet", ["msbuild", project, "-p:Gpu=cpu", "-nologo", "-v:q", .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
         var (output, errors) = (build.StandardOutput.ReadToEndAsync(), build.StandardError.ReadToEndAsync());
         await build.WaitForExitAsync();
         Assert.True(build.ExitCode == 0, await output + await errors);
