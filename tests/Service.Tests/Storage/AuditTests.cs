@@ -92,8 +92,15 @@ public sealed class AuditTests : IAsyncLifetime
         Submission = JsonElement.Parse("""{"run":{}}"""),
     };
 
-    static Subscription NewSubscription() =>
-        new() { Id = Guid.CreateVersion7(), Owner = "ada", Address = "https://example.org/", Secret = new byte[32] };
+    static Subscription NewSubscription() => new()
+    {
+        Id = Guid.CreateVersion7(),
+        Owner = "ada",
+        Address = "https://example.org/",
+        Secret = new byte[32],
+        Events = [EventNames.RunEnded],
+        WaitMinutes = 60,
+    };
 
     public Task DisposeAsync() => _storage.DisposeAsync();
 
