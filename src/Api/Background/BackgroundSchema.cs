@@ -7,7 +7,9 @@ namespace MetaOpt.Api.Background;
 /// <summary>The schema that Hangfire keeps its jobs in.</summary>
 public static class BackgroundSchema
 {
-    /// <summary>The schema's name. A role that writes there makes the API execute any public method: only the API's own may.</summary>
+    /// <summary>
+    /// The schema's name. A role that writes there makes the API execute any public method: only the API's own may.
+    /// </summary>
     public const string Name = "hangfire";
 
     /// <summary>

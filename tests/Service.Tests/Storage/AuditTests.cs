@@ -35,39 +35,32 @@ public sealed class AuditTests : IAsyncLifetime
         var checkpoint = await _storage.ScalarAsync<Guid>($"select id from checkpoints where run_id = '{learned}'");
         await _storage.Get<ModelStore>().PromoteAsync("kept", checkpoint, "", "ada", default);
 
-        Add<RunQueue>(nameof(RunQueue.SubmitAsync), d => queue.SubmitAsync(new NewRun("evaluation", "new", "ada", []), d, default));
+        Add<RunQueue>(nameof(RunQueue.SubmitAsync),
+            d => queue.SubmitAsync(new NewRun("evaluation", "new", "ada", []), d, default));
         Add<RunQueue>(nameof(RunQueue.RequestCancelAsync), d => queue.RequestCancelAsync(cancelled, d, default));
         Add<RunQueue>(nameof(RunQueue.RetryAsync), d => queue.RetryAsync(ended, d, default));
         Add<RunQueue>(nameof(RunQueue.PauseAsync), d => queue.PauseAsync(running, d, default));
         Add<RunQueue>(nameof(RunQueue.ResumeAsync), d => queue.ResumeAsync(waiting, d, default));
         Add<RunQueue>(nameof(RunQueue.YieldAsync), d => queue.YieldAsync(running, d, default));
-        Add<RunQueue>(nameof(RunQueue.EditAsync), d => queue.EditAsync(waiting, new("renamed", null, null, null, null), null, d, default));
+        Add<RunQueue>(nameof(RunQueue.EditAsync),
+            d => queue.EditAsync(waiting, new("renamed", null, null, null, null), null, d, default));
         Add<RunQueue>(nameof(RunQueue.DrainAsync), d => queue.DrainAsync("w", true, d, default));
         Add<RunQueue>(nameof(RunQueue.DeleteAsync), d => queue.DeleteAsync(ended, d, default));
         Add<UserStore>(nameof(UserStore.CreateUserAsync), d => users.CreateUserAsync("new", UserRole.Member, 1, d, default));
         Add<UserStore>(nameof(UserStore.ChangeUserAsync), d => users.ChangeUserAsync("ada", new(null, 3, null), d, default));
         Add<UserStore>(nameof(UserStore.DeleteUserAsync), d => users.DeleteUserAsync("gone", d, default));
-        Add<UserStore>(nameof(UserStore.CreateTokenAsync), d => users.CreateTokenAsync(ada.Id, "new", Scopes.All, null, d, default));
-        Add<UserStore>(nameof(UserStore.CreateSessionAsync), d => users.CreateSessionAsync(caller, TimeSpan.FromDays(1), d, default));
+        Add<UserStore>(nameof(UserStore.CreateTokenAsync),
+            d => users.CreateTokenAsync(ada.Id, "new", Scopes.All, null, d, default));
+        Add<UserStore>(nameof(UserStore.CreateSessionAsync),
+            d => users.CreateSessionAsync(caller, TimeSpan.FromDays(1), d, default));
         Add<UserStore>(nameof(UserStore.RevokeTokenAsync), d => users.RevokeTokenAsync(ada.Id, token.Id, d, default));
         Add<QuotaStore>(nameof(QuotaStore.SetAsync),
             d => _storage.Get<QuotaStore>().SetAsync(new Quota { Owner = "ada", Running = 1 }, d, default));
-        Add<ModelStore>(nameof(ModelStore.PromoteAsync), d => _storage.Get<ModelStore>().PromoteAsync("new", checkpoint, "", d, default));
+        Add<ModelStore>(nameof(ModelStore.PromoteAsync),
+            d => _storage.Get<ModelStore>().PromoteAsync("new", checkpoint, "", d, default));
         Add<ModelStore>(nameof(ModelStore.DemoteAsync), d => _storage.Get<ModelStore>().DemoteAsync("kept", 1, d, default));
 
-        var (schedules, subscriptions) = (_storage.Get<ScheduleStore>(), _storage.Get<SubscriptionStore>());
-        var (kept, left) = (NewSchedule(), NewSchedule());
-        foreach (var schedule in new[] { kept, left }) await schedules.AddAsync(schedule, new("ada", "test"), default);
-        var (heard, unheard) = (NewSubscription(), NewSubscription());
-        foreach (var subscription in new[] { heard, unheard }) await subscriptions.AddAsync(subscription, new("ada", "test"), default);
-        Add<ScheduleStore>(nameof(ScheduleStore.AddAsync), d => schedules.AddAsync(NewSchedule(), d, default));
-        Add<ScheduleStore>(nameof(ScheduleStore.ChangeAsync), d => schedules.ChangeAsync(kept, 1, d, default));
-        Add<ScheduleStore>(nameof(ScheduleStore.DeleteAsync), d => schedules.DeleteAsync(left.Id, d, default));
-        Add<SubscriptionStore>(nameof(SubscriptionStore.AddAsync), d => subscriptions.AddAsync(NewSubscription(), d, default));
-        Add<SubscriptionStore>(nameof(SubscriptionStore.EnableAsync), d => subscriptions.EnableAsync(heard.Id, false, d, default));
-        Add<SubscriptionStore>(nameof(SubscriptionStore.DeleteAsync), d => subscriptions.DeleteAsync(unheard.Id, d, default));
-
-        void Add<T>(string method, Func<AuditEvent, Task> change) => _changes.Add($"{typeof(T).Name}.{method}", change);
+        await AddSchedulesAsync();
 
         async Task<Guid> EndAsync(RunState? final)
         {
@@ -81,6 +74,25 @@ public sealed class AuditTests : IAsyncLifetime
             return id;
         }
     }
+
+    async Task AddSchedulesAsync()
+    {
+        var (schedules, subscriptions) = (_storage.Get<ScheduleStore>(), _storage.Get<SubscriptionStore>());
+        var (kept, left) = (NewSchedule(), NewSchedule());
+        foreach (var schedule in new[] { kept, left }) await schedules.AddAsync(schedule, new("ada", "test"), default);
+        var (heard, unheard) = (NewSubscription(), NewSubscription());
+        foreach (var subscription in new[] { heard, unheard })
+            await subscriptions.AddAsync(subscription, new("ada", "test"), default);
+        Add<ScheduleStore>(nameof(ScheduleStore.AddAsync), d => schedules.AddAsync(NewSchedule(), d, default));
+        Add<ScheduleStore>(nameof(ScheduleStore.ChangeAsync), d => schedules.ChangeAsync(kept, 1, d, default));
+        Add<ScheduleStore>(nameof(ScheduleStore.DeleteAsync), d => schedules.DeleteAsync(left.Id, d, default));
+        Add<SubscriptionStore>(nameof(SubscriptionStore.AddAsync), d => subscriptions.AddAsync(NewSubscription(), d, default));
+        Add<SubscriptionStore>(nameof(SubscriptionStore.EnableAsync),
+            d => subscriptions.EnableAsync(heard.Id, false, d, default));
+        Add<SubscriptionStore>(nameof(SubscriptionStore.DeleteAsync), d => subscriptions.DeleteAsync(unheard.Id, d, default));
+    }
+
+    void Add<T>(string method, Func<AuditEvent, Task> change) => _changes.Add($"{typeof(T).Name}.{method}", change);
 
     static Schedule NewSchedule() => new()
     {
